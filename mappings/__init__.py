@@ -1,0 +1,1 @@
+"""The weight-name mappings, installed as `signbart_port.mappings`."""

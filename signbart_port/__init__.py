@@ -1,0 +1,65 @@
+"""Moves trained PyTorch SignBART models to Keras and TFLite, and proves them equal.
+
+    import signbart_port
+    signbart_port.convert("model.pth", "model.h5")
+    signbart_port.to_tflite("model.h5", "model.tflite")
+    model = signbart_port.load("model.h5")
+
+Importing this package imports no framework. Once Keras is imported, before or after, its
+`keras.models.load_model` knows the layers of SignBART.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from signbart_port.errors import PortError, ProofError
+
+if TYPE_CHECKING:
+    from signbart_port.config import SignBartConfig
+    from signbart_port.convert import convert
+    from signbart_port.keras_model import SignBart
+    from signbart_port.keras_model.weights import load
+    from signbart_port.parity.verify import verify
+    from signbart_port.resolve import Options
+    from signbart_port.tflite.emit import to_tflite
+
+__version__ = metadata.version("signbart-port")
+
+__all__ = [
+    "Options",
+    "PortError",
+    "ProofError",
+    "SignBart",
+    "SignBartConfig",
+    "convert",
+    "load",
+    "to_tflite",
+    "verify",
+]
+
+_HOMES = {
+    "Options": "signbart_port.resolve",
+    "SignBart": "signbart_port.keras_model",
+    "SignBartConfig": "signbart_port.config",
+    "convert": "signbart_port.convert",
+    "load": "signbart_port.keras_model.weights",
+    "to_tflite": "signbart_port.tflite.emit",
+    "verify": "signbart_port.parity.verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # also takes the place of the submodule `convert`
+    return value
+
+
+@wrapt.when_imported("keras")
+def _register(_: Any) -> None:
+    import_module("signbart_port.keras_model")

@@ -1,0 +1,15 @@
+"""What a container holds, before anybody has asked for the weights in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Loaded(NamedTuple):
+    """Nested plain data with `Tensor`s in it, and the bytes of their storages by key."""
+
+    root: Any
+    buffers: Mapping[str, memoryview]
+    protocol: int | None = None  # of the pickle
+    config: Any = None  # kept outside `root`

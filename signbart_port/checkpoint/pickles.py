@@ -1,0 +1,183 @@
+"""The pickles that torch.save writes, read without being able to run anything.
+
+A small stack machine over `pickletools.genops`, in place of a restricted pickle.Unpickler: it knows
+the instructions that torch.save emits and no others, a global is looked up in a table and never
+imported, and all it can make is plain data, descriptions of tensors (`Tensor`) and inert markers.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+from typing import Any, NamedTuple
+
+from signbart_port.checkpoint.refusal import SAVE_STATE_DICT, Refusal
+from signbart_port.checkpoint.tensors import Storage
+from signbart_port.checkpoint.torch_globals import (
+    Element,
+    Global,
+    Other,
+    call,
+    describe,
+    only,
+    resolve,
+)
+from signbart_port.errors import printable
+
+# A state dict of 96 tensors with its optimizer takes 38 KB and 15,000 instructions.
+_MOST_BYTES = 16 << 20
+_MOST_INSTRUCTIONS = 2_000_000  # a few seconds, and an empty dict (64 bytes) for each at the most
+_FLAT = (str, int, float, bool, bytes, type(None))
+_MODULE_ATTRIBUTES = (b"_parameters", b"_modules")  # of every torch.nn.Module
+# Packages whose objects people leave beside weights; every other unknown global counts as code.
+_OBJECTS = ("argparse", "collections", "datetime", "enum", "numpy", "omegaconf", "pathlib")
+
+
+class Pickled(NamedTuple):
+    """What one pickle holds, the storages it names, and its protocol."""
+
+    root: Any
+    storages: dict[str, Storage]
+    protocol: int
+
+
+def load(stream: io.BytesIO) -> Pickled:
+    """Read one pickle from where `stream` stands, and leave it standing after the pickle's end.
+
+    Raises Refusal for what is not accepted; damaged bytes may raise any exception (see `naming`).
+    """
+    return _Machine(stream).run()
+
+
+class _Machine:
+    def __init__(self, stream: io.BytesIO) -> None:
+        self.stream = stream
+        self.stack: list[Any] = []
+        self.below: list[list[Any]] = []  # the stacks under the open MARKs
+        self.memo: dict[int, Any] = {}
+        self.storages: dict[str, Storage] = {}
+        self.protocol = 0
+
+    def run(self) -> Pickled:
+        start = self.stream.tell()
+        for count, (opcode, argument, position) in enumerate(pickletools.genops(self.stream)):
+            if count > _MOST_INSTRUCTIONS or (position or 0) - start > _MOST_BYTES:
+                raise Refusal("holds more than weights: its pickle is too large", SAVE_STATE_DICT)
+            self._step(opcode.name, argument)
+        return Pickled(self.stack.pop(), self.storages, self.protocol)
+
+    def _step(self, instruction: str, argument: Any) -> None:
+        stack = self.stack
+        match instruction:
+            case "BINGET" | "LONG_BINGET":
+                stack.append(self.memo[argument])
+            case "BINPUT" | "LONG_BINPUT":
+                self.memo[argument] = stack[-1]
+            case "MEMOIZE":
+                self.memo[len(self.memo)] = stack[-1]
+            case (
+                "BINUNICODE" | "SHORT_BINUNICODE" | "BININT" | "BININT1" | "BININT2" | "BINFLOAT"
+                | "LONG1" | "SHORT_BINBYTES" | "BINBYTES"
+            ):  # fmt: skip
+                stack.append(argument)
+            case "NONE":
+                stack.append(None)
+            case "NEWTRUE":
+                stack.append(True)
+            case "NEWFALSE":
+                stack.append(False)
+            case "EMPTY_TUPLE":
+                stack.append(())
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                at = len(stack) - int(instruction[-1])
+                if at < 0:
+                    raise Refusal("holds a broken pickle: too few values for a tuple")
+                stack[at:] = [tuple(stack[at:])]
+            case "MARK":
+                self.below.append(stack)
+                self.stack = []
+            case "TUPLE":
+                self._close(tuple(stack))
+            case "EMPTY_LIST":
+                stack.append([])
+            case "APPEND":
+                value = stack.pop()
+                only(list, stack[-1]).append(value)
+            case "APPENDS":
+                self._close()
+                only(list, self.stack[-1]).extend(stack)
+            case "EMPTY_DICT":
+                stack.append({})
+            case "SETITEM":
+                value, key = stack.pop(), stack.pop()
+                only(dict, stack[-1])[_key(key)] = value
+            case "SETITEMS":
+                self._close()
+                keys = map(_key, stack[::2])
+                only(dict, self.stack[-1]).update(zip(keys, stack[1::2], strict=True))
+            case "EMPTY_SET":
+                stack.append(Other("a set"))
+            case "ADDITEMS":
+                self._close()
+            case "FROZENSET":
+                self._close(Other("a set"))
+            case "GLOBAL":
+                module, _, name = argument.partition(" ")
+                stack.append(self._global(module, name))
+            case "STACK_GLOBAL":
+                name, module = only(str, stack.pop()), only(str, stack.pop())
+                stack.append(self._global(module, name))
+            case "REDUCE":
+                arguments, function = only(tuple, stack.pop()), stack.pop()
+                stack.append(call(function, arguments))
+            case "BUILD":  # the state of an OrderedDict is `_metadata`, module versions: not needed
+                stack.pop()
+                only(dict, stack[-1])
+            case "BINPERSID":
+                stack.append(self._storage(stack.pop()))
+            case "PROTO":
+                self.protocol = argument
+            case "FRAME" | "STOP":
+                pass
+            case _:
+                raise Refusal(
+                    f"holds a pickle with the instruction {instruction}, which torch.save never "
+                    "writes for weights",
+                    SAVE_STATE_DICT,
+                )
+
+    def _close(self, *made: object) -> None:
+        self.stack = self.below.pop()
+        self.stack.extend(made)
+
+    def _global(self, module: str, name: str) -> Global | Element:
+        known = resolve(module, name)
+        if known:
+            return known
+        shown = printable(f"{module}.{name}")
+        rest = self.stream.read(_MOST_BYTES)
+        if all(attribute in rest for attribute in _MODULE_ATTRIBUTES):
+            what = f"holds a whole pickled model ({shown}), which only its own code could read"
+        elif module.split(".")[0] in _OBJECTS:
+            what = f"holds {shown}, a Python object, not a weight"
+        else:
+            what = f"holds {shown}: code, not weights; nothing of it was run"
+        raise Refusal(what, SAVE_STATE_DICT)
+
+    def _storage(self, identity: Any) -> Storage:
+        # ("storage", type, key, device, numel); before 1.6 also a view, None since 0.4
+        known = type(identity) is tuple and len(identity) in (5, 6) and identity[0] == "storage"
+        if not known or type(identity[1]) is not Element or any(identity[5:]):
+            raise Refusal("refers to something other than a storage of numbers", SAVE_STATE_DICT)
+        _, element, key, _device, numel = identity[:5]
+        if type(numel) is not int or numel < 0:
+            raise Refusal("holds a storage of negative or unreadable size")
+        storage = Storage(element.dtype, only(str, key), numel)
+        if self.storages.setdefault(storage.key, storage) != storage:
+            raise Refusal(f'describes the storage "{printable(key)}" in two ways')
+        return storage
+
+
+def _key(value: Any) -> Any:
+    # Hashing a deeply nested tuple overflows the C stack, so only flat values are keys.
+    return value if type(value) in _FLAT else Other(describe(value))

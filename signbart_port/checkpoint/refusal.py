@@ -1,0 +1,38 @@
+"""What is wrong with a file, said before anybody has said which file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from signbart_port.errors import PortError, printable
+
+COPY_AGAIN = "Download or copy it again"
+SAVE_STATE_DICT = "Save the state dict alone: torch.save(model.state_dict(), path)"
+
+
+class Refusal(ValueError):
+    """Content that is not accepted: what is wrong and, where there is something to do, a hint."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        self.what, self.hint = what, hint
+        super().__init__(what)
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """The one boundary between a stranger's bytes and the program.
+
+    Whatever goes wrong inside leaves as a PortError that names `path`: a refusal, or any exception
+    that damaged or hostile bytes provoke in a parser (struct.error, RecursionError, MemoryError).
+    """
+    try:
+        yield
+    except PortError:
+        raise
+    except Refusal as refusal:
+        raise PortError(path, refusal.what, refusal.hint) from None
+    except Exception as error:
+        reason = f"{type(error).__name__}: {printable(error)}".removesuffix(": ")
+        raise PortError(path, f"is damaged or truncated ({reason})", COPY_AGAIN) from error

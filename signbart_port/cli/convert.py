@@ -1,0 +1,118 @@
+"""Signbart-port convert."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from signbart_port.cli import app, options
+
+
+@app.command()
+def convert(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A .pth, .pt or .safetensors checkpoint.", metavar="MODEL.pth")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Where to write. Default: the checkpoint's name with .h5.",
+            metavar="MODEL.h5",
+        ),
+    ] = None,
+    config: options.Config = None,
+    heads: options.Heads = None,
+    joints: options.Joints = None,
+    layout: options.Layout = None,
+    sizes_from_checkpoint: options.SizesFromCheckpoint = False,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--mapping", help="A mapping file for checkpoints with other names.", metavar="FILE"
+        ),
+    ] = None,
+    no_verify: Annotated[
+        bool,
+        typer.Option("--no-verify", help="Skip the proof; the file records that it is unproven."),
+    ] = False,
+    force: options.Force = False,
+    every_module: options.EveryModule = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Carry a PyTorch checkpoint into a Keras model.h5, and prove the two equal, module by module.
+
+    Nothing is written unless the proof holds.
+    """
+    from signbart_port.cli import show
+    from signbart_port.convert import convert as run
+
+    chosen = options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
+    with show.steps(quiet or json) as progress:
+        done = run(
+            checkpoint,
+            out or checkpoint.with_suffix(".h5"),
+            chosen,
+            mapping=mapping,
+            verify=not no_verify,
+            force=force,
+            progress=progress,
+        )
+    if json:
+        show.as_json(_as_dict(done))
+    elif not quiet:
+        _print(done, every_module)
+    if done.report is None:
+        show.warn(
+            f"NOT PROVEN: {done.out} was not compared with PyTorch (--no-verify);"
+            " the file says so too"
+        )
+
+
+def _as_dict(done: Any) -> dict[str, Any]:
+    checkpoint = done.source.checkpoint
+    return {
+        "out": str(done.out),
+        "source": {
+            "path": str(checkpoint.path),
+            "sha256": checkpoint.sha256,
+            "container": checkpoint.container,
+            "notes": checkpoint.notes,
+        },
+        "config": done.source.resolved.config.model_dump(),
+        "config_origin": done.source.resolved.origin,
+        "config_notes": done.source.resolved.notes,
+        "parameters": done.parameters,
+        "transfers": [
+            {"torch": t.torch, "keras": t.keras, "op": t.op.name, "shape": t.keras_shape}
+            for t in done.source.plan.transfers
+        ],
+        "proven": done.report is not None,
+        "report": done.report.as_dict() if done.report else None,
+    }
+
+
+def _print(done: Any, every_module: bool) -> None:
+    from signbart_port.cli import show
+
+    checkpoint, resolved = done.source.checkpoint, done.source.resolved
+    if done.report:
+        show.parity(done.report, every_module)
+    show.facts(
+        [
+            ("source", f"{checkpoint.path} ({checkpoint.container})"),
+            *(("", note) for note in checkpoint.notes),
+            ("config", resolved.origin),
+            *(("", note) for note in resolved.notes),
+            (
+                "weights",
+                f"{len(done.source.plan.transfers)} tensors, {done.parameters:,} parameters,"
+                " each placed once",
+            ),
+            ("written", f"{done.out} ({show.bytes_of(done.out.stat().st_size)})"),
+        ],
+    )

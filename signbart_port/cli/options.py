@@ -1,0 +1,80 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from signbart_port import joints as named_joints
+from signbart_port.errors import PortError
+
+if TYPE_CHECKING:
+    from signbart_port.resolve import Options
+
+Config = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE|NAME",
+        help="The model's config: a YAML file, or a published config by name (lsa-64 ...).",
+    ),
+]
+Heads = Annotated[
+    int | None,
+    typer.Option("--heads", min=1, help="Attention heads of both stacks: no tensor tells them."),
+]
+Joints = Annotated[
+    str | None,
+    typer.Option(
+        "--joints",
+        metavar="NAME|LIST",
+        help=f"Keypoints the model reads: {', '.join(named_joints.NAMED)},"
+        " or numbers such as 11-16,33-74.",
+    ),
+]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="full|selected",
+        help="What the model is fed: the whole skeleton, or the joints already picked."
+        " Default: what the config says, else full.",
+    ),
+]
+SizesFromCheckpoint = Annotated[
+    bool,
+    typer.Option(
+        "--sizes-from-checkpoint",
+        help="Where config and tensors disagree on a size, take the tensors'.",
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print nothing but errors and warnings.")
+]
+EveryModule = Annotated[
+    bool, typer.Option("--every-module", help="List every module instead of blocks.")
+]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", show_default=False)]
+
+
+def resolve_options(
+    config: str | None,
+    heads: int | None,
+    joints: str | None,
+    layout: str | None,
+    sizes_from_checkpoint: bool = False,
+) -> Options:
+    """The library's Options from the command line's words."""
+    from signbart_port.resolve import Options
+
+    try:
+        picked = None if joints is None else named_joints.parse(joints)
+    except ValueError as error:
+        raise PortError(None, f"--joints {joints}: {error}") from None
+    if layout not in (None, "full", "selected"):
+        raise PortError(None, f"--layout {layout}: it is full or selected")
+    return Options(config, heads, picked, layout, sizes_from_checkpoint)

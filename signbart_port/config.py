@@ -1,0 +1,205 @@
+"""The model's config: YAML in, validated, immutable."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from signbart_port import joints, strict_yaml
+from signbart_port.errors import PortError, printable
+
+# Keys of training files: kept, and of no meaning to the model.
+TRAINING_KEYS = frozenset(
+    [
+        "data_root",
+        "checkpoint_dir",
+        "log_dir",
+        "batch_size",
+        "epochs",
+        "learning_rate",
+        "lr",
+        "optimizer",
+        "weight_decay",
+        "augment",
+        "save_every",
+        "seed",
+        "scheduler",
+        "patience",
+        "factor",
+        "num_workers",
+        "device",
+        "resume",
+        "experiment_name",
+        "dataset",
+        "label_smoothing",
+        "gradient_clip",
+        "normalization",
+    ]
+)
+
+Count = Annotated[int, Field(ge=1, le=100_000)]
+Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class SignBartConfig(BaseModel):
+    """Sizes, heads, joints and dropouts of one SignBART, in the published names.
+
+    `layout` says what the model is fed: "full", the whole skeleton, of which the model itself picks
+    `joint_idx`; or "selected", the joints already picked, in that order. The weights are the same.
+    `training` holds the training keys of the file, unread.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    d_model: Count
+    encoder_layers: Count
+    encoder_attention_heads: Count
+    encoder_ffn_dim: Count
+    decoder_layers: Count
+    decoder_attention_heads: Count
+    decoder_ffn_dim: Count
+    max_position_embeddings: Count
+    num_labels: Count
+    joint_idx: tuple[Annotated[int, Field(ge=0, lt=100_000)], ...] = Field(min_length=1)
+    dropout: Rate = 0.0
+    attention_dropout: Rate = 0.0
+    activation_dropout: Rate = 0.0
+    classifier_dropout: Rate = 0.0
+    encoder_layerdrop: Rate = 0.0  # read by the published model, and never used
+    decoder_layerdrop: Rate = 0.0
+    pe: Literal["learn"] = "learn"
+    layout: Literal["full", "selected"] = "full"
+    training: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("joint_idx", mode="before")
+    @classmethod
+    def _joints_from_list(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> SignBartConfig:
+        for stack in ("encoder", "decoder"):
+            heads = getattr(self, f"{stack}_attention_heads")
+            if self.d_model % heads:
+                raise ValueError(
+                    f"{stack}_attention_heads {heads} does not divide d_model {self.d_model}"
+                )
+        return self
+
+    @property
+    def keypoints(self) -> int:
+        """K of a model with a static input: the joints themselves, or the smallest skeleton with
+        them."""
+        return len(self.joint_idx) if self.layout == "selected" else 1 + max(self.joint_idx)
+
+    def sizes(self) -> dict[str, int]:
+        """The sizes that the tensors' shapes are made of, under the names that mappings use."""
+        names = (
+            "d_model encoder_layers encoder_ffn_dim decoder_layers decoder_ffn_dim"
+            " max_position_embeddings num_labels"
+        )
+        return {name: getattr(self, name) for name in names.split()} | {
+            "joints": len(self.joint_idx)
+        }
+
+    def replace(self, **changes: Any) -> SignBartConfig:
+        """A validated copy with other values.
+
+        Raises pydantic's ValidationError.
+        """
+        return type(self)(**(self.model_dump() | changes))
+
+    @classmethod
+    def of(cls, config: SignBartConfig | Mapping[str, Any]) -> SignBartConfig:
+        """A config as it is, or made of a plain dict such as a parsed YAML file."""
+        return config if isinstance(config, cls) else parse(dict(config), "config")
+
+
+def parse(
+    data: Mapping[str, Any], source: str | Path, override: Mapping[str, Any] | None = None
+) -> SignBartConfig:
+    """Validate plain data.
+
+    `override` replaces what the data says (the command line's word).     Raises PortError naming
+    `source` and every wrong, missing or unknown key.
+    """
+    override = dict(override or {})
+    data = dict(data)
+    kept = data.pop("training", {})
+    training = (kept if isinstance(kept, dict) else {}) | {
+        key: data.pop(key) for key in list(data) if key in TRAINING_KEYS
+    }
+    for key in data:
+        if key not in SignBartConfig.model_fields and key != "keypoint_config":
+            raise PortError(source, f"unknown key {printable(key)!r}", _did_you_mean(key))
+    if "keypoint_config" in data:
+        named = data.pop("keypoint_config")
+        if not isinstance(named, str) or named not in joints.NAMED:
+            raise PortError(
+                source,
+                f"unknown keypoint_config {printable(named)!r}",
+                f"Known: {', '.join(joints.NAMED)}; or give joint_idx",
+            )
+        listed = data.setdefault("joint_idx", joints.NAMED[named])
+        if "joint_idx" not in override and (
+            not isinstance(listed, list | tuple) or tuple(listed) != joints.NAMED[named]
+        ):
+            raise PortError(source, f"keypoint_config {named} and joint_idx disagree", "Keep one")
+    try:
+        return SignBartConfig(**(data | {"training": training} | override))
+    except ValidationError as error:
+        raise PortError(source, problems(error)) from None
+
+
+def load(path: str | Path, override: Mapping[str, Any] | None = None) -> SignBartConfig:
+    """Read a config file."""
+    path = Path(path)
+    return parse(strict_yaml.load(path), path, override)
+
+
+def find(file_or_name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:
+    """A config file, or a published config by its name."""
+    if file_or_name in published_names():
+        return named(file_or_name, override)
+    if not Path(file_or_name).exists() and not Path(file_or_name).suffix:
+        raise PortError(
+            file_or_name,
+            "neither a file nor a published config",
+            f"Published: {', '.join(published_names())}",
+        )
+    return load(file_or_name, override)
+
+
+def named(name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:
+    """A published config by its name, such as `lsa-64`."""
+    with resources.as_file(resources.files("signbart_port.configs") / f"{name}.yaml") as path:
+        return load(path, override)
+
+
+def published_names() -> tuple[str, ...]:
+    """The names of the published configs, sorted."""
+    files = resources.files("signbart_port.configs").iterdir()
+    return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
+
+
+def problems(error: ValidationError) -> str:
+    """Pydantic's findings on one line, missing keys together."""
+    missing = [str(e["loc"][0]) for e in error.errors() if e["type"] == "missing"]
+    wrong = [
+        f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg'].removeprefix('Value error, ')}"
+        + (f", got {printable(e['input'], 60)}" if e["loc"] else "")
+        for e in error.errors()
+        if e["type"] != "missing"
+    ]
+    return "; ".join(([f"missing {', '.join(missing)}"] if missing else []) + wrong)
+
+
+def _did_you_mean(key: str) -> str:
+    known = sorted({*SignBartConfig.model_fields, "keypoint_config", *TRAINING_KEYS} - {"training"})
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(known)}"

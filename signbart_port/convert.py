@@ -1,0 +1,216 @@
+"""model.pth to model.h5, with the proof that the two are equal."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from signbart_port import __version__, h5, output, transfer
+from signbart_port.checkpoint import Checkpoint, NameRules
+from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port.errors import PortError, ProofError
+from signbart_port.parity import inputs as parity_inputs
+from signbart_port.parity.compare import LOGITS, Floats, compare
+from signbart_port.parity.proof import judge
+from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.report import Report
+from signbart_port.quiet import quiet
+from signbart_port.resolve import Options, Resolved, resolve
+from signbart_port.transfer import Direction, Plan, WeightMapping
+
+Progress = Callable[[str], None]
+NOT_PROVEN = "nothing was compared with PyTorch (--no-verify)"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint ready to be transferred: read, its config found, its plan checked."""
+
+    checkpoint: Checkpoint
+    resolved: Resolved
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What `convert` did.
+
+    `report` is None where verification was switched off.
+    """
+
+    out: Path
+    source: Source
+    parameters: int
+    report: Report | None
+
+
+def open_source(
+    path: str | Path,
+    options: Options = Options(),
+    mapping: WeightMapping | None = None,
+    fallback: Resolved | None = None,
+) -> Source:
+    """Read a checkpoint, find its config, and check that every tensor has its place.
+
+    No framework.     Raises PortError with every finding.
+    """
+    mapping = mapping or transfer.load()
+    checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
+    resolved = resolve(checkpoint, mapping, options, fallback)
+    plan = transfer.plan(mapping, resolved.config.sizes())
+    if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, checkpoint.tensors):
+        raise PortError(path, transfer.summary(findings))
+    return Source(checkpoint, resolved, plan)
+
+
+def convert(
+    path: str | Path,
+    out: str | Path,
+    options: Options = Options(),
+    *,
+    mapping: str | Path | None = None,
+    verify: bool = True,
+    force: bool = False,
+    progress: Progress = lambda step: None,
+) -> Converted:
+    """Carry the weights of the checkpoint `path` into a Keras SignBART and write it to `out`.
+
+    Nothing is written unless every module's output is proven equal to PyTorch's, and the written
+    file, opened again, still gives the proven logits. Raises PortError for input that cannot be
+    used, ProofError where the proof fails.
+    """
+    out = Path(out)
+    if out.suffix != ".h5" or out.name.endswith(".weights.h5"):
+        raise PortError(out, "the Keras model is written as .h5", "Name it like model.h5")
+    output.check(out, force=force, inputs=(path,))
+    progress("Reading the checkpoint")
+    source = open_source(path, options, transfer.load(mapping) if mapping else None)
+    inputs = parity_inputs.make_for(source.resolved.config)
+    reference = (
+        TorchRun(source.checkpoint, source.plan, source.resolved.config, inputs, truth=True)
+        if verify
+        else None
+    )
+    with output.replacing(out, force=force, inputs=(path,)) as temp, reference or nullcontext():
+        progress("Importing TensorFlow")
+        with quiet():
+            return _Conversion(source, inputs, reference, progress).run(temp, out)
+
+
+class _Conversion:
+    """The part of `convert` that has Keras at hand."""
+
+    def __init__(
+        self,
+        source: Source,
+        inputs: parity_inputs.Inputs,
+        reference: TorchRun | None,
+        progress: Progress,
+    ) -> None:
+        self.source, self.inputs = source, inputs
+        self.reference, self.progress = reference, progress
+
+    def run(self, temp: Path, out: Path) -> Converted:
+        from signbart_port.keras_model import SignBart
+        from signbart_port.keras_model.weights import assign, shapes
+
+        source = self.source
+        self.progress("Transferring the weights")
+        model = SignBart(source.resolved.config)
+        findings = transfer.check(
+            source.plan, Direction.TORCH_TO_KERAS, source.checkpoint.tensors, shapes(model)
+        )
+        if findings:
+            raise PortError(source.plan.mapping.path, transfer.summary(findings))
+        assign(
+            model,
+            transfer.apply(source.plan, Direction.TORCH_TO_KERAS, source.checkpoint.tensors),
+        )
+        report = self.prove(model, out) if self.reference else None
+        parameters = model.count_params()
+
+        self.progress("Writing and reading back")
+        model.save(temp)
+        # Frees the model before the file is read back, so that two copies are never held.
+        del model
+        gc.collect()
+        h5.annotate(temp, self.provenance(report))
+        self.read_back(temp)
+        return Converted(out, source, parameters, report)
+
+    def prove(self, model: Any, out: Path) -> Report:
+        from signbart_port.parity import keras_run
+
+        assert self.reference is not None
+        self.progress("Running PyTorch")
+        taps = self.reference.result["taps"]
+        self.progress("Comparing every module")
+        report = judge(
+            (self.source.checkpoint.path.name, out.name),
+            self.reference,
+            taps,
+            self.inputs,
+            lambda record: keras_run.run(model, self.inputs, record),
+        )
+        if not report.passed:
+            raise ProofError(f"{self.source.checkpoint.path}: NOT EQUAL, {report.verdict()}")
+        return report
+
+    def read_back(self, temp: Path) -> None:
+        """The file as it is on disk: every weight bit for bit, and the logits once more."""
+        written = h5.read(temp)
+        findings = transfer.compare(
+            self.source.plan,
+            Direction.TORCH_TO_KERAS,
+            self.source.checkpoint.tensors,
+            written.tensors,
+        )
+        if findings:
+            raise ProofError(f"the written file differs: {transfer.summary(findings)}")
+        del written
+        if self.reference is None:
+            return
+        logits = _logits(temp, self.inputs)
+        row = compare(LOGITS, logits, self.reference, self.inputs.classified)
+        if not row.passed:
+            raise ProofError(
+                f"the written file gives other logits: off by {row.error:.2e},"
+                f" limit {row.limit:.2e}"
+            )
+
+    def provenance(self, report: Report | None) -> dict[str, Any]:
+        checkpoint, mapping = self.source.checkpoint, self.source.plan.mapping
+        return {
+            "schema": 1,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "source": {
+                "name": checkpoint.path.name,
+                "sha256": checkpoint.sha256,
+                "container": checkpoint.container,
+                "notes": list(checkpoint.notes),
+            },
+            "config_origin": self.source.resolved.origin,
+            "mapping": {"family": mapping.family, "sha256": mapping.sha256},
+            "proof": report.summary() if report else NOT_PROVEN,
+            "versions": {
+                "signbart-port": __version__,
+                **({"torch": self.reference.result["torch"]} if self.reference else {}),
+                **{name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
+            },
+        }
+
+
+def _logits(path: Path, inputs: parity_inputs.Inputs) -> Floats:
+    """The logits of a model.h5 that this program wrote, opened the way its user will."""
+    import keras
+
+    model = keras.models.load_model(path, compile=False)
+    return np.asarray(model(inputs.keypoints, inputs.attention_mask, training=False))

@@ -1,0 +1,45 @@
+"""What can go wrong, as types: input that cannot be used, and a proof that failed."""
+
+from __future__ import annotations
+
+import os
+from enum import IntEnum
+
+_LONGEST = 200
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every verb."""
+
+    OK = 0
+    PROOF_FAILED = 1
+    BAD_INPUT = 2
+
+
+def printable(text: object, longest: int = _LONGEST) -> str:
+    """`text` on one line, safe for a terminal: control characters escaped, the middle of long text
+    cut."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    if len(line) <= longest:
+        return line
+    half = longest // 2
+    return f"{line[:half]}…{line[-half:]} ({len(line):,} characters)"
+
+
+class PortError(Exception):
+    """Input that cannot be used: exit code 2.
+
+    Reads as one line: the file, what is wrong, what to do.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None, what: str, hint: str = "") -> None:
+        self.path, self.what, self.hint = path, what, hint
+        where = "" if path is None else f"{printable(os.fspath(path))}: "
+        longest = (
+            2000  # a message may list several findings; each name in it is shortened at its source
+        )
+        super().__init__(printable(f"{where}{what}" + (f". {hint}" if hint else ""), longest))
+
+
+class ProofError(Exception):
+    """Two models that should be equal are not: exit code 1, and no file is left behind."""

@@ -1,0 +1,151 @@
+"""The one place that writes and opens model.h5 files.
+
+Keras' own HDF5 layout: the model's config in the root attribute `model_config`, weights under
+`model_weights/<layer>/<variable path>`. Ours besides: the root attribute `signbart_port`
+(provenance, JSON) and a `sha256` attribute on every weight. Files are read with h5py alone: no
+Keras, and nothing in them is run, followed or allocated on their word.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port import config as configs
+from signbart_port import digest, kinds
+from signbart_port.config import SignBartConfig
+from signbart_port.errors import PortError, printable
+
+PROVENANCE = "signbart_port"
+DIGEST = "sha256"
+WEIGHTS = "model_weights"
+_Named = tuple[tuple[str, ...], h5py.Group | h5py.Dataset]
+_DEEPEST = 16
+_MOST_WEIGHTS = 100_000
+_RESAVE = "Save the model again with model.save('model.h5')"
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """A model.h5: its config, its weights by variable path, and what wrote it (None: not this
+    program)."""
+
+    path: Path
+    sha256: str
+    config: SignBartConfig
+    tensors: dict[str, NDArray[np.float32]]
+    provenance: dict[str, Any] | None
+
+
+def read(path: str | Path) -> KerasFile:
+    """Read a SignBART model.h5.
+
+    Raises PortError for anything else: another model, damaged or unusual weights, a weight that
+    does not match its stored digest.
+    """
+    path = Path(path)
+    kinds.expect(path, kinds.ModelKind.KERAS)
+    try:
+        with h5py.File(path, "r") as file:
+            return KerasFile(
+                path=path,
+                sha256=digest.of_file(path),
+                config=_config(path, file),
+                tensors={name: _tensor(path, name, d) for name, d in _datasets(path, file)},
+                provenance=_provenance(path, file),
+            )
+    except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as error:
+        raise PortError(
+            path, f"cannot be read as HDF5: {printable(error)}", "Copy or convert it again"
+        ) from None
+
+
+def annotate(path: str | Path, provenance: Mapping[str, Any]) -> None:
+    """Add provenance, and the digest of every weight, to a file that Keras just saved."""
+    path = Path(path)
+    with h5py.File(path, "r+") as file:
+        for _, dataset in _datasets(path, file):
+            dataset.attrs[DIGEST] = digest.of_tensor(dataset[()])
+        file.attrs[PROVENANCE] = json.dumps(provenance)
+
+
+def _config(path: Path, file: h5py.File) -> SignBartConfig:
+    text = file.attrs.get("model_config")
+    if not isinstance(text, str):
+        raise PortError(path, "holds no model config: weights alone, or not a Keras model", _RESAVE)
+    try:
+        model = json.loads(text)
+        known = model["class_name"] in ("SignBart", "signbart_port>SignBart")
+        data = model["config"]["config"] if known else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise PortError(path, "its model config cannot be read", _RESAVE) from None
+    if not isinstance(data, dict):
+        raise PortError(
+            path, f"holds a Keras {printable(model['class_name'])} model, not a SignBart"
+        )
+    return configs.parse(data, path)
+
+
+def _provenance(path: Path, file: h5py.File) -> dict[str, Any] | None:
+    text = file.attrs.get(PROVENANCE)
+    if text is None:
+        return None
+    try:
+        provenance = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        provenance = None
+    if not isinstance(provenance, dict):
+        raise PortError(path, "its provenance cannot be read", "Convert it again")
+    return provenance
+
+
+def _datasets(path: Path, file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Every weight as (variable path, dataset), by hard links only, to a bounded depth."""
+    if not isinstance(file.get(WEIGHTS), h5py.Group):
+        raise PortError(path, "holds no model_weights", _RESAVE)
+    for name in file[WEIGHTS]:
+        stack: list[_Named] = [((), _linked(path, file[WEIGHTS], name))]
+        found = 0
+        while stack:
+            parts, item = stack.pop()
+            if isinstance(item, h5py.Dataset):
+                found += 1
+                yield "/".join(parts), item
+            else:
+                children = [((*parts, child), _linked(path, item, child)) for child in item]
+                stack += reversed(children)
+            if len(parts) > _DEEPEST or found + len(stack) > _MOST_WEIGHTS:
+                raise PortError(path, f"{printable(name)} holds too many or too deep groups")
+
+
+def _linked(path: Path, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise PortError(path, f"{printable(name)} is a link to somewhere else", _RESAVE)
+    return group[name]
+
+
+def _tensor(path: Path, name: str, dataset: h5py.Dataset) -> NDArray[np.float32]:
+    if dataset.is_virtual or dataset.external:
+        raise PortError(path, f"{printable(name)} keeps its values in other files", _RESAVE)
+    if dataset.dtype != np.float32:
+        raise PortError(path, f"{printable(name)} holds {dataset.dtype}, expected float32", _RESAVE)
+    stored, declared = dataset.id.get_storage_size(), dataset.size * 4
+    if declared > stored:  # compressed, or never written: either way a small file can ask for much
+        raise PortError(
+            path, f"{printable(name)} declares {declared:,} bytes and stores {stored:,}", _RESAVE
+        )
+    array: NDArray[np.float32] = dataset[()]
+    expected = dataset.attrs.get(DIGEST)
+    if expected is not None and expected != digest.of_tensor(array):
+        raise PortError(
+            path, f"{printable(name)} is damaged: its values do not match their digest",
+            "Convert it again",
+        )  # fmt: skip
+    return array

@@ -1,0 +1,52 @@
+"""Which keypoints a model reads: named selections, and the short form of the command line.
+
+Keypoint numbering: pose 0-32, left hand 33-53, right hand 54-74, selected face points 75-99.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+NAMED: dict[str, tuple[int, ...]] = {
+    "hands_only": tuple(range(33, 75)),
+    "pose_hands": (*range(11, 17), *range(33, 75)),
+    "full_75": tuple(range(75)),
+    "full_100": tuple(range(100)),
+}
+
+_MOST = 10_000
+
+
+def parse(text: str) -> tuple[int, ...]:
+    """Read a selection: a name (`pose_hands`) or numbers and ranges (`11-16,33-74`).
+
+    Raises ValueError with a message for the user.
+    """
+    if text in NAMED:
+        return NAMED[text]
+    joints: list[int] = []
+    for part in text.split(","):
+        bounds = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?\s*", part)
+        if bounds is None or int(bounds[2] or bounds[1]) < int(bounds[1]):
+            known = ", ".join(NAMED)
+            raise ValueError(f"joints are a name ({known}) or numbers such as 11-16,33-74")
+        joints += range(int(bounds[1]), int(bounds[2] or bounds[1]) + 1)
+    if len(joints) > _MOST:
+        raise ValueError(f"{len(joints):,} joints are more than any skeleton has")
+    return tuple(joints)
+
+
+def short(joints: Iterable[int]) -> str:
+    """The inverse of `parse`: a name where one fits, else ranges (`11-16,33-74`)."""
+    joints = tuple(joints)
+    for name, named in NAMED.items():
+        if joints == named:
+            return name
+    runs: list[list[int]] = []
+    for joint in joints:
+        if runs and joint == runs[-1][-1] + 1:
+            runs[-1].append(joint)
+        else:
+            runs.append([joint])
+    return ",".join(str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs)

@@ -1,0 +1,57 @@
+"""Multi-head attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from signbart_port.keras_model.layers import Tensor
+
+
+@keras.saving.register_keras_serializable("signbart_port")
+class Attention(keras.layers.Layer):
+    """BART's attention: the query is scaled after its projection, weight and bias both."""
+
+    def __init__(self, d_model: int, heads: int, dropout: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.d_model, self.heads, self.rate = d_model, heads, dropout
+        self.scaling = (d_model // heads) ** -0.5
+        policy = self.dtype_policy
+        self.k_proj = keras.layers.Dense(d_model, name="k_proj", dtype=policy)
+        self.v_proj = keras.layers.Dense(d_model, name="v_proj", dtype=policy)
+        self.q_proj = keras.layers.Dense(d_model, name="q_proj", dtype=policy)
+        self.out_proj = keras.layers.Dense(d_model, name="out_proj", dtype=policy)
+        self.dropout = keras.layers.Dropout(dropout, name="dropout", dtype=policy)
+
+    def get_config(self) -> dict[str, Any]:
+        sizes = {"d_model": self.d_model, "heads": self.heads, "dropout": self.rate}
+        return super().get_config() | sizes
+
+    def build(self, input_shape: Any) -> None:
+        for dense in (self.k_proj, self.v_proj, self.q_proj, self.out_proj):
+            dense.build(input_shape)
+        self.dropout.build((input_shape[0], self.heads, input_shape[1], None))
+
+    def call(
+        self, queries: Tensor, memory: Tensor, mask: Tensor, training: bool | None = None
+    ) -> Tensor:
+        """`queries` (B, Q, d_model), `memory` (B, T, d_model), `mask` (B, 1, 1 or Q, T) -> (B, Q,
+        d_model)."""
+        q = self.split(self.q_proj(queries) * self.scaling)
+        k = self.split(self.k_proj(memory))
+        v = self.split(self.v_proj(memory))
+        weights = ops.softmax(q @ ops.swapaxes(k, -1, -2) + mask)
+        return self.out_proj(self.merge(self.dropout(weights, training=training) @ v))
+
+    def split(self, states: Tensor) -> Tensor:
+        """(B, T, d_model) -> (B, heads, T, head_dim)."""
+        batch, frames = ops.shape(states)[:2]
+        head_dim = self.d_model // self.heads
+        return ops.swapaxes(ops.reshape(states, (batch, frames, self.heads, head_dim)), 1, 2)
+
+    def merge(self, states: Tensor) -> Tensor:
+        """(B, heads, T, head_dim) -> (B, T, d_model)."""
+        batch, frames = ops.shape(states)[0], ops.shape(states)[2]
+        return ops.reshape(ops.swapaxes(states, 1, 2), (batch, frames, self.d_model))

@@ -1,0 +1,141 @@
+"""What stands before and after the two stacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from signbart_port.config import SignBartConfig
+from signbart_port.keras_model.masks import last_frame
+
+POSITION_OFFSET = 2  # BART's: rows 0 and 1 of the table are never read
+LAYER_NORM_EPSILON = 1e-5  # PyTorch's default; Keras' is 1e-3
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable("signbart_port")
+def exact_gelu(x: Tensor) -> Tensor:
+    """X Φ(x) by the error function; Keras' "gelu" by name is the same, spelled out as tanh's form
+    is not."""
+    return ops.gelu(x, approximate=False)
+
+
+@keras.saving.register_keras_serializable("signbart_port")
+class LayerNorm(keras.layers.LayerNormalization):
+    """Keras' layer, with the mean subtracted before anything is scaled.
+
+    Keras computes x·s + (β - mean·s): the two terms cancel, which costs about a bit of the result.
+    """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        centred = inputs - ops.mean(inputs, axis=-1, keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
+        return centred * ops.rsqrt(variance + self.epsilon) * self.gamma + self.beta
+
+
+class ConfigLayer(keras.layers.Layer):
+    """A layer made of a SignBartConfig."""
+
+    def __init__(self, config: SignBartConfig | dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = SignBartConfig.of(config)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"config": self.config.model_dump()}
+
+    def dense(self, units: int, name: str) -> keras.layers.Dense:
+        return keras.layers.Dense(units, name=name, dtype=self.dtype_policy)
+
+    def layer_norm(self, name: str) -> LayerNorm:
+        return LayerNorm(epsilon=LAYER_NORM_EPSILON, name=name, dtype=self.dtype_policy)
+
+    def gelu(self, name: str) -> keras.layers.Activation:
+        return keras.layers.Activation(exact_gelu, name=name, dtype=self.dtype_policy)
+
+    def drop(self, rate: float, name: str) -> keras.layers.Dropout:
+        return keras.layers.Dropout(rate, name=name, dtype=self.dtype_policy)
+
+
+@keras.saving.register_keras_serializable("signbart_port")
+class Projection(ConfigLayer):
+    """The joints' x and y coordinates, each to its own embedding."""
+
+    def __init__(self, config: SignBartConfig | dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self.proj_x1 = self.dense(self.config.d_model, "proj_x1")
+        self.proj_y1 = self.dense(self.config.d_model, "proj_y1")
+
+    def build(self, input_shape: Any) -> None:
+        picked = (*input_shape[:2], len(self.config.joint_idx))
+        self.proj_x1.build(picked)
+        self.proj_y1.build(picked)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return ((*input_shape[:2], self.config.d_model),) * 2
+
+    def call(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, K, 2) -> two of (B, T, d_model)."""
+        if self.config.layout == "full":
+            keypoints = ops.take(keypoints, self.config.joint_idx, axis=2)
+        return self.proj_x1(keypoints[..., 0]), self.proj_y1(keypoints[..., 1])
+
+
+@keras.saving.register_keras_serializable("signbart_port")
+class PositionalEmbedding(ConfigLayer):
+    """Learned positions: frame t reads row t + 2."""
+
+    def build(self, input_shape: Any) -> None:
+        rows = self.config.max_position_embeddings + POSITION_OFFSET
+        self.embeddings = self.add_weight(
+            shape=(rows, self.config.d_model), initializer="random_normal", name="embeddings"
+        )
+
+    def call(self, hidden_states: Tensor) -> Tensor:
+        """(B, T, d_model) -> (1, T, d_model), the first T positions."""
+        frames, most = ops.shape(hidden_states)[1], self.config.max_position_embeddings
+        if isinstance(frames, int) and not 1 <= frames <= most:
+            raise ValueError(f"{frames} frames: this model takes 1 to {most}")
+        table = ops.convert_to_tensor(self.embeddings)
+        return table[None, POSITION_OFFSET : POSITION_OFFSET + frames]
+
+
+@keras.saving.register_keras_serializable("signbart_port")
+class LastFrame(keras.layers.Layer):
+    """The state of each clip's last real frame.
+
+    Picked by a product with a one-hot row: gather by index has no plain form on phones.
+    """
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (input_shape[0], 1, input_shape[2])
+
+    def call(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+        """`hidden_states` (B, T, d_model), `attention_mask` (B, T) -> (B, 1, d_model)."""
+        last = last_frame(attention_mask)
+        frames = ops.arange(ops.shape(attention_mask)[1], dtype="int32")
+        one_hot = ops.cast(ops.equal(frames, last[:, None, None]), self.compute_dtype)
+        return one_hot @ hidden_states
+
+
+@keras.saving.register_keras_serializable("signbart_port")
+class ClassificationHead(ConfigLayer):
+    """The decoder state of the last real frame, to logits."""
+
+    def __init__(self, config: SignBartConfig | dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self.dropout = self.drop(self.config.classifier_dropout, "dropout")
+        self.out_proj = self.dense(self.config.num_labels, "out_proj")
+
+    def build(self, input_shape: Any) -> None:
+        self.dropout.build((input_shape[0], self.config.d_model))
+        self.out_proj.build((input_shape[0], self.config.d_model))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (input_shape[0], self.config.num_labels)
+
+    def call(self, state: Tensor, training: bool | None = None) -> Tensor:
+        """(B, 1, d_model) -> (B, num_labels)."""
+        state = ops.reshape(state, (-1, self.config.d_model))
+        return self.out_proj(self.dropout(state, training=training))

@@ -1,0 +1,49 @@
+"""Additive attention masks.
+
+A frame is real where the attention mask is exactly 1. PyTorch adds the most negative finite float
+to the scores of padding and -inf to those of later frames. What matters of these values: the first
+swallows any score, so that a row that sees only padding gets uniform weights, and the second
+outweighs the first. -2^75 and -2^93 do the same, in float32 and in float64. They are computed from
+the mask, and by way of integers, because as constants they would not survive: a float16 file clamps
+every constant to -65504, where neither holds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+Tensor = Any
+_PADDING, _LATER = np.int32(-(2**25)), np.int32(-(2**31))  # cubed as floats
+
+
+def padding_mask(attention_mask: Tensor, dtype: str) -> Tensor:
+    """(B, T) -> (B, 1, 1, T): 0 for a real key."""
+    return _additive(_levels(attention_mask), dtype)
+
+
+def causal_mask(queries: Tensor, attention_mask: Tensor, dtype: str) -> Tensor:
+    """Positions of the queries (..., Q, 1) and the mask (B, T) -> (B, 1, Q, T): padding and later
+    keys.
+
+    PyTorch's also adds 1 to every score that is left, which softmax cancels.
+    """
+    keys = ops.arange(ops.shape(attention_mask)[1], dtype="int32")
+    return _additive(ops.where(keys > queries, _LATER, _levels(attention_mask)), dtype)
+
+
+def last_frame(attention_mask: Tensor) -> Tensor:
+    """(B, T) -> (B,) int32: the last real frame, 0 where there is none."""
+    frames = ops.arange(ops.shape(attention_mask)[1], dtype="int32")
+    return ops.max(frames * ops.cast(ops.equal(attention_mask, 1), "int32"), axis=1)
+
+
+def _levels(attention_mask: Tensor) -> Tensor:
+    return ops.where(ops.equal(attention_mask, 1), np.int32(0), _PADDING)[:, None, None, :]
+
+
+def _additive(levels: Tensor, dtype: str) -> Tensor:
+    mask = ops.cast(levels, dtype)
+    return mask * mask * mask

@@ -1,0 +1,147 @@
+"""Atomic outputs: the file that was there or the whole new one, whatever happens in between."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import signal
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from signbart_port.errors import PortError, printable
+
+_EXISTS = "exists; give --force to replace it"
+_ELSEWHERE = "Write to another folder, or change its permissions"
+_FREE_SPACE = "Free some space, or write to another disk"
+# What a disk or a folder does to a write; any other OSError says nothing about the output.
+_FAULTS = {
+    errno.EACCES: _ELSEWHERE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EFBIG: "Raise the limit on file sizes (ulimit -f), or write to another disk",
+    errno.EIO: "The disk may be failing: write to another one",
+    errno.ENAMETOOLONG: "Give a shorter name",
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EPERM: _ELSEWHERE,
+    errno.EROFS: _ELSEWHERE,
+}
+
+
+def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse, before any work, an output that `replacing` would refuse.
+
+    Raises PortError when `path` is a directory or a device, is one of `inputs` (by whatever link),
+    exists without `force`, or when its folder is missing or read-only.
+    """
+    target = _target(path)
+    if os.path.isdir(target):
+        raise PortError(path, "is a directory, not a file", "Add a file name")
+    if not os.path.isdir(target.parent):
+        raise PortError(path, "its folder does not exist", "Create it, or name another")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise PortError(path, "cannot be written: its folder is read-only", _ELSEWHERE)
+    if not os.path.lexists(target):
+        return
+    if not os.path.isfile(target):
+        raise PortError(path, "is not a regular file", "Give the output another name")
+    for source in inputs:
+        if os.path.exists(source) and os.path.samefile(source, target):
+            same = f"is the input {printable(source)} itself"
+            raise PortError(path, same, "Give the output another name")
+    if not force:
+        raise PortError(path, _EXISTS)
+
+
+@contextmanager
+def replacing(
+    path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()
+) -> Iterator[Path]:
+    """A name to write the output under; on clean exit the file written there becomes `path`.
+
+    The name is in the same folder and ends in the same suffixes. After any exception it is gone and
+    `path` is as it was. Without `force`, a file that appears meanwhile is not replaced either.
+    Where `path` is a symbolic link it stays one: the file that it points to is replaced.
+
+    Raises PortError as `check` does, and when the disk or the folder refuses the write.
+    """
+    check(path, force=force, inputs=inputs)
+    target = _target(path)
+    suffix = "".join(target.suffixes)
+    stem = target.name.removesuffix(suffix)
+    temp = target.with_name(f".{stem}-{secrets.token_hex(4)}{suffix}")
+    try:
+        with _blaming_the_disk(path, temp):
+            temp.touch(exist_ok=False)  # shows the mode that a new file gets here
+            mode = stat.S_IMODE(temp.stat().st_mode)
+            temp.unlink()  # else a writer that adds a suffix of its own would leave it empty
+            yield temp
+            temp.chmod(mode)  # safetensors, for one, makes its files private
+            _sync(temp)
+            _place(temp, target, path, force)
+    finally:
+        with suppress(OSError):
+            temp.unlink()
+    with suppress(OSError):  # the output is in place; some filesystems cannot sync a folder
+        _sync(target.parent)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM end the program as Ctrl-C does, by an exception: SystemExit(143).
+
+    So `replacing` cleans up. For the main thread.
+    """
+
+    def stop(number: int, _: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _target(path: str | Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _place(temp: Path, target: Path, path: str | Path, force: bool) -> None:
+    if force:
+        temp.replace(target)
+        return
+    try:
+        os.link(temp, target)  # unlike a rename, refuses a name that is taken
+    except FileExistsError:
+        raise PortError(path, _EXISTS) from None
+    except OSError:  # this filesystem has no hard links
+        if os.path.lexists(target):
+            raise PortError(path, _EXISTS) from None
+        temp.replace(target)
+    else:
+        temp.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _blaming_the_disk(path: str | Path, temp: Path) -> Iterator[None]:
+    """Turn what a disk or a folder does to writing `temp` into a PortError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        about_temp = str(error.filename or temp) == str(temp)
+        if error.errno not in _FAULTS or not about_temp:
+            raise
+        what = f"cannot be written: {os.strerror(error.errno)}"
+        raise PortError(path, what, _FAULTS[error.errno]) from error

@@ -1,0 +1,136 @@
+"""Compare outputs with float64 truth, module by module, and keep the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.parity.tolerances import Precision, limit
+
+Floats = NDArray[np.floating]
+LOGITS = "logits"
+"""The tap of the whole model's output.
+
+Every other tap is a module's path.
+"""
+
+
+def tap_name(path: str, call: int) -> str:
+    """The tap of a module's `call`-th call, counted from 1: a shared dropout runs more than
+    once."""
+    return path if call == 1 else f"{path}:{call}"
+
+
+class Truth(Protocol):
+    """What a reference gives: float64 outputs by tap, and how far its own float32 run was from
+    them."""
+
+    @property
+    def noise(self) -> Mapping[str, float]:
+        """The largest absolute float32 error of each tap."""
+
+    def value(self, tap: str) -> Floats:
+        """The tap's float64 output."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One module's verdict.
+
+    Errors are the largest absolute difference from float64.
+    """
+
+    tap: str
+    error: float
+    noise: float
+    scale: float
+    limit: float
+    elements: int
+    worst: tuple[int, ...]
+    expected: float
+    got: float
+
+    @property
+    def passed(self) -> bool:
+        """NaN compares false, so a NaN anywhere fails; so does having compared nothing."""
+        return self.elements > 0 and self.error <= self.limit
+
+
+def compare(
+    tap: str,
+    got: Floats,
+    truth: Truth,
+    frames: NDArray[np.bool_],
+    precision: Precision = Precision.FLOAT32,
+) -> Row:
+    """Judge one tap.
+
+    `frames` (N, T) are the frames that count.
+    """
+    expected = truth.value(tap)
+    if got.shape != expected.shape:
+        return absent(tap)
+    expected, got = counted(expected, frames), counted(got, frames)
+    error = np.abs(got - expected)
+    scale = float(np.max(np.abs(expected), initial=0.0))
+    # argmax stops at a NaN, so a NaN is the worst element and the error.
+    worst = np.unravel_index(int(np.argmax(error)), error.shape) if error.size else ()
+    return Row(
+        tap=tap,
+        error=float(error[worst]) if error.size else np.nan,
+        noise=truth.noise[tap],
+        scale=scale,
+        limit=limit(truth.noise[tap], scale, precision),
+        elements=error.size,
+        worst=tuple(int(i) for i in worst),
+        expected=float(expected[worst]) if error.size else np.nan,
+        got=float(got[worst]) if error.size else np.nan,
+    )
+
+
+def counted(output: Floats, frames: NDArray[np.bool_]) -> Floats:
+    """The part of an output that counts, as float64.
+
+    `frames` (N, T) selects where an output has these leading dimensions; positions (1, T, d) and
+    what comes after the last frame is picked (N, d) count whole.
+    """
+    selected = output[frames] if output.ndim > 2 and output.shape[:2] == frames.shape else output
+    return selected.astype(np.float64)
+
+
+def largest_difference(a: Floats, b: Floats, frames: NDArray[np.bool_]) -> float:
+    """Between two outputs, over the frames that count."""
+    return float(np.max(np.abs(counted(a, frames) - counted(b, frames)), initial=0.0))
+
+
+class Comparison:
+    """Gathers a verdict on every tap of `truth` as a candidate's outputs come in."""
+
+    def __init__(
+        self,
+        truth: Truth,
+        taps: Sequence[str],
+        frames: NDArray[np.bool_],
+        precision: Precision = Precision.FLOAT32,
+    ) -> None:
+        self._truth, self._taps, self._frames, self._precision = truth, taps, frames, precision
+        self._rows: dict[str, Row] = {}
+
+    def record(self, tap: str, output: Floats) -> None:
+        """Judge one output; taps that the reference does not have are passed over."""
+        if tap in self._taps:
+            self._rows[tap] = compare(tap, output, self._truth, self._frames, self._precision)
+
+    def rows(self) -> tuple[Row, ...]:
+        """A row a tap, in the order of the reference's run; a tap without output is a failed
+        row."""
+        return tuple(self._rows.get(tap) or absent(tap) for tap in self._taps)
+
+
+def absent(tap: str) -> Row:
+    """The row of a tap of which nothing was compared."""
+    return Row(tap, np.inf, np.nan, np.nan, 0.0, 0, (), np.nan, np.nan)

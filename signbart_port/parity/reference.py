@@ -1,0 +1,132 @@
+"""PyTorch's run of a checkpoint, in a process of its own beside this one.
+
+Two processes halve the wait, since importing the frameworks dominates it; keep PyTorch's loader
+within bounds of memory and time; and never put both frameworks into one address space.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port import digest
+from signbart_port.checkpoint import Checkpoint
+from signbart_port.config import SignBartConfig
+from signbart_port.errors import PortError
+from signbart_port.parity.compare import Floats
+from signbart_port.parity.inputs import Inputs
+from signbart_port.transfer import Plan
+
+_IMPORT_BYTES = 6 * 2**30  # address space that importing PyTorch may take
+_SECONDS = 1200
+
+
+class TorchRun:
+    """A running PyTorch process. A context manager: leaving it ends the process.
+
+    With `truth`, the outputs are float64 and `noise` says how far the float32 run was from them;
+    without, the outputs are those of the float32 run and `noise` is empty.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        plan: Plan,
+        config: SignBartConfig,
+        inputs: Inputs,
+        *,
+        truth: bool,
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._result: dict[str, Any] | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="signbart-port-")
+        folder = Path(self._folder.name)
+        np.savez(
+            folder / "inputs.npz", keypoints=inputs.keypoints, attention_mask=inputs.attention_mask
+        )
+        job = {
+            "checkpoint": str(checkpoint.path.resolve()),
+            "container": checkpoint.container,
+            "unwrap": plan.mapping.unwrap,
+            "strip_prefixes": plan.mapping.strip_prefixes,
+            "ignored": list(plan.ignored_torch),
+            "config": config.model_dump(exclude={"training"}),
+            "truth": truth,
+            "memory": _IMPORT_BYTES + 30 * checkpoint.path.stat().st_size,
+        }
+        (folder / "job.json").write_text(json.dumps(job))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "signbart_port.parity.torch_run", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> TorchRun:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        if self._process.stderr:
+            self._process.stderr.close()
+        self._folder.cleanup()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Waits for the process.
+
+        Raises PortError where PyTorch cannot read or run the checkpoint, or reads other values than
+        `signbart_port.checkpoint` did.
+        """
+        if self._result is None:
+            self._result = self._wait()
+        return self._result
+
+    @property
+    def noise(self) -> dict[str, float]:
+        noise: dict[str, float] = self.result["noise"]
+        return noise
+
+    def value(self, tap: str) -> Floats:
+        index = self.result["taps"].index(tap)
+        array: NDArray[np.floating] = np.load(Path(self._folder.name) / f"{index}.npy")
+        return array
+
+    def outputs(self) -> Iterator[tuple[str, Floats]]:
+        """Every tap and its output, in the order of the run."""
+        for tap in self.result["taps"]:
+            yield tap, self.value(tap)
+
+    def _wait(self) -> dict[str, Any]:
+        path = self._checkpoint.path
+        try:
+            _, errors = self._process.communicate(timeout=_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise PortError(path, f"PyTorch did not finish in {_SECONDS} s") from None
+        if self._process.returncode != 0:
+            # The last line is the error. Its type alone: PyTorch's text may advise unsafe loading.
+            last = errors.strip().rpartition("\n")[2].partition(":")[0] or (
+                f"exit status {self._process.returncode}"
+            )
+            raise PortError(path, f"PyTorch refuses to read or run it ({last})", "Save it again")
+        result: dict[str, Any] = json.loads((Path(self._folder.name) / "result.json").read_text())
+        for name, value in result["digests"].items():
+            if digest.of_tensor(self._checkpoint.tensors[name]) != value:
+                raise PortError(path, f"PyTorch reads other values of {name} than this program")
+        return result

@@ -1,0 +1,105 @@
+"""The PyTorch side of the proof: `python -m signbart_port.parity.torch_run JOB`, a process of its
+own.
+
+Reads the checkpoint with PyTorch's own loader, independently of `signbart_port.checkpoint`, runs
+`pt_reference` and leaves every module's output in the folder JOB (see `reference.Job`).
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def main(folder: Path) -> None:
+    job = json.loads((folder / "job.json").read_text())
+    resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
+
+    import torch
+
+    from pt_reference import SignBart
+    from signbart_port import digest
+    from signbart_port.checkpoint.names import NameRules, strip, unwrap
+    from signbart_port.config import SignBartConfig
+    from signbart_port.parity.compare import LOGITS, largest_difference, tap_name
+    from signbart_port.parity.inputs import Inputs
+
+    path = Path(job["checkpoint"])
+    if job["container"] == "safetensors":
+        from safetensors.torch import load
+
+        loaded: Any = load(path.read_bytes())
+    else:
+        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+    rules = NameRules(tuple(job["unwrap"]), tuple(job["strip_prefixes"]))
+    found = unwrap(loaded, rules)[0]
+    names = strip(found, rules)
+    state = {
+        names[name]: value.detach().to(torch.float32)
+        for name, value in found.items()
+        if names[name] not in job["ignored"]
+    }
+    del loaded, found
+
+    model = SignBart(SignBartConfig(**job["config"])).eval()
+    model.load_state_dict(state, strict=True)
+    digests = {name: digest.of_tensor(value.numpy()) for name, value in state.items()}
+    del state
+
+    with np.load(folder / "inputs.npz") as arrays:
+        inputs = Inputs((), arrays["keypoints"], arrays["attention_mask"])
+    mask = torch.from_numpy(inputs.attention_mask)
+    frames = inputs.classified
+    float32: dict[str, Any] = {}
+    noise: dict[str, float] = {}
+    taps: list[str] = []
+
+    def keep(tap: str, output: Any) -> None:
+        float32[tap] = output
+
+    def write(tap: str, output: Any) -> None:
+        np.save(folder / f"{len(taps)}.npy", output)
+        taps.append(tap)
+        if tap in float32:
+            noise[tap] = largest_difference(float32.pop(tap), output, frames)
+
+    def run(record: Any, dtype: torch.dtype) -> None:
+        def hook(path: str) -> Any:
+            calls = count(1)
+
+            def after(module: Any, args: Any, output: Any) -> None:
+                if isinstance(output, torch.Tensor):
+                    record(tap_name(path, next(calls)), output.numpy())
+
+            return after
+
+        model.to(dtype)
+        hooks = [m.register_forward_hook(hook(path)) for path, m in model.named_modules() if path]
+        _, logits = model(torch.from_numpy(inputs.keypoints).to(dtype), mask)
+        record(LOGITS, logits.numpy())
+        for handle in hooks:
+            handle.remove()
+
+    with torch.inference_mode():
+        run(keep if job["truth"] else write, torch.float32)
+        if job["truth"]:
+            run(write, torch.float64)
+
+    result = {
+        "taps": taps,
+        "noise": noise,
+        "digests": digests,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "torch": torch.__version__,
+    }
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,183 @@
+"""Compare any two model files on the same inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from signbart_port import h5, kinds
+from signbart_port.config import SignBartConfig
+from signbart_port.convert import Source, open_source
+from signbart_port.errors import PortError
+from signbart_port.kinds import ModelKind
+from signbart_port.parity import inputs as parity_inputs
+from signbart_port.parity.compare import LOGITS, Floats, Truth, largest_difference
+from signbart_port.parity.inputs import Inputs
+from signbart_port.parity.proof import Record, Recorded, judge
+from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.report import Report
+from signbart_port.parity.tolerances import UNMEASURED, Precision
+from signbart_port.quiet import quiet
+from signbart_port.resolve import Options, Resolved
+from signbart_port.tflite import flatbuffer
+from signbart_port.tflite.run import run as run_tflite
+
+_ORDER = list(ModelKind)  # the reference is the one nearer to the source
+
+
+@dataclass(frozen=True)
+class _Model:
+    """An opened file: exactly one of the three is there."""
+
+    path: Path
+    source: Source | None = None
+    keras: h5.KerasFile | None = None
+    tflite: flatbuffer.TFLiteFile | None = None
+
+    @property
+    def config(self) -> SignBartConfig | None:
+        if self.source:
+            return self.source.resolved.config
+        return self.keras.config if self.keras else None
+
+    @property
+    def precision(self) -> Precision:
+        return self.tflite.precision if self.tflite else Precision.FLOAT32
+
+
+def verify(
+    a: str | Path,
+    b: str | Path,
+    options: Options = Options(),
+    *,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Report:
+    """Run two models, each a .pth, .safetensors, .h5 or .tflite, on the same seeded inputs.
+
+    The one nearer to PyTorch is the reference, or `a` of two of a kind. Every module is compared
+    where both show their modules, the logits always. `options` say the config of a checkpoint that
+    has none; without them it is taken from the other file. Raises PortError for files that cannot
+    be compared.
+    """
+    progress("Reading both files")
+    reference, candidate = _open(a, b, options)
+    inputs = _common_inputs(reference, candidate)
+    with ExitStack() as stack:
+        torch_reference, torch_candidate = (
+            stack.enter_context(_torch(model.source, inputs, model is reference))
+            if model.source
+            else None
+            for model in (reference, candidate)
+        )
+        if reference.keras or candidate.keras:
+            progress("Importing TensorFlow")
+            stack.enter_context(quiet())
+        progress(f"Running {reference.path.name}")
+        truth, taps = _truth(reference, torch_reference, inputs)
+        progress(f"Comparing {candidate.path.name}")
+        return judge(
+            (str(reference.path), str(candidate.path)),
+            truth,
+            [LOGITS] if candidate.tflite else taps,
+            inputs,
+            lambda record: _outputs(candidate, torch_candidate, inputs, record),
+            max(reference.precision, candidate.precision, key=list(Precision).index),
+        )
+
+
+def _open(a: str | Path, b: str | Path, options: Options) -> tuple[_Model, _Model]:
+    paths = sorted(
+        ((kinds.kind_of(path), Path(path)) for path in (a, b)), key=lambda p: _ORDER.index(p[0])
+    )
+    fallback: Resolved | None = None
+    models: list[_Model] = []
+    for kind, path in reversed(paths):  # a checkpoint last: it may need the other file's config
+        if kind is ModelKind.TFLITE:
+            models.insert(0, _Model(path, tflite=flatbuffer.read(path)))
+        elif kind is ModelKind.KERAS:
+            model = _Model(path, keras=h5.read(path))
+            fallback = (
+                Resolved(model.keras.config, f"config of {path.name}") if model.keras else None
+            )
+            models.insert(0, model)
+        else:
+            models.insert(0, _Model(path, source=open_source(path, options, fallback=fallback)))
+    return models[0], models[1]
+
+
+def _common_inputs(reference: _Model, candidate: _Model) -> Inputs:
+    """Inputs that both models take.
+
+    Raises PortError where there are none.
+    """
+    sizes = [_interface(model) for model in (reference, candidate)]
+    for what, ours, theirs in zip(("joints", "labels"), *sizes, strict=True):
+        if ours != theirs:
+            raise PortError(
+                candidate.path, f"has {theirs} {what}, {reference.path.name} has {ours}"
+            )
+    static = [m.tflite.frames for m in (reference, candidate) if m.tflite and m.tflite.frames]
+    if len(set(static)) > 1:
+        raise PortError(
+            candidate.path, f"takes {static[1]} frames, {reference.path.name} {static[0]}"
+        )
+    longest = [m.config.max_position_embeddings for m in (reference, candidate) if m.config]
+    frames = static[0] if static else min(parity_inputs.FRAMES, *longest)
+    if longest and frames > min(longest):
+        raise PortError(candidate.path, f"takes {frames} frames, {reference.path.name} fewer")
+    return parity_inputs.make(sizes[0][0], frames)
+
+
+def _interface(model: _Model) -> tuple[int, int]:
+    if model.tflite:
+        return model.tflite.joints, model.tflite.labels
+    assert model.config is not None
+    return model.config.keypoints, model.config.num_labels
+
+
+def _torch(source: Source, inputs: Inputs, truth: bool) -> TorchRun:
+    return TorchRun(source.checkpoint, source.plan, source.resolved.config, inputs, truth=truth)
+
+
+def _truth(
+    model: _Model, torch_run: TorchRun | None, inputs: Inputs
+) -> tuple[Truth, Sequence[str]]:
+    """The reference's outputs, and the taps that it has."""
+    if torch_run is not None:
+        return torch_run, torch_run.result["taps"]
+    if model.keras is not None:
+        return _keras_truth(model.keras, inputs)
+    logits = run_tflite(model.path, inputs).logits
+    noise = UNMEASURED * float(abs(logits).max(initial=0.0))
+    return Recorded({LOGITS: logits}, {LOGITS: noise}), [LOGITS]
+
+
+def _keras_truth(file: h5.KerasFile, inputs: Inputs) -> tuple[Recorded, Sequence[str]]:
+    from signbart_port.keras_model.weights import build
+    from signbart_port.parity import keras_run
+
+    float64: dict[str, Floats] = {}
+    noise: dict[str, float] = {}
+    keras_run.run(build(file, "float64"), inputs, float64.__setitem__)
+
+    def measure(tap: str, output: Floats) -> None:
+        noise[tap] = largest_difference(output, float64[tap], inputs.classified)
+
+    keras_run.run(build(file), inputs, measure)
+    return Recorded(float64, noise), list(float64)
+
+
+def _outputs(model: _Model, torch_run: TorchRun | None, inputs: Inputs, record: Record) -> Any:
+    if torch_run is not None:
+        for tap, output in torch_run.outputs():
+            record(tap, output)
+    elif model.keras is not None:
+        from signbart_port.keras_model.weights import build
+        from signbart_port.parity import keras_run
+
+        keras_run.run(build(model.keras), inputs, record)
+    else:
+        record(LOGITS, run_tflite(model.path, inputs).logits)

@@ -1,0 +1,193 @@
+"""YAML from strangers: one document of plain data, with the line of every key.
+
+PyYAML reads the syntax; its event stream is turned into data here, so that nothing of its YAML 1.1
+scalars, its tags or its constructors can be reached, and what is refused is refused before it is
+built. Its pure Python parser is meant: the C one crashes on deep nesting.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from yaml import events
+from yaml.reader import ReaderError
+
+from signbart_port.errors import PortError, printable
+
+_LARGEST = 1 << 20
+_DEEPEST = 32
+_NOT_YAML = (  # the files that stand next to a YAML file on the command line
+    (re.compile(rb"PK\x03\x04|\x80[\x02-\x05]"), "a PyTorch checkpoint"),
+    (re.compile(rb"\x89HDF\r\n\x1a\n"), "an HDF5 file"),
+    (re.compile(rb".{4}(TFL3|\0{4}\{)", re.DOTALL), "a TFLite or safetensors file"),
+)
+# The core schema of YAML 1.2.2, section 10.3.2.
+_WORDS = {word: None for word in ("", "~", "null", "Null", "NULL")} | {
+    word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
+}
+_DECIMAL = re.compile(r"[-+]?[0-9]+")
+_OCTAL_OR_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+class Block(dict[str, Any]):
+    """A mapping that knows where it stands.
+
+    `line` is the line on which it begins, `lines` the line of each of its keys; both count from 1.
+    """
+
+    def __init__(self, line: int = 0) -> None:
+        super().__init__()
+        self.line = line
+        self.lines: dict[str, int] = {}
+
+
+def load(path: Path, text: str | None = None) -> Block:
+    """The mapping in the YAML file `path`, or in `text` when that file's text is already at hand.
+
+    Values are Block, list, str, int, float, bool and None, plain scalars read as YAML 1.2 does:
+    `NO`, `on` and `2024-01-01` are strings, `1e-5` is a float, `010` is ten. Raises PortError,
+    naming the line, for anything else: another top level, a second document, anchors, aliases,
+    tags, merge keys, keys that repeat or are not strings, nesting deeper than 32, more than 1 MiB,
+    a file that is not regular, readable UTF-8.
+    """
+    data = _read(path) if text is None else text.encode()
+    return _Builder(path, _decode(path, data)).document()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise PortError(path, "is a directory, not a file")
+        if not stat.S_ISREG(mode):  # opening a FIFO would wait for its writer
+            raise PortError(path, "is a pipe, a socket or a device, not a regular file")
+        with path.open("rb") as file:
+            return file.read(_LARGEST + 1)
+    except FileNotFoundError:
+        raise PortError(path, "does not exist") from None
+    except OSError as error:
+        raise PortError(path, f"cannot be opened: {error.strerror}") from None
+
+
+def _decode(path: Path, data: bytes) -> str:
+    for start, kind in _NOT_YAML:
+        if start.match(data):
+            raise PortError(path, f"is {kind}, not a YAML file: are the two swapped?")
+    if len(data) > _LARGEST:
+        raise PortError(path, f"holds more than {_LARGEST:,} bytes", "Is it the right file?")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise PortError(path, f"line {line}: is not UTF-8 text", "Save it as UTF-8") from None
+
+
+class _Builder:
+    """Turns the events of one document into data."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._line = 1
+        try:
+            self._parser: Any = yaml.SafeLoader(text)
+        except ReaderError as error:
+            self._line += text.count("\n", 0, error.position)
+            self._refuse(f"control character U+{error.character:04X}")
+
+    def document(self) -> Block:
+        self._next()
+        if isinstance(self._next(), events.StreamEndEvent):
+            raise PortError(self._path, "is empty")
+        data = self._value(self._next(), depth=1)
+        self._next()
+        if not isinstance(self._next(), events.StreamEndEvent):
+            self._refuse("a second document begins", "Keep one document a file")
+        if not isinstance(data, Block):
+            self._line = 1
+            self._refuse(f"expected keys and values, got {_kind(data)}")
+        return data
+
+    def _refuse(self, what: str, hint: str = "") -> NoReturn:
+        raise PortError(self._path, f"line {self._line}: {what}", hint) from None
+
+    def _next(self) -> Any:
+        try:
+            event = self._parser.get_event()
+        except yaml.MarkedYAMLError as error:
+            if error.problem_mark is not None:
+                self._line = error.problem_mark.line + 1
+            tab = "Indent with spaces, not tabs" if r"'\t'" in str(error.problem) else ""
+            self._refuse(f"is not valid YAML: {error.problem}", tab)
+        except (ValueError, OverflowError) as error:  # of int() and chr(), on what the text spells
+            self._line = self._parser.get_mark().line + 1
+            self._refuse(f"is not valid YAML: {error}")
+        self._line = event.start_mark.line + 1
+        return event
+
+    def _value(self, event: Any, depth: int) -> Any:
+        if event.anchor is not None:
+            self._refuse("anchors and aliases (& and *) are not accepted", "Write the value out")
+        if event.tag is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self._refuse(f"tag {printable(tag)!r} is not accepted", "Write plain values")
+        if isinstance(event, events.ScalarEvent):
+            return self._scalar(event)
+        if depth > _DEEPEST:
+            self._refuse(f"nested deeper than {_DEEPEST} levels")
+        if isinstance(event, events.MappingStartEvent):
+            return self._block(depth)
+        items = []
+        while not isinstance(event := self._next(), events.SequenceEndEvent):
+            items.append(self._value(event, depth + 1))
+        return items
+
+    def _block(self, depth: int) -> Block:
+        block = Block(self._line)
+        while not isinstance(event := self._next(), events.MappingEndEvent):
+            line = self._line
+            if isinstance(event, events.ScalarEvent) and event.implicit[0] and event.value == "<<":
+                self._refuse("merge keys (<<) are not accepted", "Write the values out")
+            key = self._value(event, depth + 1)
+            if not isinstance(key, str):
+                self._line = line
+                self._refuse(f"a key must be a string, got {_kind(key)}", "Put it in quotes")
+            if key in block:
+                first = block.lines[key]
+                self._refuse(f"key {printable(key)!r} repeats that of line {first}", "Keep one")
+            block.lines[key] = line
+            block[key] = self._value(self._next(), depth + 1)
+        return block
+
+    def _scalar(self, event: events.ScalarEvent) -> str | int | float | bool | None:
+        text = event.value
+        plain = event.implicit[0]
+        if plain and text in _WORDS:
+            return _WORDS[text]
+        try:
+            text.encode()  # an escape such as "\ud800" spells half a character
+            if plain and _DECIMAL.fullmatch(text):
+                return int(text)
+        except ValueError as error:
+            self._refuse(f"{printable(text, 40)} cannot be read: {error}")
+        if plain and _OCTAL_OR_HEX.fullmatch(text):
+            return int(text, 0)
+        if plain and _FLOAT.fullmatch(text):
+            return float(text)
+        if plain and _NOT_FINITE.fullmatch(text):
+            return float(text.replace(".", ""))
+        return text
+
+
+def _kind(value: object) -> str:
+    """What to call a value in a message."""
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else printable(value, 40)

@@ -1,0 +1,205 @@
+"""model.h5 to a .tflite, proven against the Keras model before it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from signbart_port import h5, output, transfer
+from signbart_port.config import SignBartConfig
+from signbart_port.errors import PortError, ProofError
+from signbart_port.parity import inputs as parity_inputs
+from signbart_port.parity.compare import LOGITS, Floats, largest_difference
+from signbart_port.parity.proof import Recorded, judge
+from signbart_port.parity.report import Report
+from signbart_port.parity.tolerances import Precision
+from signbart_port.quiet import quiet
+from signbart_port.tflite import flatbuffer
+from signbart_port.tflite.run import Run, run
+
+FRAMES = parity_inputs.FRAMES
+_BYTES = {Precision.FLOAT32: 4, Precision.FLOAT16: 2, Precision.DYNAMIC: 1}
+
+_VARIABLE_OPERATORS = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
+
+
+class Quantization(Enum):
+    """How a .tflite keeps its weights."""
+
+    NONE = "none"
+    FLOAT16 = "float16"
+    DYNAMIC = "dynamic"
+
+    @property
+    def precision(self) -> Precision:
+        return Precision.FLOAT32 if self is Quantization.NONE else Precision(self.value)
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What `to_tflite` wrote: one report a number of frames, the time of one clip of `frames`
+    frames."""
+
+    out: Path
+    config: SignBartConfig
+    quantization: Quantization
+    file: flatbuffer.TFLiteFile
+    reports: tuple[Report, ...]
+    frames: int
+    milliseconds: float
+
+
+def to_tflite(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    quantization: Quantization | str = Quantization.NONE,
+    frames: int | None = None,
+    dynamic_frames: bool = False,
+    force: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Emitted:
+    """Write the SignBART of model.h5 as a .tflite: one clip at a time, builtin operators only.
+
+    The signature `serving_default` takes `keypoints` (1, frames, K, 2) and `attention_mask` (1,
+    frames) and gives `logits` (1, num_labels); with `dynamic_frames` the number of frames is set at
+    run time. Raises PortError for input that cannot be used, ProofError where the file disagrees
+    with Keras.
+    """
+    path = Path(path)
+    out = path.with_suffix(".tflite") if out is None else Path(out)
+    if out.suffix != ".tflite":
+        raise PortError(out, "the file is written as .tflite", "Name it like model.tflite")
+    quantization = _known(quantization)
+    output.check(out, force=force, inputs=(path,))
+    progress("Reading the Keras model")
+    file = h5.read(path)
+    longest = file.config.max_position_embeddings
+    frames = min(FRAMES, longest) if frames is None else frames
+    if not 1 <= frames <= longest:
+        raise PortError(path, f"takes 1 to {longest} frames, not {frames}", "Give another --frames")
+    checked = sorted({1, min(17, longest), frames, longest}) if dynamic_frames else [frames]
+    with output.replacing(out, force=force, inputs=(path,)) as temp:
+        progress("Importing TensorFlow")
+        with quiet():
+            from signbart_port.keras_model.weights import build
+
+            progress("Running Keras")
+            model = build(file)
+            truths = {n: _truth(file, model, n) for n in checked}
+            progress("Converting")
+            temp.write_bytes(_converted(model, quantization, None if dynamic_frames else frames))
+        progress("Running the file")
+        emitted = flatbuffer.read(temp)
+        _refuse_wrong_graph(path, emitted, file.config, quantization)
+        runs = {n: run(temp, _inputs(file.config, n)) for n in checked}
+        reports = tuple(
+            _judge((path.name, out.name), truths[n], file.config, n, runs[n], quantization)
+            for n in checked
+        )
+        for report in reports:
+            if not report.passed:
+                raise ProofError(f"{path}: the .tflite is NOT EQUAL, {report.verdict()}")
+    return Emitted(
+        out, file.config, quantization, emitted, reports, frames, runs[frames].milliseconds
+    )
+
+
+def _known(quantization: Quantization | str) -> Quantization:
+    try:
+        return Quantization(quantization)
+    except ValueError:
+        known = ", ".join(q.value for q in Quantization)
+        raise PortError(
+            None, f"quantization {quantization!r} is not available", f"Available: {known}"
+        ) from None
+
+
+def _inputs(config: SignBartConfig, frames: int) -> parity_inputs.Inputs:
+    return parity_inputs.make_for(config, frames)
+
+
+def _truth(file: h5.KerasFile, model: Any, frames: int) -> Recorded:
+    """Keras in float64, and how far Keras in float32 is from it."""
+    from signbart_port.keras_model.weights import build
+
+    inputs = _inputs(file.config, frames)
+    float64: Floats = np.asarray(
+        build(file, "float64")(inputs.keypoints, inputs.attention_mask, training=False)
+    )
+    float32 = np.asarray(model(inputs.keypoints, inputs.attention_mask, training=False))
+    noise = largest_difference(float32, float64, inputs.classified)
+    return Recorded({LOGITS: float64}, {LOGITS: noise})
+
+
+def _converted(model: Any, quantization: Quantization, frames: int | None) -> bytes:
+    import tensorflow as tf
+
+    config: SignBartConfig = model.config
+    signature = [
+        tf.TensorSpec((1, frames, config.keypoints, 2), tf.float32, name="keypoints"),
+        tf.TensorSpec((1, frames), tf.float32, name="attention_mask"),
+    ]
+
+    @tf.function(input_signature=signature)
+    def classify(keypoints: Any, attention_mask: Any) -> dict[str, Any]:
+        return {"logits": model.classify(keypoints, attention_mask)}
+
+    # The converter freezes the variables of a tf.Module; a Keras model's it would leave behind.
+    module = tf.Module()
+    module.variables_of_model = [variable.value for variable in model.variables]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [classify.get_concrete_function()], module
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if quantization is not Quantization.NONE:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantization is Quantization.FLOAT16:
+        converter.target_spec.supported_types = [tf.float16]
+    data: bytes = converter.convert()
+    return data
+
+
+def _refuse_wrong_graph(
+    path: Path,
+    emitted: flatbuffer.TFLiteFile,
+    config: SignBartConfig,
+    quantization: Quantization,
+) -> None:
+    """What a converter may do wrong without an error: see that it did not."""
+    wrong = [o for o in emitted.ops if o.startswith("custom:") or o in _VARIABLE_OPERATORS]
+    if wrong:
+        raise ProofError(f"{path}: the converter left {', '.join(wrong)} in the graph")
+    if emitted.precision is not quantization.precision:
+        raise ProofError(
+            f"{path}: asked for {quantization.value}, the converter wrote {emitted.precision.value}"
+        )
+    positions = config.max_position_embeddings - (emitted.frames or 0)
+    parameters = transfer.plan(transfer.load(), config.sizes()).parameters
+    used = parameters - 2 * positions * config.d_model
+    stored = sum(constant.bytes for constant in emitted.constants)
+    if stored < 0.9 * used * _BYTES[emitted.precision]:
+        raise ProofError(f"{path}: the converter kept {stored:,} bytes of {used:,} weights")
+
+
+def _judge(
+    names: tuple[str, str],
+    truth: Recorded,
+    config: SignBartConfig,
+    frames: int,
+    result: Run,
+    quantization: Quantization,
+) -> Report:
+    return judge(
+        names,
+        truth,
+        [LOGITS],
+        _inputs(config, frames),
+        lambda record: record(LOGITS, result.logits),
+        quantization.precision,
+    )

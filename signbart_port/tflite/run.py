@@ -1,0 +1,82 @@
+"""Run a .tflite on clips, in a process of its own: a damaged file can crash the interpreter, not
+us."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.errors import PortError
+from signbart_port.parity.inputs import Inputs
+
+_SECONDS = 600
+_TIMED_RUNS = 30
+
+
+@dataclass(frozen=True)
+class Run:
+    """Logits (N, labels), and the median time of one clip on one thread, in milliseconds."""
+
+    logits: NDArray[np.float32]
+    milliseconds: float
+
+
+def run(path: str | Path, inputs: Inputs) -> Run:
+    """Run every clip, one at a time.
+
+    Raises PortError where the interpreter refuses the file.
+    """
+    with tempfile.TemporaryDirectory(prefix="signbart-port-") as name:
+        folder = Path(name)
+        np.savez(
+            folder / "inputs.npz", keypoints=inputs.keypoints, attention_mask=inputs.attention_mask
+        )
+        try:
+            process = subprocess.run(
+                [sys.executable, "-m", __name__, str(Path(path).resolve()), name],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise PortError(path, f"did not run in {_SECONDS} s") from None
+        if process.returncode != 0:
+            reason = process.stderr.strip().rpartition("\n")[2]
+            raise PortError(
+                path, f"the LiteRT interpreter cannot run it ({reason or process.returncode})"
+            )
+        milliseconds = json.loads((folder / "time.json").read_text())
+        return Run(np.load(folder / "logits.npy"), milliseconds)
+
+
+def _main(path: str, folder: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(path, num_threads=1).get_signature_runner("serving_default")
+    with np.load(folder / "inputs.npz") as arrays:
+        keypoints, attention_mask = arrays["keypoints"], arrays["attention_mask"]
+    clips = [
+        {"keypoints": k[None], "attention_mask": m[None]}
+        for k, m in zip(keypoints, attention_mask, strict=True)
+    ]
+    np.save(folder / "logits.npy", np.concatenate([runner(**clip)["logits"] for clip in clips]))
+    times = []
+    for _ in range(_TIMED_RUNS):
+        start = time.perf_counter()
+        runner(**clips[0])
+        times.append(time.perf_counter() - start)
+    (folder / "time.json").write_text(json.dumps(1e3 * median(times)))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,28 @@
+"""The transfer engine: a mapping becomes a plan, the plan is checked, then applied, in either
+direction.
+
+Plain data in and out (dicts of NumPy arrays); no framework is imported.
+"""
+
+from signbart_port.transfer.apply import apply
+from signbart_port.transfer.check import Code, Finding, check, compare, same_bits, summary
+from signbart_port.transfer.mapping import WeightMapping, load
+from signbart_port.transfer.ops import Direction
+from signbart_port.transfer.plan import Plan, Transfer, plan, sizes_from_shapes
+
+__all__ = [
+    "Code",
+    "Direction",
+    "Finding",
+    "Plan",
+    "Transfer",
+    "WeightMapping",
+    "apply",
+    "check",
+    "compare",
+    "load",
+    "plan",
+    "same_bits",
+    "sizes_from_shapes",
+    "summary",
+]

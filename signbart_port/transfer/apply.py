@@ -1,0 +1,20 @@
+"""Move the data of a checked plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from signbart_port.transfer.ops import Array, Direction
+from signbart_port.transfer.plan import Plan
+
+
+def apply(
+    plan: Plan, direction: Direction, source: Mapping[str, Array]
+) -> Iterator[tuple[str, Array]]:
+    """Yield (target name, tensor) for every transfer: one tensor at a time, views where possible.
+
+    The plan must have been checked against `source`.
+    """
+    for transfer in plan.transfers:
+        name, _ = transfer.source(direction)
+        yield transfer.target(direction)[0], transfer.op.run(source[name], direction)

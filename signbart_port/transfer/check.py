@@ -1,0 +1,177 @@
+"""What is wrong with a transfer, all of it, before (`check`) and after (`compare`) data moves."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from signbart_port.errors import printable
+from signbart_port.transfer.ops import Array, Direction
+from signbart_port.transfer.plan import Plan, Shape, Transfer
+
+
+class Code(Enum):
+    """Stable words for what can be wrong with a tensor."""
+
+    MISSING = "the mapping asks for it, the source does not have it"
+    UNMAPPED = "no rule of the mapping uses it"
+    COLLISION = "two names fall together"
+    DOUBLE_SOURCE = "two rules read it"
+    DOUBLE_TARGET = "two rules write it"
+    UNFILLED = "no rule of the mapping writes it"
+    SHAPE = "has another shape"
+    DTYPE = "is not floating point"
+    NONFINITE = "holds NaN or infinity"
+    VALUE = "holds other values than its source"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing wrong with one tensor."""
+
+    code: Code
+    name: str
+    detail: str = ""
+
+
+def check(
+    plan: Plan,
+    direction: Direction,
+    source: Mapping[str, Array],
+    target: Mapping[str, Shape] | None = None,
+) -> list[Finding]:
+    """Compare both sides with the plan; every finding is collected, an empty list means all is
+    well.
+
+    `source` holds the tensors that will be read, `target` the shapes that will be written (None
+    leaves the target's side unchecked, for use before it exists).
+    """
+    findings = list(_check_names(plan, direction, source))
+    for transfer in plan.transfers:
+        name, shape = transfer.source(direction)
+        if name in source:
+            findings += _check_tensor(name, source[name], shape, plan.mapping.at(transfer.line))
+    if target is not None:
+        findings += _check_target(plan, direction, target)
+    return findings
+
+
+def compare(
+    plan: Plan, direction: Direction, source: Mapping[str, Array], written: Mapping[str, Array]
+) -> list[Finding]:
+    """Compare bit for bit what was written with what it was made of, through the inverse
+    operation."""
+    back = (
+        Direction.KERAS_TO_TORCH
+        if direction is Direction.TORCH_TO_KERAS
+        else Direction.TORCH_TO_KERAS
+    )
+    findings = []
+    for transfer in plan.transfers:
+        before, after = source[transfer.source(direction)[0]], transfer.target(direction)[0]
+        returned = transfer.op.run(written[after], back)
+        if not same_bits(before, returned):
+            findings.append(Finding(Code.VALUE, after, f"from {transfer.source(direction)[0]}"))
+    return findings
+
+
+def same_bits(a: Array, b: Array) -> bool:
+    """Equal in shape, type and every bit (so -0.0 is not 0.0, and a NaN equals itself)."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    bits = np.dtype(f"u{a.dtype.itemsize}")
+    return bool(
+        np.array_equal(np.ascontiguousarray(a).view(bits), np.ascontiguousarray(b).view(bits))
+    )
+
+
+def _check_names(plan: Plan, direction: Direction, source: Iterable[str]) -> Iterator[Finding]:
+    readers = Counter(transfer.source(direction)[0] for transfer in plan.transfers)
+    writers = Counter(transfer.target(direction)[0] for transfer in plan.transfers)
+    lines = _lines(plan.transfers, direction, plan)
+    present = set(source)
+    for name, count in readers.items():
+        if count > 1:
+            yield Finding(Code.DOUBLE_SOURCE, name, " and ".join(lines[name]))
+        if name not in present:
+            yield Finding(Code.MISSING, name, lines[name][0])
+    for name, count in writers.items():
+        if count > 1:
+            yield Finding(Code.DOUBLE_TARGET, name, " and ".join(lines[name]))
+    ignored = plan.ignored_torch if direction is Direction.TORCH_TO_KERAS else plan.ignored_keras
+    for name in source:
+        if name not in readers and name not in ignored:
+            yield Finding(Code.UNMAPPED, name)
+
+
+def _lines(transfers: Sequence[Transfer], direction: Direction, plan: Plan) -> dict[str, list[str]]:
+    lines: dict[str, list[str]] = {}
+    for transfer in transfers:
+        for name in (transfer.source(direction)[0], transfer.target(direction)[0]):
+            lines.setdefault(name, []).append(plan.mapping.at(transfer.line))
+    return lines
+
+
+def _check_tensor(name: str, array: Array, shape: Shape, rule: str) -> Iterator[Finding]:
+    if array.shape != shape:
+        yield Finding(Code.SHAPE, name, f"expected {shape}, got {array.shape}, {rule}")
+    if not np.issubdtype(array.dtype, np.floating):
+        yield Finding(Code.DTYPE, name, str(array.dtype))
+    elif not np.isfinite(array).all():
+        count = int(np.count_nonzero(~np.isfinite(array)))
+        yield Finding(Code.NONFINITE, name, f"{count:,} of {array.size:,} values")
+
+
+def _check_target(
+    plan: Plan, direction: Direction, target: Mapping[str, Shape]
+) -> Iterator[Finding]:
+    written = {}
+    for transfer in plan.transfers:
+        name, shape = transfer.target(direction)
+        written[name] = shape
+        if name not in target:
+            yield Finding(
+                Code.UNMAPPED,
+                name,
+                f"the target has no such tensor, {plan.mapping.at(transfer.line)}",
+            )
+        elif target[name] != shape:
+            yield Finding(Code.SHAPE, name, f"expected {shape}, the target has {target[name]}")
+    for name in target:
+        if name not in written:
+            yield Finding(Code.UNFILLED, name)
+
+
+def summary(findings: Sequence[Finding], most: int = 4) -> str:
+    """Findings on one line: repeated layers folded (`encoder.layers.{0..1}`), the rest counted."""
+    folded: dict[tuple[Code, str, str], list[int]] = {}
+    for finding in findings:
+        # "\0" stands for the layer's number while equal findings of other layers are gathered.
+        number = re.search(r"(?<=layers\.)\d+", finding.name)
+        pattern = finding.name
+        if number is not None:
+            pattern = f"{pattern[: number.start()]}\0{pattern[number.end() :]}"
+        folded.setdefault((finding.code, pattern, finding.detail), []).append(
+            int(number[0]) if number else 0
+        )
+    parts = []
+    for (code, pattern, detail), numbers in list(folded.items())[:most]:
+        name = printable(pattern.replace("\0", _span(numbers)))
+        parts.append(f"{code.name} {name}: {code.value}" + (f" ({detail})" if detail else ""))
+    if len(folded) > most:
+        parts.append(f"and {len(folded) - most} more")
+    return "; ".join(parts)
+
+
+def _span(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    if low == high:
+        return str(low)
+    if len(numbers) == high - low + 1:
+        return f"{{{low}..{high}}}"
+    return "{" + ",".join(str(n) for n in sorted(numbers)) + "}"

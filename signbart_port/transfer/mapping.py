@@ -1,0 +1,265 @@
+"""Mapping files: YAML in, checked rules out.
+
+The format is described by its one full example, `mappings/signbart.yaml`. Every placeholder is
+declared under `axes` and expanded from the config before anything is matched: no patterns, no
+substring replacement, so a mapping reads the same in both directions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from importlib import resources
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from signbart_port import strict_yaml
+from signbart_port.errors import PortError, printable
+from signbart_port.transfer.ops import OPS, Op
+
+SCHEMA = 1
+_PLACEHOLDER = re.compile(r"\{(\w*)\}")
+
+
+@dataclass(frozen=True)
+class Size:
+    """A dimension in terms of the config: the size `name` plus a constant (`max_position_embeddings
+    + 2`)."""
+
+    name: str
+    plus: int = 0
+
+    def of(self, sizes: Mapping[str, int]) -> int:
+        return sizes[self.name] + self.plus
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What a placeholder stands for: `values`, or the numbers below the size called `range`."""
+
+    values: tuple[str, ...] = ()
+    range: str = ""
+
+    def expand(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
+        return tuple(str(i) for i in range(sizes[self.range])) if self.range else self.values
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One tensor of a kind of layer.
+
+    `dims` are the names of its PyTorch dimensions.
+    """
+
+    torch: str
+    keras: str
+    dims: tuple[str, ...]
+    op: Op
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line under `modules`: a module pattern on both sides, its kind, and the kind's sizes."""
+
+    torch: str
+    keras: str
+    leaves: tuple[Leaf, ...]
+    dims: Mapping[str, Size]
+    line: int
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A tensor that may be left behind, and why."""
+
+    match: str
+    why: str
+    line: int
+
+
+@dataclass(frozen=True)
+class WeightMapping:
+    """A checked mapping file."""
+
+    path: Path
+    sha256: str
+    family: str
+    unwrap: tuple[str, ...]
+    strip_prefixes: tuple[str, ...]
+    axes: Mapping[str, Axis]
+    rules: tuple[Rule, ...]
+    ignored_torch: tuple[Ignored, ...]
+    ignored_keras: tuple[Ignored, ...]
+
+    def at(self, line: int) -> str:
+        """Where a rule stands, for messages: `signbart.yaml:31`."""
+        return f"{self.path.name}:{line}"
+
+    def expand(self, pattern: str, sizes: Mapping[str, int]) -> Iterator[dict[str, str]]:
+        """Every assignment of the placeholders of `pattern`, in order."""
+        names = list(dict.fromkeys(_PLACEHOLDER.findall(pattern)))
+        for values in product(*(self.axes[name].expand(sizes) for name in names)):
+            yield dict(zip(names, values, strict=True))
+
+
+def load(path: str | Path | None = None) -> WeightMapping:
+    """Read and check a mapping file; SignBART's own when no path is given.
+
+    Raises PortError, naming the line, for anything that is not a mapping of this schema.
+    """
+    if path is None:
+        with resources.as_file(resources.files("signbart_port.mappings") / "signbart.yaml") as own:
+            return _Reader(own).read()
+    return _Reader(Path(path)).read()
+
+
+class _Reader:
+    """Turns the YAML of one file into a WeightMapping, or says which line is wrong."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.data = strict_yaml.load(path)
+
+    def read(self) -> WeightMapping:
+        if "schema" in self.data and self.data["schema"] != SCHEMA:
+            raise self.wrong(
+                self.data,
+                "schema",
+                f"schema is {self.data['schema']!r}, this program reads {SCHEMA}",
+            )
+        self.keys(
+            self.data,
+            required={"schema", "family", "axes", "kinds", "modules"},
+            optional={"checkpoint", "ignore"},
+        )
+        container = self.block(self.data, "checkpoint")
+        self.keys(container, optional={"unwrap", "strip_prefixes"})
+        ignore = self.block(self.data, "ignore")
+        self.keys(ignore, optional={"torch", "keras"})
+        self.axes = {
+            name: self.axis(self.data["axes"], name) for name in self.block(self.data, "axes")
+        }
+        self.kinds = {
+            name: tuple(self.leaf(leaf) for leaf in self.blocks(self.data["kinds"], name))
+            for name in self.block(self.data, "kinds")
+        }
+        return WeightMapping(
+            path=self.path,
+            sha256=hashlib.sha256(self.path.read_bytes()).hexdigest(),
+            family=self.text(self.data, "family"),
+            unwrap=self.texts(container, "unwrap"),
+            strip_prefixes=self.texts(container, "strip_prefixes"),
+            axes=self.axes,
+            rules=tuple(self.rule(rule) for rule in self.blocks(self.data, "modules")),
+            ignored_torch=tuple(self.ignored(i) for i in self.blocks(ignore, "torch")),
+            ignored_keras=tuple(self.ignored(i) for i in self.blocks(ignore, "keras")),
+        )
+
+    def axis(self, axes: Any, name: str) -> Axis:
+        value = axes[name]
+        if isinstance(value, dict):
+            self.keys(value, required={"range"})
+            return Axis(range=self.text(value, "range"))
+        return Axis(values=self.texts(axes, name))
+
+    def leaf(self, leaf: Any) -> Leaf:
+        self.keys(leaf, required={"torch", "keras", "dims"}, optional={"op"})
+        op = leaf.get("op", "identity")
+        if op not in OPS:
+            raise self.wrong(leaf, "op", f"unknown op {printable(op)!r}; known: {', '.join(OPS)}")
+        return Leaf(
+            self.text(leaf, "torch"), self.text(leaf, "keras"), self.texts(leaf, "dims"), OPS[op]
+        )
+
+    def rule(self, rule: Any) -> Rule:
+        kind = self.text(rule, "kind")
+        if kind not in self.kinds:
+            raise self.wrong(
+                rule, "kind", f"unknown kind {kind!r}; declared: {', '.join(self.kinds)}"
+            )
+        leaves = self.kinds[kind]
+        names = {"path"} if "path" in rule else {"torch", "keras"}
+        dims = {dim for leaf in leaves for dim in leaf.dims}
+        self.keys(rule, required={"kind", *names, *dims})
+        torch = self.pattern(rule, "path" if "path" in rule else "torch")
+        keras = self.pattern(rule, "path" if "path" in rule else "keras").replace(".", "/")
+        if (
+            "path" in rule
+        ):  # Keras names a layer of a list "layers.0", PyTorch the module "layers.0"
+            keras = re.sub(r"/(\{\w+\}|\d+)(?=/|$)", self._list_item, keras)
+        if set(_PLACEHOLDER.findall(torch)) != set(_PLACEHOLDER.findall(keras)):
+            raise self.wrong(rule, "torch", "torch and keras use different placeholders")
+        return Rule(torch, keras, leaves, {dim: self.size(rule, dim) for dim in dims}, rule.line)
+
+    def _list_item(self, item: re.Match[str]) -> str:
+        name = item[1].strip("{}")
+        numbered = name.isdigit() or bool(self.axes[name].range)
+        return f".{item[1]}" if numbered else item[0]
+
+    def ignored(self, ignored: Any) -> Ignored:
+        self.keys(ignored, required={"match", "why"})
+        return Ignored(self.pattern(ignored, "match"), self.text(ignored, "why"), ignored.line)
+
+    def size(self, block: Any, key: str) -> Size:
+        size = re.fullmatch(r"(\w+)(?: \+ (\d+))?", self.text(block, key))
+        if size is None:
+            raise self.wrong(
+                block, key, f"{key} must be a size of the config, or a size + a number"
+            )
+        return Size(size[1], int(size[2] or 0))
+
+    def pattern(self, block: Any, key: str) -> str:
+        pattern = self.text(block, key)
+        for name in _PLACEHOLDER.findall(pattern):
+            if name not in self.axes:
+                raise self.wrong(block, key, f"placeholder {{{name}}} is not declared under axes")
+        return pattern
+
+    def keys(
+        self, block: Any, required: Set[str] = frozenset(), optional: Set[str] = frozenset()
+    ) -> None:
+        if not isinstance(block, dict):
+            raise PortError(
+                self.path, f"expected keys ({', '.join(sorted(required))}), got {printable(block)}"
+            )
+        for key in block:
+            if key not in required | optional:
+                raise self.wrong(
+                    block,
+                    key,
+                    f"unknown key {printable(key)!r}; known: "
+                    f"{', '.join(sorted(required | optional))}",
+                )
+        if missing := sorted(required - set(block)):
+            raise self.wrong(block, None, f"missing {', '.join(missing)}")
+
+    def text(self, block: Any, key: str) -> str:
+        value = block.get(key)
+        if not isinstance(value, str) or not value:
+            raise self.wrong(block, key, f"{key} must be a name, got {printable(value)}")
+        return value
+
+    def texts(self, block: Any, key: str) -> tuple[str, ...]:
+        values = block.get(key, [])
+        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+            raise self.wrong(block, key, f"{key} must be a list of names, got {printable(values)}")
+        return tuple(values)
+
+    def block(self, parent: Any, key: str) -> Any:
+        value = parent.get(key, strict_yaml.Block())
+        if not isinstance(value, dict):
+            raise self.wrong(parent, key, f"{key} must be a block of keys, got {printable(value)}")
+        return value
+
+    def blocks(self, parent: Any, key: str) -> list[Any]:
+        values = parent.get(key, [])
+        if not isinstance(values, list) or not all(isinstance(v, dict) for v in values):
+            raise self.wrong(parent, key, f"{key} must be a list of blocks")
+        return values
+
+    def wrong(self, block: Any, key: str | None, what: str) -> PortError:
+        line = block.lines.get(key, block.line) if key else block.line
+        return PortError(self.path, f"line {line}: {what}")

@@ -1,0 +1,112 @@
+"""A mapping and a config make a plan: the list of every transfer, before any tensor is touched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+
+from signbart_port.transfer.mapping import Leaf, Rule, WeightMapping
+from signbart_port.transfer.ops import Direction, Op
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One tensor's way: its name and shape on both sides, the op between, the rule's line."""
+
+    torch: str
+    keras: str
+    op: Op
+    torch_shape: Shape
+    keras_shape: Shape
+    line: int
+
+    def source(self, direction: Direction) -> tuple[str, Shape]:
+        if direction is Direction.TORCH_TO_KERAS:
+            return self.torch, self.torch_shape
+        return self.keras, self.keras_shape
+
+    def target(self, direction: Direction) -> tuple[str, Shape]:
+        if direction is Direction.TORCH_TO_KERAS:
+            return self.keras, self.keras_shape
+        return self.torch, self.torch_shape
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every transfer of a model of these sizes, and what may be left behind (name -> reason)."""
+
+    mapping: WeightMapping
+    sizes: Mapping[str, int]
+    transfers: tuple[Transfer, ...]
+    ignored_torch: Mapping[str, str]
+    ignored_keras: Mapping[str, str]
+
+    @property
+    def parameters(self) -> int:
+        """How many values the transfers carry."""
+        return sum(prod(transfer.torch_shape) for transfer in self.transfers)
+
+
+def plan(mapping: WeightMapping, sizes: Mapping[str, int]) -> Plan:
+    """Expand `mapping` for a model of `sizes` (as `SignBartConfig.sizes()` gives them)."""
+    return Plan(
+        mapping=mapping,
+        sizes=sizes,
+        transfers=tuple(
+            Transfer(
+                torch=torch,
+                keras=f"{rule.keras}/{leaf.keras}".format(**values),
+                op=leaf.op,
+                torch_shape=(shape := tuple(rule.dims[dim].of(sizes) for dim in leaf.dims)),
+                keras_shape=leaf.op.keras_shape(shape),
+                line=rule.line,
+            )
+            for rule, leaf, values, torch in _torch_names(mapping, sizes)
+        ),
+        ignored_torch={
+            ignored.match.format(**values): ignored.why
+            for ignored in mapping.ignored_torch
+            for values in mapping.expand(ignored.match, sizes)
+        },
+        ignored_keras={
+            ignored.match.format(**values): ignored.why
+            for ignored in mapping.ignored_keras
+            for values in mapping.expand(ignored.match, sizes)
+        },
+    )
+
+
+def _torch_names(
+    mapping: WeightMapping, sizes: Mapping[str, int]
+) -> Iterator[tuple[Rule, Leaf, dict[str, str], str]]:
+    for rule in mapping.rules:
+        for values in mapping.expand(rule.torch, sizes):
+            for leaf in rule.leaves:
+                yield rule, leaf, values, f"{rule.torch}.{leaf.torch}".format(**values)
+
+
+def sizes_from_shapes(mapping: WeightMapping, shapes: Mapping[str, Shape]) -> dict[str, int]:
+    """The sizes that a checkpoint's tensors settle, by the mapping's own rules.
+
+    A number of layers is one more than the highest index in use. Any other size is what most of the
+    tensors that carry it say, so that one damaged tensor is the finding, not all the others.
+    `shapes` are PyTorch's, by tensor name. A size that no tensor carries is absent.
+    """
+    ranges = {name: axis.range for name, axis in mapping.axes.items() if axis.range}
+    at_most = {size: len(shapes) for size in ranges.values()}  # no more layers than tensors
+    layers: Counter[str] = Counter()
+    votes: dict[str, Counter[int]] = {}
+    for rule, leaf, values, name in _torch_names(mapping, at_most):
+        if name not in shapes:
+            continue
+        for axis in ranges.keys() & values.keys():
+            layers[ranges[axis]] = max(layers[ranges[axis]], int(values[axis]) + 1)
+        if len(shapes[name]) == len(leaf.dims):
+            for dim, length in zip(leaf.dims, shapes[name], strict=True):
+                size = rule.dims[dim]
+                votes.setdefault(size.name, Counter())[length - size.plus] += 1
+    return dict(layers) | {name: counter.most_common(1)[0][0] for name, counter in votes.items()}
