@@ -20,7 +20,7 @@ from signbart_port.errors import PortError, ProofError
 
 if TYPE_CHECKING:
     from signbart_port.config import SignBartConfig
-    from signbart_port.convert import convert
+    from signbart_port.conversion import convert
     from signbart_port.keras_model import SignBart
     from signbart_port.keras_model.weights import load
     from signbart_port.parity.verify import verify
@@ -45,7 +45,7 @@ _HOMES = {
     "Options": "signbart_port.resolve",
     "SignBart": "signbart_port.keras_model",
     "SignBartConfig": "signbart_port.config",
-    "convert": "signbart_port.convert",
+    "convert": "signbart_port.conversion",
     "load": "signbart_port.keras_model.weights",
     "to_tflite": "signbart_port.tflite.emit",
     "verify": "signbart_port.parity.verify",
@@ -56,7 +56,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value  # also takes the place of the submodule `convert`
+    globals()[name] = value
     return value
 
 

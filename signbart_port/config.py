@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -42,7 +43,20 @@ TRAINING_KEYS = frozenset(
     ]
 )
 
+# The sizes that the tensors' shapes are made of, under the names that mappings use.
+SIZES = (
+    "d_model",
+    "encoder_layers",
+    "encoder_ffn_dim",
+    "decoder_layers",
+    "decoder_ffn_dim",
+    "max_position_embeddings",
+    "num_labels",
+    "joints",
+)
+
 Count = Annotated[int, Field(ge=1, le=100_000)]
+Layers = Annotated[int, Field(ge=1, le=100)]
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -57,10 +71,10 @@ class SignBartConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     d_model: Count
-    encoder_layers: Count
+    encoder_layers: Layers
     encoder_attention_heads: Count
     encoder_ffn_dim: Count
-    decoder_layers: Count
+    decoder_layers: Layers
     decoder_attention_heads: Count
     decoder_ffn_dim: Count
     max_position_embeddings: Count
@@ -79,7 +93,9 @@ class SignBartConfig(BaseModel):
     @field_validator("joint_idx", mode="before")
     @classmethod
     def _joints_from_list(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
+        if not isinstance(value, list | tuple):
+            raise ValueError("Input should be a list of joint numbers")
+        return tuple(value)
 
     @model_validator(mode="after")
     def _heads_divide(self) -> SignBartConfig:
@@ -98,14 +114,9 @@ class SignBartConfig(BaseModel):
         return len(self.joint_idx) if self.layout == "selected" else 1 + max(self.joint_idx)
 
     def sizes(self) -> dict[str, int]:
-        """The sizes that the tensors' shapes are made of, under the names that mappings use."""
-        names = (
-            "d_model encoder_layers encoder_ffn_dim decoder_layers decoder_ffn_dim"
-            " max_position_embeddings num_labels"
-        )
-        return {name: getattr(self, name) for name in names.split()} | {
-            "joints": len(self.joint_idx)
-        }
+        """The value of every one of `SIZES`."""
+        stated = {name: getattr(self, name) for name in SIZES if name != "joints"}
+        return stated | {"joints": len(self.joint_idx)}
 
     def replace(self, **changes: Any) -> SignBartConfig:
         """A validated copy with other values.
@@ -125,15 +136,15 @@ def parse(
 ) -> SignBartConfig:
     """Validate plain data.
 
-    `override` replaces what the data says (the command line's word).     Raises PortError naming
+    `override` replaces what the data says (the command line's word). Raises PortError naming
     `source` and every wrong, missing or unknown key.
     """
     override = dict(override or {})
     data = dict(data)
-    kept = data.pop("training", {})
-    training = (kept if isinstance(kept, dict) else {}) | {
-        key: data.pop(key) for key in list(data) if key in TRAINING_KEYS
-    }
+    training = data.pop("training", {})
+    aside = {key: data.pop(key) for key in list(data) if key in TRAINING_KEYS}
+    if isinstance(training, dict):
+        training = training | aside
     for key in data:
         if key not in SignBartConfig.model_fields and key != "keypoint_config":
             raise PortError(source, f"unknown key {printable(key)!r}", _did_you_mean(key))
@@ -166,7 +177,7 @@ def find(file_or_name: str, override: Mapping[str, Any] | None = None) -> SignBa
     """A config file, or a published config by its name."""
     if file_or_name in published_names():
         return named(file_or_name, override)
-    if not Path(file_or_name).exists() and not Path(file_or_name).suffix:
+    if not os.path.exists(file_or_name) and not Path(file_or_name).suffix:
         raise PortError(
             file_or_name,
             "neither a file nor a published config",
@@ -199,7 +210,7 @@ def problems(error: ValidationError) -> str:
     return "; ".join(([f"missing {', '.join(missing)}"] if missing else []) + wrong)
 
 
-def _did_you_mean(key: str) -> str:
+def _did_you_mean(key: object) -> str:
     known = sorted({*SignBartConfig.model_fields, "keypoint_config", *TRAINING_KEYS} - {"training"})
-    close = difflib.get_close_matches(key, known, n=1)
+    close = difflib.get_close_matches(str(key), known, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(known)}"

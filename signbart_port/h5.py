@@ -28,7 +28,8 @@ DIGEST = "sha256"
 WEIGHTS = "model_weights"
 _Named = tuple[tuple[str, ...], h5py.Group | h5py.Dataset]
 _DEEPEST = 16
-_MOST_WEIGHTS = 100_000
+_MOST_ITEMS = 20_000  # groups and weights
+_LARGEST_FILE = 4 << 30  # bytes, as for checkpoints
 _RESAVE = "Save the model again with model.save('model.h5')"
 
 
@@ -52,27 +53,34 @@ def read(path: str | Path) -> KerasFile:
     """
     path = Path(path)
     kinds.expect(path, kinds.ModelKind.KERAS)
+    if (size := path.stat().st_size) > _LARGEST_FILE:
+        raise PortError(path, f"has {size:,} bytes, more than any SignBART")
     try:
         with h5py.File(path, "r") as file:
             return KerasFile(
                 path=path,
                 sha256=digest.of_file(path),
                 config=_config(path, file),
-                tensors={name: _tensor(path, name, d) for name, d in _datasets(path, file)},
+                tensors=_tensors(path, file, size),
                 provenance=_provenance(path, file),
             )
-    except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as error:
+    except PortError:
+        raise
+    except Exception as error:  # whatever damaged bytes provoke in h5py
         raise PortError(
             path, f"cannot be read as HDF5: {printable(error)}", "Copy or convert it again"
         ) from None
 
 
-def annotate(path: str | Path, provenance: Mapping[str, Any]) -> None:
-    """Add provenance, and the digest of every weight, to a file that Keras just saved."""
+def annotate(path: str | Path, provenance: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+    """Add provenance, and the digest that every weight must have, to a file that Keras just saved.
+
+    From here on `read` refuses the file if a single bit of a weight is not as it was meant.
+    """
     path = Path(path)
     with h5py.File(path, "r+") as file:
-        for _, dataset in _datasets(path, file):
-            dataset.attrs[DIGEST] = digest.of_tensor(dataset[()])
+        for name, dataset in _datasets(path, file):
+            dataset.attrs[DIGEST] = digests[name]
         file.attrs[PROVENANCE] = json.dumps(provenance)
 
 
@@ -86,10 +94,12 @@ def _config(path: Path, file: h5py.File) -> SignBartConfig:
         data = model["config"]["config"] if known else None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise PortError(path, "its model config cannot be read", _RESAVE) from None
-    if not isinstance(data, dict):
+    if not known:
         raise PortError(
             path, f"holds a Keras {printable(model['class_name'])} model, not a SignBart"
         )
+    if not isinstance(data, dict):
+        raise PortError(path, "its model config cannot be read", _RESAVE)
     return configs.parse(data, path)
 
 
@@ -106,46 +116,57 @@ def _provenance(path: Path, file: h5py.File) -> dict[str, Any] | None:
     return provenance
 
 
+def _tensors(path: Path, file: h5py.File, room: int) -> dict[str, NDArray[np.float32]]:
+    """Every weight by variable path; all of them together take no more than `room` bytes."""
+    tensors: dict[str, NDArray[np.float32]] = {}
+    for name, dataset in _datasets(path, file):
+        if name in tensors:
+            raise PortError(path, f"COLLISION: {printable(name)} is there twice", _RESAVE)
+        tensors[name] = _tensor(path, name, dataset, room)
+        room -= tensors[name].nbytes
+    return tensors
+
+
 def _datasets(path: Path, file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
     """Every weight as (variable path, dataset), by hard links only, to a bounded depth."""
-    if not isinstance(file.get(WEIGHTS), h5py.Group):
+    absent = file.get(WEIGHTS, getlink=True) is None
+    if absent or not isinstance(layers := _linked(path, file, WEIGHTS), h5py.Group):
         raise PortError(path, "holds no model_weights", _RESAVE)
-    for name in file[WEIGHTS]:
-        stack: list[_Named] = [((), _linked(path, file[WEIGHTS], name))]
-        found = 0
+    visited = 0
+    for layer in layers:
+        stack: list[_Named] = [((), _linked(path, layers, layer))]
         while stack:
             parts, item = stack.pop()
+            visited += 1
             if isinstance(item, h5py.Dataset):
-                found += 1
                 yield "/".join(parts), item
-            else:
-                children = [((*parts, child), _linked(path, item, child)) for child in item]
-                stack += reversed(children)
-            if len(parts) > _DEEPEST or found + len(stack) > _MOST_WEIGHTS:
-                raise PortError(path, f"{printable(name)} holds too many or too deep groups")
+                continue
+            if len(parts) > _DEEPEST or visited + len(stack) + len(item) > _MOST_ITEMS:
+                raise PortError(path, f"{printable(layer)} holds too many or too deep groups")
+            stack += reversed([((*parts, child), _linked(path, item, child)) for child in item])
 
 
 def _linked(path: Path, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
         raise PortError(path, f"{printable(name)} is a link to somewhere else", _RESAVE)
+    if not name.isprintable():
+        raise PortError(path, f'has a weight with the unusable name "{printable(name)}"')
     return group[name]
 
 
-def _tensor(path: Path, name: str, dataset: h5py.Dataset) -> NDArray[np.float32]:
+def _tensor(path: Path, name: str, dataset: h5py.Dataset, room: int) -> NDArray[np.float32]:
     if dataset.is_virtual or dataset.external:
         raise PortError(path, f"{printable(name)} keeps its values in other files", _RESAVE)
     if dataset.dtype != np.float32:
         raise PortError(path, f"{printable(name)} holds {dataset.dtype}, expected float32", _RESAVE)
-    stored, declared = dataset.id.get_storage_size(), dataset.size * 4
-    if declared > stored:  # compressed, or never written: either way a small file can ask for much
-        raise PortError(
-            path, f"{printable(name)} declares {declared:,} bytes and stores {stored:,}", _RESAVE
-        )
+    if dataset.shape is None or dataset.id.get_create_plist().get_nfilters():
+        raise PortError(path, f"{printable(name)} is empty or compressed", _RESAVE)
+    # A never written or an overlapping weight: either way a small file can ask for much.
+    if (declared := dataset.size * 4) > min(room, dataset.id.get_storage_size()):
+        what = f"{printable(name)} declares {declared:,} bytes, more than the file has for it"
+        raise PortError(path, what, _RESAVE)
     array: NDArray[np.float32] = dataset[()]
-    expected = dataset.attrs.get(DIGEST)
-    if expected is not None and expected != digest.of_tensor(array):
-        raise PortError(
-            path, f"{printable(name)} is damaged: its values do not match their digest",
-            "Convert it again",
-        )  # fmt: skip
+    if DIGEST in dataset.attrs and str(dataset.attrs[DIGEST]) != digest.of_tensor(array):
+        what = f"{printable(name)} is damaged: its values do not match their digest"
+        raise PortError(path, what, "Convert it again")
     return array

@@ -64,7 +64,7 @@ def _checkpoint(path: Path) -> Inspection:
         resolved = resolve(checkpoint, mapping, Options())
         config, note = resolved.config.model_dump(), resolved.origin
     except PortError as error:
-        note = error.what
+        note = error.what if error.path == path else str(error)
     return Inspection(
         path=path,
         kind=ModelKind.CHECKPOINT,

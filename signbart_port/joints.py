@@ -32,8 +32,8 @@ def parse(text: str) -> tuple[int, ...]:
             known = ", ".join(NAMED)
             raise ValueError(f"joints are a name ({known}) or numbers such as 11-16,33-74")
         joints += range(int(bounds[1]), int(bounds[2] or bounds[1]) + 1)
-    if len(joints) > _MOST:
-        raise ValueError(f"{len(joints):,} joints are more than any skeleton has")
+        if len(joints) > _MOST:
+            raise ValueError(f"{len(joints):,} joints are more than any skeleton has")
     return tuple(joints)
 
 

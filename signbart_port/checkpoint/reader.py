@@ -123,13 +123,11 @@ def _arrays(
     state: dict[str, Tensor], loaded: Loaded, file_size: int
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Rounding]]:
     """The arrays by name, tied ones made once; what rounding did to the float64 ones."""
+    owners = {view: name for name, view in reversed(state.items())}
     # Views may overlap, so a small file can claim many large tensors: bounded by what it can hold.
-    if sum(math.prod(view.size) for view in set(state.values())) > file_size:
+    if sum(math.prod(view.size) for view in owners) > file_size:
         raise Refusal("holds tensors with more values than the file has bytes")
-    made: dict[Tensor, tuple[npt.NDArray[Any], Rounding | None]] = {}
-    for name, view in state.items():
-        if view not in made:
-            made[view] = values(name, view, loaded.buffers)
+    made = {view: values(name, view, loaded.buffers) for view, name in owners.items()}
     arrays = {name: made[view][0] for name, view in state.items()}
     rounded = {name: change for name, view in state.items() if (change := made[view][1])}
     return arrays, rounded

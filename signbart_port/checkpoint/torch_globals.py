@@ -100,9 +100,8 @@ def resolve(module: str, name: str) -> Global | Element | None:
 def only(kind: type[Any], value: Any) -> Any:
     """`value`, if it is of this very type; raises Refusal otherwise."""
     if type(value) is not kind:
-        raise Refusal(
-            f"holds a broken pickle: {describe(value)} stands where a {kind.__name__} should"
-        )
+        wanted = kind.__name__.lower()
+        raise Refusal(f"holds a broken pickle: {describe(value)} stands where a {wanted} should")
     return value
 
 

@@ -1,7 +1,7 @@
 """The zip archive that torch.save writes (since PyTorch 1.6), its members checked before use.
 
-torch.load checks no CRC, takes a member's size from the pickle and ignores what stands around the
-archive; here every member is stored, whole, its own, and has the CRC that the directory states.
+torch.load checks no CRC; here every member is stored uncompressed, lies where the directory says,
+overlaps no other and has the CRC that the directory states.
 Format: PKWARE APPNOTE 6.3 as written by caffe2/serialize/inline_container.cc.
 """
 

@@ -49,7 +49,7 @@ def convert(
     Nothing is written unless the proof holds.
     """
     from signbart_port.cli import show
-    from signbart_port.convert import convert as run
+    from signbart_port.conversion import convert as run
 
     chosen = options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
     with show.steps(quiet or json) as progress:

@@ -48,9 +48,11 @@ class SignBart(keras.Model):
         super().__init__(inputs=inputs, outputs=logits, name=name, **kwargs)
         self.config = config
 
-    def __call__(self, inputs: Any, attention_mask: Tensor = None, **kwargs: Any) -> Tensor:
+    def __call__(self, keypoints: Any, attention_mask: Tensor = None, **kwargs: Any) -> Tensor:
+        """`keypoints` may be the dict of both inputs, as Keras itself passes them."""
+        inputs = keypoints
         if attention_mask is not None:
-            inputs = {"keypoints": inputs, "attention_mask": attention_mask}
+            inputs = {"keypoints": keypoints, "attention_mask": attention_mask}
         return super().__call__(inputs, **kwargs)
 
     def classify(self, keypoints: Tensor, attention_mask: Tensor) -> Tensor:

@@ -9,8 +9,12 @@ from numpy.typing import NDArray
 
 from signbart_port.config import SignBartConfig
 
-FRAMES = 64
-"""The most frames that SignBART's preparation keeps of a clip."""
+FRAMES = 32
+"""Frames of a clip of the proof, where the model does not ask for another number.
+
+Enough for every kind of mask and a few hundred positions through every weight; twice as many double
+the time of the proof and find nothing more, as every weight is also compared bit for bit.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def make(joints: int, frames: int, seed: int = 0) -> Inputs:
 
 
 def make_for(config: SignBartConfig, frames: int | None = None) -> Inputs:
-    """Inputs for a model of this config, of 64 frames where the model can."""
+    """Inputs for a model of this config, of 32 frames where the model can."""
     longest = min(FRAMES, config.max_position_embeddings)
     return make(config.keypoints, longest if frames is None else frames)
 

@@ -19,12 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import digest
-from signbart_port.checkpoint import Checkpoint
-from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError
 from signbart_port.parity.compare import Floats
 from signbart_port.parity.inputs import Inputs
-from signbart_port.transfer import Plan
+from signbart_port.source import Source
 
 _IMPORT_BYTES = 6 * 2**30  # address space that importing PyTorch may take
 _SECONDS = 1200
@@ -37,16 +35,10 @@ class TorchRun:
     without, the outputs are those of the float32 run and `noise` is empty.
     """
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        plan: Plan,
-        config: SignBartConfig,
-        inputs: Inputs,
-        *,
-        truth: bool,
-    ) -> None:
-        self._checkpoint = checkpoint
+    def __init__(self, source: Source, inputs: Inputs, *, truth: bool) -> None:
+        checkpoint, rules = source.checkpoint, source.plan.mapping
+        self._path = checkpoint.path
+        self._digests = {name: digest.of_tensor(t) for name, t in checkpoint.tensors.items()}
         self._result: dict[str, Any] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="signbart-port-")
         folder = Path(self._folder.name)
@@ -56,10 +48,10 @@ class TorchRun:
         job = {
             "checkpoint": str(checkpoint.path.resolve()),
             "container": checkpoint.container,
-            "unwrap": plan.mapping.unwrap,
-            "strip_prefixes": plan.mapping.strip_prefixes,
-            "ignored": list(plan.ignored_torch),
-            "config": config.model_dump(exclude={"training"}),
+            "unwrap": rules.unwrap,
+            "strip_prefixes": rules.strip_prefixes,
+            "ignored": list(source.plan.ignored_torch),
+            "config": source.resolved.config.model_dump(exclude={"training"}),
             "truth": truth,
             "memory": _IMPORT_BYTES + 30 * checkpoint.path.stat().st_size,
         }
@@ -114,7 +106,7 @@ class TorchRun:
             yield tap, self.value(tap)
 
     def _wait(self) -> dict[str, Any]:
-        path = self._checkpoint.path
+        path = self._path
         try:
             _, errors = self._process.communicate(timeout=_SECONDS)
         except subprocess.TimeoutExpired:
@@ -124,9 +116,13 @@ class TorchRun:
             last = errors.strip().rpartition("\n")[2].partition(":")[0] or (
                 f"exit status {self._process.returncode}"
             )
-            raise PortError(path, f"PyTorch refuses to read or run it ({last})", "Save it again")
+            raise PortError(
+                path,
+                f"PyTorch refuses to read or run it ({last})",
+                "Save it again: torch.save(model.state_dict(), path)",
+            )
         result: dict[str, Any] = json.loads((Path(self._folder.name) / "result.json").read_text())
         for name, value in result["digests"].items():
-            if digest.of_tensor(self._checkpoint.tensors[name]) != value:
+            if self._digests[name] != value:
                 raise PortError(path, f"PyTorch reads other values of {name} than this program")
         return result

@@ -2,7 +2,7 @@
 own.
 
 Reads the checkpoint with PyTorch's own loader, independently of `signbart_port.checkpoint`, runs
-`pt_reference` and leaves every module's output in the folder JOB (see `reference.Job`).
+`pt_reference` and leaves every module's output in the folder JOB (see `reference.TorchRun`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,19 @@ import resource
 import sys
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from signbart_port import digest
+from signbart_port.checkpoint.names import NameRules, strip, unwrap
+from signbart_port.config import SignBartConfig
+from signbart_port.parity.compare import LOGITS, largest_difference, tap_name
+from signbart_port.parity.inputs import Inputs
+from signbart_port.parity.proof import Record
+
+if TYPE_CHECKING:
+    from pt_reference import SignBart
 
 
 def main(folder: Path) -> None:
@@ -24,12 +34,8 @@ def main(folder: Path) -> None:
     import torch
 
     from pt_reference import SignBart
-    from signbart_port import digest
-    from signbart_port.checkpoint.names import NameRules, strip, unwrap
-    from signbart_port.config import SignBartConfig
-    from signbart_port.parity.compare import LOGITS, largest_difference, tap_name
-    from signbart_port.parity.inputs import Inputs
 
+    torch.set_num_threads(1)  # the other core imports TensorFlow; two threads would wait for it
     path = Path(job["checkpoint"])
     if job["container"] == "safetensors":
         from safetensors.torch import load
@@ -54,7 +60,6 @@ def main(folder: Path) -> None:
 
     with np.load(folder / "inputs.npz") as arrays:
         inputs = Inputs((), arrays["keypoints"], arrays["attention_mask"])
-    mask = torch.from_numpy(inputs.attention_mask)
     frames = inputs.classified
     float32: dict[str, Any] = {}
     noise: dict[str, float] = {}
@@ -69,27 +74,9 @@ def main(folder: Path) -> None:
         if tap in float32:
             noise[tap] = largest_difference(float32.pop(tap), output, frames)
 
-    def run(record: Any, dtype: torch.dtype) -> None:
-        def hook(path: str) -> Any:
-            calls = count(1)
-
-            def after(module: Any, args: Any, output: Any) -> None:
-                if isinstance(output, torch.Tensor):
-                    record(tap_name(path, next(calls)), output.numpy())
-
-            return after
-
-        model.to(dtype)
-        hooks = [m.register_forward_hook(hook(path)) for path, m in model.named_modules() if path]
-        _, logits = model(torch.from_numpy(inputs.keypoints).to(dtype), mask)
-        record(LOGITS, logits.numpy())
-        for handle in hooks:
-            handle.remove()
-
-    with torch.inference_mode():
-        run(keep if job["truth"] else write, torch.float32)
-        if job["truth"]:
-            run(write, torch.float64)
+    run(model, inputs, keep if job["truth"] else write)
+    if job["truth"]:
+        run(model.to(torch.float64), inputs, write)
 
     result = {
         "taps": taps,
@@ -99,6 +86,31 @@ def main(folder: Path) -> None:
         "torch": torch.__version__,
     }
     (folder / "result.json").write_text(json.dumps(result))
+
+
+def run(model: SignBart, inputs: Inputs, record: Record) -> None:
+    """Run `model` in the precision of its weights, hand every module's output to `record` by path,
+    the logits last."""
+    import torch
+
+    def hook(path: str) -> Any:
+        calls = count(1)
+
+        def after(module: Any, args: Any, output: Any) -> None:
+            if isinstance(output, torch.Tensor):
+                record(tap_name(path, next(calls)), output.numpy())
+
+        return after
+
+    hooks = [m.register_forward_hook(hook(path)) for path, m in model.named_modules() if path]
+    dtype = next(model.parameters()).dtype
+    with torch.inference_mode():
+        _, logits = model(
+            torch.from_numpy(inputs.keypoints).to(dtype), torch.from_numpy(inputs.attention_mask)
+        )
+    record(LOGITS, logits.numpy())
+    for handle in hooks:
+        handle.remove()
 
 
 if __name__ == "__main__":

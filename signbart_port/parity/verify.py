@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from signbart_port import h5, kinds
 from signbart_port.config import SignBartConfig
-from signbart_port.convert import Source, open_source
 from signbart_port.errors import PortError
 from signbart_port.kinds import ModelKind
 from signbart_port.parity import inputs as parity_inputs
@@ -22,8 +21,10 @@ from signbart_port.parity.report import Report
 from signbart_port.parity.tolerances import UNMEASURED, Precision
 from signbart_port.quiet import quiet
 from signbart_port.resolve import Options, Resolved
+from signbart_port.source import Source, open_source
 from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.run import run as run_tflite
+from signbart_port.transfer import Direction, check, compare, summary
 
 _ORDER = list(ModelKind)  # the reference is the one nearer to the source
 
@@ -78,7 +79,7 @@ def verify(
         progress(f"Running {reference.path.name}")
         truth, taps = _truth(reference, torch_reference, inputs)
         progress(f"Comparing {candidate.path.name}")
-        return judge(
+        report = judge(
             (str(reference.path), str(candidate.path)),
             truth,
             [LOGITS] if candidate.tflite else taps,
@@ -86,6 +87,7 @@ def verify(
             lambda record: _outputs(candidate, torch_candidate, inputs, record),
             max(reference.precision, candidate.precision, key=list(Precision).index),
         )
+    return replace(report, findings=_weights(reference.source, candidate.keras))
 
 
 def _open(a: str | Path, b: str | Path, options: Options) -> tuple[_Model, _Model]:
@@ -131,6 +133,18 @@ def _common_inputs(reference: _Model, candidate: _Model) -> Inputs:
     return parity_inputs.make(sizes[0][0], frames)
 
 
+def _weights(source: Source | None, keras: h5.KerasFile | None) -> tuple[str, ...]:
+    """Where a Keras file's weights are not a checkpoint's, bit for bit, through the mapping."""
+    if source is None or keras is None:
+        return ()
+    direction, tensors = Direction.TORCH_TO_KERAS, source.checkpoint.tensors
+    shapes = {name: tensor.shape for name, tensor in keras.tensors.items()}
+    findings = check(source.plan, direction, tensors, shapes) or compare(
+        source.plan, direction, tensors, keras.tensors
+    )
+    return (f"weights: {summary(findings)}",) if findings else ()
+
+
 def _interface(model: _Model) -> tuple[int, int]:
     if model.tflite:
         return model.tflite.joints, model.tflite.labels
@@ -139,7 +153,7 @@ def _interface(model: _Model) -> tuple[int, int]:
 
 
 def _torch(source: Source, inputs: Inputs, truth: bool) -> TorchRun:
-    return TorchRun(source.checkpoint, source.plan, source.resolved.config, inputs, truth=truth)
+    return TorchRun(source, inputs, truth=truth)
 
 
 def _truth(

@@ -12,6 +12,7 @@ import numpy as np
 
 from signbart_port import h5, output, transfer
 from signbart_port.config import SignBartConfig
+from signbart_port.data.preprocessing import MOST_FRAMES
 from signbart_port.errors import PortError, ProofError
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity.compare import LOGITS, Floats, largest_difference
@@ -22,7 +23,6 @@ from signbart_port.quiet import quiet
 from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.run import Run, run
 
-FRAMES = parity_inputs.FRAMES
 _BYTES = {Precision.FLOAT32: 4, Precision.FLOAT16: 2, Precision.DYNAMIC: 1}
 
 _VARIABLE_OPERATORS = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
@@ -80,7 +80,7 @@ def to_tflite(
     progress("Reading the Keras model")
     file = h5.read(path)
     longest = file.config.max_position_embeddings
-    frames = min(FRAMES, longest) if frames is None else frames
+    frames = min(MOST_FRAMES, longest) if frames is None else frames
     if not 1 <= frames <= longest:
         raise PortError(path, f"takes 1 to {longest} frames, not {frames}", "Give another --frames")
     checked = sorted({1, min(17, longest), frames, longest}) if dynamic_frames else [frames]

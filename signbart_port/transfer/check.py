@@ -18,7 +18,7 @@ from signbart_port.transfer.plan import Plan, Shape, Transfer
 class Code(Enum):
     """Stable words for what can be wrong with a tensor."""
 
-    MISSING = "the mapping asks for it, the source does not have it"
+    MISSING = "the mapping asks for it, and it is not there"
     UNMAPPED = "no rule of the mapping uses it"
     COLLISION = "two names fall together"
     DOUBLE_SOURCE = "two rules read it"
@@ -74,6 +74,9 @@ def compare(
     findings = []
     for transfer in plan.transfers:
         before, after = source[transfer.source(direction)[0]], transfer.target(direction)[0]
+        if after not in written:
+            findings.append(Finding(Code.MISSING, after, "it was not written"))
+            continue
         returned = transfer.op.run(written[after], back)
         if not same_bits(before, returned):
             findings.append(Finding(Code.VALUE, after, f"from {transfer.source(direction)[0]}"))
@@ -136,7 +139,7 @@ def _check_target(
         written[name] = shape
         if name not in target:
             yield Finding(
-                Code.UNMAPPED,
+                Code.MISSING,
                 name,
                 f"the target has no such tensor, {plan.mapping.at(transfer.line)}",
             )
@@ -172,6 +175,7 @@ def _span(numbers: list[int]) -> str:
     low, high = min(numbers), max(numbers)
     if low == high:
         return str(low)
-    if len(numbers) == high - low + 1:
+    different = sorted(set(numbers))  # two rules for one tensor find the same twice
+    if len(different) == high - low + 1:
         return f"{{{low}..{high}}}"
-    return "{" + ",".join(str(n) for n in sorted(numbers)) + "}"
+    return "{" + ",".join(str(n) for n in different) + "}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from importlib import resources
 from itertools import product
@@ -21,7 +21,7 @@ from signbart_port.errors import PortError, printable
 from signbart_port.transfer.ops import OPS, Op
 
 SCHEMA = 1
-_PLACEHOLDER = re.compile(r"\{(\w*)\}")
+_PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Axis:
 
     values: tuple[str, ...] = ()
     range: str = ""
+    line: int = 0
 
     def expand(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
         return tuple(str(i) for i in range(sizes[self.range])) if self.range else self.values
@@ -98,6 +99,19 @@ class WeightMapping:
         """Where a rule stands, for messages: `signbart.yaml:31`."""
         return f"{self.path.name}:{line}"
 
+    def require(self, sizes: Iterable[str]) -> None:
+        """Raises PortError, naming the line, where the mapping uses a size that is none of
+        `sizes`."""
+        used = [(axis.range, axis.line) for axis in self.axes.values() if axis.range]
+        used += [(size.name, rule.line) for rule in self.rules for size in rule.dims.values()]
+        for name, line in used:
+            if name not in sizes:
+                raise PortError(
+                    self.path,
+                    f"line {line}: the config has no size {printable(name)!r};"
+                    f" it has {', '.join(sizes)}",
+                )
+
     def expand(self, pattern: str, sizes: Mapping[str, int]) -> Iterator[dict[str, str]]:
         """Every assignment of the placeholders of `pattern`, in order."""
         names = list(dict.fromkeys(_PLACEHOLDER.findall(pattern)))
@@ -124,12 +138,10 @@ class _Reader:
         self.data = strict_yaml.load(path)
 
     def read(self) -> WeightMapping:
-        if "schema" in self.data and self.data["schema"] != SCHEMA:
-            raise self.wrong(
-                self.data,
-                "schema",
-                f"schema is {self.data['schema']!r}, this program reads {SCHEMA}",
-            )
+        schema = self.data.get("schema", SCHEMA)
+        if type(schema) is not int or schema != SCHEMA:  # True would equal 1
+            what = f"schema is {printable(schema)}, this program reads {SCHEMA}"
+            raise self.wrong(self.data, "schema", what)
         self.keys(
             self.data,
             required={"schema", "family", "axes", "kinds", "modules"},
@@ -159,20 +171,21 @@ class _Reader:
         )
 
     def axis(self, axes: Any, name: str) -> Axis:
-        value = axes[name]
-        if isinstance(value, dict):
-            self.keys(value, required={"range"})
-            return Axis(range=self.text(value, "range"))
-        return Axis(values=self.texts(axes, name))
+        if not isinstance(axes[name], dict):
+            return Axis(values=self.texts(axes, name))
+        block = self.block(axes, name)
+        self.keys(block, required={"range"})
+        return Axis(range=self.text(block, "range"), line=block.line)
 
     def leaf(self, leaf: Any) -> Leaf:
         self.keys(leaf, required={"torch", "keras", "dims"}, optional={"op"})
-        op = leaf.get("op", "identity")
+        op = self.text(leaf, "op") if "op" in leaf else "identity"
         if op not in OPS:
             raise self.wrong(leaf, "op", f"unknown op {printable(op)!r}; known: {', '.join(OPS)}")
-        return Leaf(
-            self.text(leaf, "torch"), self.text(leaf, "keras"), self.texts(leaf, "dims"), OPS[op]
-        )
+        torch, keras = self.text(leaf, "torch"), self.text(leaf, "keras")
+        if not {"{", "}"}.isdisjoint(torch + keras):
+            raise self.wrong(leaf, "torch", "the tensors of a kind take no placeholders")
+        return Leaf(torch, keras, self.texts(leaf, "dims"), OPS[op])
 
     def rule(self, rule: Any) -> Rule:
         kind = self.text(rule, "kind")
@@ -204,7 +217,7 @@ class _Reader:
         return Ignored(self.pattern(ignored, "match"), self.text(ignored, "why"), ignored.line)
 
     def size(self, block: Any, key: str) -> Size:
-        size = re.fullmatch(r"(\w+)(?: \+ (\d+))?", self.text(block, key))
+        size = re.fullmatch(r"(\w+)(?: \+ (\d{1,6}))?", self.text(block, key))
         if size is None:
             raise self.wrong(
                 block, key, f"{key} must be a size of the config, or a size + a number"
@@ -216,15 +229,13 @@ class _Reader:
         for name in _PLACEHOLDER.findall(pattern):
             if name not in self.axes:
                 raise self.wrong(block, key, f"placeholder {{{name}}} is not declared under axes")
+        if not {"{", "}"}.isdisjoint(_PLACEHOLDER.sub("", pattern)):
+            raise self.wrong(block, key, f"{key} has braces around what is no name")
         return pattern
 
     def keys(
         self, block: Any, required: Set[str] = frozenset(), optional: Set[str] = frozenset()
     ) -> None:
-        if not isinstance(block, dict):
-            raise PortError(
-                self.path, f"expected keys ({', '.join(sorted(required))}), got {printable(block)}"
-            )
         for key in block:
             if key not in required | optional:
                 raise self.wrong(

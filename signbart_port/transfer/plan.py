@@ -11,6 +11,7 @@ from signbart_port.transfer.mapping import Leaf, Rule, WeightMapping
 from signbart_port.transfer.ops import Direction, Op
 
 Shape = tuple[int, ...]
+_MOST_LAYERS = 1000  # bounds the search in a checkpoint of very many tensors
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,11 @@ class Plan:
 
 
 def plan(mapping: WeightMapping, sizes: Mapping[str, int]) -> Plan:
-    """Expand `mapping` for a model of `sizes` (as `SignBartConfig.sizes()` gives them)."""
+    """Expand `mapping` for a model of `sizes` (as `SignBartConfig.sizes()` gives them).
+
+    Raises PortError where the mapping uses a size that is not there.
+    """
+    mapping.require(sizes)
     return Plan(
         mapping=mapping,
         sizes=sizes,
@@ -97,7 +102,8 @@ def sizes_from_shapes(mapping: WeightMapping, shapes: Mapping[str, Shape]) -> di
     `shapes` are PyTorch's, by tensor name. A size that no tensor carries is absent.
     """
     ranges = {name: axis.range for name, axis in mapping.axes.items() if axis.range}
-    at_most = {size: len(shapes) for size in ranges.values()}  # no more layers than tensors
+    # No more layers than tensors.
+    at_most = dict.fromkeys(ranges.values(), min(len(shapes), _MOST_LAYERS))
     layers: Counter[str] = Counter()
     votes: dict[str, Counter[int]] = {}
     for rule, leaf, values, name in _torch_names(mapping, at_most):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,31 @@ def rewrite(tmp_path: Path) -> Callable[..., Path]:
             for name, content in change(members):
                 archive.writestr(name, content)
         return target
+
+    return write
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[..., Path]:
+    """Write anything as torch.save does, in either of its containers."""
+
+    def write(content: object, container: str = "zip", **options: int) -> Path:
+        path = tmp_path / "model.pth"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about deprecated kinds of tensors, still met in files
+            torch.save(content, path, _use_new_zipfile_serialization=container == "zip", **options)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def with_pickle(save: Callable[..., Path], rewrite: Callable[..., Path]) -> Callable[..., Path]:
+    """An archive of torch.save whose pickle is replaced by the given bytes."""
+
+    def write(content: bytes) -> Path:
+        source = save({"a": torch.ones(3)})
+        return rewrite(source, lambda ms: [(n, content if "pkl" in n else c) for n, c in ms])
 
     return write
 

@@ -43,4 +43,4 @@ def test_collision_names_both(rules):
 
 
 def test_an_empty_prefix_takes_nothing():
-    assert strip(["a"], NameRules((), ("",))) == {"a": "a"}
+    assert strip(["module.a"], NameRules((), ("", "module."))) == {"module.a": "a"}

@@ -13,9 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from signbart_port import __version__, h5, output, transfer
-from signbart_port.checkpoint import Checkpoint, NameRules
-from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port import __version__, digest, h5, output, transfer
 from signbart_port.errors import PortError, ProofError
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity.compare import LOGITS, Floats, compare
@@ -23,20 +21,12 @@ from signbart_port.parity.proof import judge
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report
 from signbart_port.quiet import quiet
-from signbart_port.resolve import Options, Resolved, resolve
-from signbart_port.transfer import Direction, Plan, WeightMapping
+from signbart_port.resolve import Options
+from signbart_port.source import Source, open_source
+from signbart_port.transfer import Direction
 
 Progress = Callable[[str], None]
 NOT_PROVEN = "nothing was compared with PyTorch (--no-verify)"
-
-
-@dataclass(frozen=True)
-class Source:
-    """A checkpoint ready to be transferred: read, its config found, its plan checked."""
-
-    checkpoint: Checkpoint
-    resolved: Resolved
-    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -50,25 +40,6 @@ class Converted:
     source: Source
     parameters: int
     report: Report | None
-
-
-def open_source(
-    path: str | Path,
-    options: Options = Options(),
-    mapping: WeightMapping | None = None,
-    fallback: Resolved | None = None,
-) -> Source:
-    """Read a checkpoint, find its config, and check that every tensor has its place.
-
-    No framework.     Raises PortError with every finding.
-    """
-    mapping = mapping or transfer.load()
-    checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
-    resolved = resolve(checkpoint, mapping, options, fallback)
-    plan = transfer.plan(mapping, resolved.config.sizes())
-    if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, checkpoint.tensors):
-        raise PortError(path, transfer.summary(findings))
-    return Source(checkpoint, resolved, plan)
 
 
 def convert(
@@ -94,15 +65,13 @@ def convert(
     progress("Reading the checkpoint")
     source = open_source(path, options, transfer.load(mapping) if mapping else None)
     inputs = parity_inputs.make_for(source.resolved.config)
-    reference = (
-        TorchRun(source.checkpoint, source.plan, source.resolved.config, inputs, truth=True)
-        if verify
-        else None
-    )
+    reference = TorchRun(source, inputs, truth=True) if verify else None
+    conversion = _Conversion(source, inputs, reference, progress)
+    del source  # so that the conversion can let the tensors go when they are placed
     with output.replacing(out, force=force, inputs=(path,)) as temp, reference or nullcontext():
         progress("Importing TensorFlow")
         with quiet():
-            return _Conversion(source, inputs, reference, progress).run(temp, out)
+            return conversion.run(temp, out)
 
 
 class _Conversion:
@@ -120,20 +89,10 @@ class _Conversion:
 
     def run(self, temp: Path, out: Path) -> Converted:
         from signbart_port.keras_model import SignBart
-        from signbart_port.keras_model.weights import assign, shapes
 
-        source = self.source
         self.progress("Transferring the weights")
-        model = SignBart(source.resolved.config)
-        findings = transfer.check(
-            source.plan, Direction.TORCH_TO_KERAS, source.checkpoint.tensors, shapes(model)
-        )
-        if findings:
-            raise PortError(source.plan.mapping.path, transfer.summary(findings))
-        assign(
-            model,
-            transfer.apply(source.plan, Direction.TORCH_TO_KERAS, source.checkpoint.tensors),
-        )
+        model = SignBart(self.source.resolved.config)
+        digests = self.transfer(model)
         report = self.prove(model, out) if self.reference else None
         parameters = model.count_params()
 
@@ -142,9 +101,28 @@ class _Conversion:
         # Frees the model before the file is read back, so that two copies are never held.
         del model
         gc.collect()
-        h5.annotate(temp, self.provenance(report))
+        h5.annotate(temp, self.provenance(report), digests)
         self.read_back(temp)
-        return Converted(out, source, parameters, report)
+        return Converted(out, self.source, parameters, report)
+
+    def transfer(self, model: Any) -> dict[str, str]:
+        """Move every tensor into the model, and let the checkpoint's go.
+
+        Returns the digest of each, by variable path: what the written file must hold.
+        """
+        from signbart_port.keras_model.weights import assign, shapes
+
+        plan, tensors = self.source.plan, self.source.checkpoint.tensors
+        findings = transfer.check(plan, Direction.TORCH_TO_KERAS, tensors, shapes(model))
+        if findings:
+            raise PortError(plan.mapping.path, transfer.summary(findings))
+        digests = {}
+        for path, tensor in transfer.apply(plan, Direction.TORCH_TO_KERAS, tensors):
+            tensor = np.ascontiguousarray(tensor)
+            digests[path] = digest.of_tensor(tensor)
+            assign(model, [(path, tensor)])
+        self.source = self.source.without_tensors()
+        return digests
 
     def prove(self, model: Any, out: Path) -> Report:
         from signbart_port.parity import keras_run
@@ -166,15 +144,9 @@ class _Conversion:
 
     def read_back(self, temp: Path) -> None:
         """The file as it is on disk: every weight bit for bit, and the logits once more."""
-        written = h5.read(temp)
-        findings = transfer.compare(
-            self.source.plan,
-            Direction.TORCH_TO_KERAS,
-            self.source.checkpoint.tensors,
-            written.tensors,
-        )
-        if findings:
-            raise ProofError(f"the written file differs: {transfer.summary(findings)}")
+        written = h5.read(temp)  # compares every weight with its digest
+        if missing := {t.keras for t in self.source.plan.transfers} - written.tensors.keys():
+            raise ProofError(f"the written file lacks {', '.join(sorted(missing))}")
         del written
         if self.reference is None:
             return

@@ -1,0 +1,45 @@
+"""A checkpoint made ready for transfer: read, its config found, its plan checked. No framework."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from signbart_port import transfer
+from signbart_port.checkpoint import Checkpoint, NameRules
+from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port.errors import PortError
+from signbart_port.resolve import Options, Resolved, resolve
+from signbart_port.transfer import Direction, Plan, WeightMapping
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint ready to be transferred: read, its config found, its plan checked."""
+
+    checkpoint: Checkpoint
+    resolved: Resolved
+    plan: Plan
+
+    def without_tensors(self) -> Source:
+        """The same, with the weights let go: they are most of the memory of a conversion."""
+        return replace(self, checkpoint=replace(self.checkpoint, tensors={}))
+
+
+def open_source(
+    path: str | Path,
+    options: Options = Options(),
+    mapping: WeightMapping | None = None,
+    fallback: Resolved | None = None,
+) -> Source:
+    """Read a checkpoint, find its config, and check that every tensor has its place.
+
+    No framework.     Raises PortError with every finding.
+    """
+    mapping = mapping or transfer.load()
+    checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
+    resolved = resolve(checkpoint, mapping, options, fallback)
+    plan = transfer.plan(mapping, resolved.config.sizes())
+    if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, checkpoint.tensors):
+        raise PortError(path, transfer.summary(findings))
+    return Source(checkpoint, resolved, plan)
