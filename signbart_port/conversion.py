@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from signbart_port import __version__, digest, h5, output, transfer
+from signbart_port import __version__, digest, h5, kinds, output, transfer
 from signbart_port.errors import PortError, ProofError
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity.compare import LOGITS, Floats, compare
@@ -61,6 +61,7 @@ def convert(
     out = Path(out)
     if out.suffix != ".h5" or out.name.endswith(".weights.h5"):
         raise PortError(out, "the Keras model is written as .h5", "Name it like model.h5")
+    kinds.expect(path, kinds.ModelKind.CHECKPOINT)
     output.check(out, force=force, inputs=(path,))
     progress("Reading the checkpoint")
     source = open_source(path, options, transfer.load(mapping) if mapping else None)

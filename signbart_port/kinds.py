@@ -38,6 +38,10 @@ def kind_of(path: str | Path) -> ModelKind:
 def expect(path: str | Path, kind: ModelKind) -> None:
     """Raises PortError where `path` is not of this kind."""
     found = sniff(path)
-    if found is None or _KINDS.get(found) is not kind:
-        what = f"is {found.noun}" if found else "is of no known kind"
-        raise PortError(path, f"{what}, not a {kind.value}", found.remedy if found else "")
+    if found is not None and _KINDS.get(found) is kind:
+        return
+    what = f"is {found.noun}" if found else "is of no known kind"
+    hint = found.remedy if found else ""
+    if kind is ModelKind.KERAS and found and _KINDS.get(found) is ModelKind.CHECKPOINT:
+        hint = "Convert it first, with signbart-port convert"
+    raise PortError(path, f"{what}, not a {kind.value}", hint)

@@ -8,16 +8,23 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from signbart_port.errors import PortError, ProofError
+
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back everything written to stderr, by C++ as well; let it out if the body raises."""
+    """Hold back everything written to stderr, by C++ as well.
+
+    Let it out if the body raises anything but this program's own errors, which say it in one line.
+    """
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
+        except (PortError, ProofError):
+            raise
         except Exception:
             held.seek(0)
             os.write(kept, held.read())

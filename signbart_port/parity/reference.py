@@ -112,10 +112,7 @@ class TorchRun:
         except subprocess.TimeoutExpired:
             raise PortError(path, f"PyTorch did not finish in {_SECONDS} s") from None
         if self._process.returncode != 0:
-            # The last line is the error. Its type alone: PyTorch's text may advise unsafe loading.
-            last = errors.strip().rpartition("\n")[2].partition(":")[0] or (
-                f"exit status {self._process.returncode}"
-            )
+            last = errors.strip().rpartition("\n")[2] or f"status {self._process.returncode}"
             raise PortError(
                 path,
                 f"PyTorch refuses to read or run it ({last})",

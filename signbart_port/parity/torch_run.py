@@ -12,6 +12,7 @@ import resource
 import sys
 from itertools import count
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from signbart_port import digest
 from signbart_port.checkpoint.names import NameRules, strip, unwrap
 from signbart_port.config import SignBartConfig
+from signbart_port.errors import printable
 from signbart_port.parity.compare import LOGITS, largest_difference, tap_name
 from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.proof import Record
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 
 def main(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text())
-    resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard == resource.RLIM_INFINITY or hard > job["memory"]:
+        resource.setrlimit(resource.RLIMIT_AS, (job["memory"], hard))
 
     import torch
 
@@ -89,8 +93,10 @@ def main(folder: Path) -> None:
 
 
 def run(model: SignBart, inputs: Inputs, record: Record) -> None:
-    """Run `model` in the precision of its weights, hand every module's output to `record` by path,
-    the logits last."""
+    """Run `model` in the precision of its weights and `record` every module's output by path.
+
+    The logits come last.
+    """
     import torch
 
     def hook(path: str) -> Any:
@@ -113,5 +119,14 @@ def run(model: SignBart, inputs: Inputs, record: Record) -> None:
         handle.remove()
 
 
+def _reason(error: Exception) -> str:
+    """One line for the parent. Of the unpickler's text nothing: it advises unsafe loading."""
+    kind = type(error).__name__
+    return kind if isinstance(error, UnpicklingError) else f"{kind}: {printable(error)}"
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except Exception as error:
+        raise SystemExit(_reason(error)) from None

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from signbart_port import h5, output, transfer
+from signbart_port import h5, kinds, output, transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.data.preprocessing import MOST_FRAMES
 from signbart_port.errors import PortError, ProofError
@@ -76,6 +76,7 @@ def to_tflite(
     if out.suffix != ".tflite":
         raise PortError(out, "the file is written as .tflite", "Name it like model.tflite")
     quantization = _known(quantization)
+    kinds.expect(path, kinds.ModelKind.KERAS)
     output.check(out, force=force, inputs=(path,))
     progress("Reading the Keras model")
     file = h5.read(path)

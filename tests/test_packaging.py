@@ -1,0 +1,42 @@
+"""What a wheel must hold, checked where it is declared: CI builds and uses one as well."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_every_package_is_installed() -> None:
+    declared = set(project()["tool"]["setuptools"]["packages"]) - {"signbart_port.mappings"}
+    found = {
+        ".".join(file.parent.relative_to(ROOT).parts)
+        for package in ("signbart_port", "pt_reference")
+        for file in (ROOT / package).rglob("__init__.py")
+    }
+    assert declared == found
+
+
+def test_every_dependency_is_pinned_exactly() -> None:
+    pinned = set()
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        if not line.startswith("#"):
+            name, version = line.split("==")
+            assert re.fullmatch(r"[\d.]+(post\d+)?", version), line
+            pinned.add(name.lower().replace("_", "-"))
+    extras = [
+        name for extra in project()["project"]["optional-dependencies"].values() for name in extra
+    ]
+    for requirement in project()["project"]["dependencies"] + extras:
+        name = re.split(r"[>=<\[]", requirement)[0]
+        assert name.lower() in pinned, name
+
+
+def test_torch_is_the_pinned_one() -> None:
+    assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text().split()
