@@ -59,10 +59,11 @@ def inspect(path: str | Path) -> Inspection:
 def _checkpoint(path: Path) -> Inspection:
     mapping = transfer.load()
     checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
-    config, note = None, ""
+    config: dict[str, Any] | None = None
+    note, notes = "", tuple[str, ...]()
     try:
         resolved = resolve(checkpoint, mapping, Options())
-        config, note = resolved.config.model_dump(), resolved.origin
+        config, note, notes = resolved.config.model_dump(), resolved.origin, resolved.notes
     except PortError as error:
         note = error.what if error.path == path else str(error)
     return Inspection(
@@ -74,7 +75,7 @@ def _checkpoint(path: Path) -> Inspection:
             Listed(name, array.shape, checkpoint.dtypes[name])
             for name, array in checkpoint.tensors.items()
         ),
-        notes=checkpoint.notes,
+        notes=(*checkpoint.notes, *notes),
         config=config,
         config_note=note,
         facts={"container": checkpoint.container},

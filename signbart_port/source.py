@@ -34,7 +34,7 @@ def open_source(
 ) -> Source:
     """Read a checkpoint, find its config, and check that every tensor has its place.
 
-    No framework.     Raises PortError with every finding.
+    Raises PortError with every finding.
     """
     mapping = mapping or transfer.load()
     checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))

@@ -1,0 +1,93 @@
+"""Small models for tests: configs, and state dicts with PyTorch's names and shapes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from signbart_port import config as configs
+from signbart_port import transfer
+from signbart_port.config import SignBartConfig
+from signbart_port.transfer import Plan
+
+Arrays = dict[str, np.ndarray]
+
+LSA_64 = configs.named("lsa-64")
+
+
+def small_config(**changes: Any) -> SignBartConfig:
+    """A tiny valid config in which no two sizes are equal, so that none can stand for another."""
+    values = {
+        "d_model": 8,
+        "encoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 12,
+        "decoder_layers": 3,
+        "decoder_attention_heads": 4,
+        "decoder_ffn_dim": 10,
+        "max_position_embeddings": 16,
+        "num_labels": 5,
+        "joint_idx": (11, 0, 2, 3, 5, 7),
+        "activation_dropout": 0.1,
+        "classifier_dropout": 0.4,
+    }
+    return SignBartConfig(**(values | changes))
+
+
+def plan_of(config: SignBartConfig) -> Plan:
+    """The plan of SignBART's own mapping for `config`."""
+    return transfer.plan(transfer.load(), config.sizes())
+
+
+def state_dict(config: SignBartConfig, seed: int = 0) -> Arrays:
+    """Random float32 weights of the scale of trained ones, layer norms' around 1."""
+    random = np.random.default_rng(seed)
+    arrays = {}
+    for t in plan_of(config).transfers:
+        values = random.standard_normal(t.torch_shape, dtype=np.float32)
+        gain = len(t.torch_shape) == 1 and t.torch.endswith(".weight")
+        arrays[t.torch] = 1 + values / 10 if gain else values / np.float32(sqrt(t.torch_shape[-1]))
+    return arrays
+
+
+def distinct_state_dict(config: SignBartConfig) -> Arrays:
+    """Weights whose every element, over all tensors, is another float32 (and small: the model can
+    run on them)."""
+    plan = plan_of(config)
+    assert plan.parameters < 2**24, "float32 counts no further"
+    values = np.arange(1, plan.parameters + 1, dtype=np.float32) / np.float32(2**24)
+    parts = np.split(values, np.cumsum([np.prod(t.torch_shape) for t in plan.transfers])[:-1])
+    return {
+        t.torch: part.reshape(t.torch_shape) for t, part in zip(plan.transfers, parts, strict=True)
+    }
+
+
+def save_pth(path: Path, arrays: Arrays, **container: Any) -> Path:
+    """Write a checkpoint by torch.save.
+
+    A bare state dict; or, with `container`, the weights under "model" beside those entries.
+    """
+    import torch
+
+    state = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+    torch.save({"model": state, **container} if container else state, path)
+    return path
+
+
+def run_python(code: str, *arguments: object) -> str:
+    """What a fresh interpreter prints, given up after two minutes."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
