@@ -19,8 +19,10 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, queries: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """`queries` (B, Q, d_model), `memory` (B, T, d_model), `mask` (B, 1, 1 or Q, T) -> (B, Q,
-        d_model)."""
+        """`queries` (B, Q, d_model), `memory` (B, T, d_model) -> (B, Q, d_model).
+
+        `mask` (B, 1, 1 or Q, T) is added to the scores.
+        """
         q = self.split(self.q_proj(queries) * self.scaling)
         k = self.split(self.k_proj(memory))
         v = self.split(self.v_proj(memory))

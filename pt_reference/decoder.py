@@ -30,10 +30,9 @@ class DecoderLayer(nn.Module):
     def forward(
         self, hidden_states: Tensor, mask: Tensor, encoder_states: Tensor, encoder_mask: Tensor
     ) -> Tensor:
-        """`hidden_states`, `encoder_states` (B, T, d_model), `mask` (B, 1, T, T), `encoder_mask`
-        (B, 1, 1, T).
+        """`hidden_states`, `encoder_states` (B, T, d_model) -> (B, T, d_model).
 
-        Returns (B, T, d_model).
+        `mask` (B, 1, T, T) and `encoder_mask` (B, 1, 1, T) are added to the scores.
         """
         h = hidden_states
         h = self.self_attn_layer_norm(h + self.dropout(self.self_attn(h, h, mask)))
@@ -54,8 +53,7 @@ class Decoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, embeddings: Tensor, attention_mask: Tensor, encoder_states: Tensor) -> Tensor:
-        """`embeddings`, `encoder_states` (B, T, d_model), `attention_mask` (B, T) -> (B, T,
-        d_model)."""
+        """`embeddings`, `encoder_states` (B, T, d_model) and a mask (B, T) -> (B, T, d_model)."""
         h = self.layernorm_embedding(embeddings + self.embed_positions(embeddings))
         h = self.dropout(h)
         encoder_mask = padding_mask(attention_mask, h.dtype)

@@ -90,6 +90,14 @@ class SignBartConfig(BaseModel):
     layout: Literal["full", "selected"] = "full"
     training: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("joint_idx")
+    @classmethod
+    def _joints_differ(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        twice = sorted({joint for joint in value if value.count(joint) > 1})
+        if twice:
+            raise ValueError(f"joint {twice[0]} is there more than once")
+        return value
+
     @field_validator("joint_idx", mode="before")
     @classmethod
     def _joints_from_list(cls, value: Any) -> Any:
@@ -109,8 +117,7 @@ class SignBartConfig(BaseModel):
 
     @property
     def keypoints(self) -> int:
-        """K of a model with a static input: the joints themselves, or the smallest skeleton with
-        them."""
+        """K of a static input: the joints themselves, or the smallest skeleton that has them."""
         return len(self.joint_idx) if self.layout == "selected" else 1 + max(self.joint_idx)
 
     def sizes(self) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import metadata
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from signbart_port import __version__, digest, h5, kinds, output, transfer
 from signbart_port.errors import PortError, ProofError
@@ -44,7 +45,7 @@ class Converted:
 
 def convert(
     path: str | Path,
-    out: str | Path,
+    out: str | Path | None = None,
     options: Options = Options(),
     *,
     mapping: str | Path | None = None,
@@ -58,18 +59,21 @@ def convert(
     file, opened again, still gives the proven logits. Raises PortError for input that cannot be
     used, ProofError where the proof fails.
     """
-    out = Path(out)
+    path = Path(path)
+    kinds.expect(path, kinds.ModelKind.CHECKPOINT)
+    out = path.with_suffix(".h5") if out is None else Path(out)
     if out.suffix != ".h5" or out.name.endswith(".weights.h5"):
         raise PortError(out, "the Keras model is written as .h5", "Name it like model.h5")
-    kinds.expect(path, kinds.ModelKind.CHECKPOINT)
     output.check(out, force=force, inputs=(path,))
     progress("Reading the checkpoint")
     source = open_source(path, options, transfer.load(mapping) if mapping else None)
     inputs = parity_inputs.make_for(source.resolved.config)
-    reference = TorchRun(source, inputs, truth=True) if verify else None
-    conversion = _Conversion(source, inputs, reference, progress)
-    del source  # so that the conversion can let the tensors go when they are placed
-    with output.replacing(out, force=force, inputs=(path,)) as temp, reference or nullcontext():
+    with (
+        TorchRun(source, inputs, truth=True) if verify else nullcontext() as reference,
+        output.replacing(out, force=force, inputs=(path,)) as temp,
+    ):
+        conversion = _Conversion(source, inputs, reference, progress)
+        del source  # so that the conversion can let the tensors go when they are placed
         progress("Importing TensorFlow")
         with quiet():
             return conversion.run(temp, out)
@@ -118,10 +122,13 @@ class _Conversion:
         if findings:
             raise PortError(plan.mapping.path, transfer.summary(findings))
         digests = {}
-        for path, tensor in transfer.apply(plan, Direction.TORCH_TO_KERAS, tensors):
-            tensor = np.ascontiguousarray(tensor)
-            digests[path] = digest.of_tensor(tensor)
-            assign(model, [(path, tensor)])
+
+        def placed() -> Iterator[tuple[str, NDArray[np.generic]]]:
+            for path, tensor in transfer.apply(plan, Direction.TORCH_TO_KERAS, tensors):
+                digests[path] = digest.of_tensor(tensor)
+                yield path, tensor
+
+        assign(model, placed())
         self.source = self.source.without_tensors()
         return digests
 
@@ -145,10 +152,12 @@ class _Conversion:
 
     def read_back(self, temp: Path) -> None:
         """The file as it is on disk: every weight bit for bit, and the logits once more."""
-        written = h5.read(temp)  # compares every weight with its digest
-        if missing := {t.keras for t in self.source.plan.transfers} - written.tensors.keys():
+        try:
+            written = h5.check(temp)  # compares every weight with its digest
+        except PortError as error:
+            raise ProofError(f"the written file {error.what}") from None
+        if missing := {t.keras for t in self.source.plan.transfers} - written:
             raise ProofError(f"the written file lacks {', '.join(sorted(missing))}")
-        del written
         if self.reference is None:
             return
         logits = _logits(temp, self.inputs)
@@ -170,7 +179,9 @@ class _Conversion:
                 "container": checkpoint.container,
                 "notes": list(checkpoint.notes),
             },
+            "config": self.source.resolved.config.model_dump(),
             "config_origin": self.source.resolved.origin,
+            "config_notes": list(self.source.resolved.notes),
             "mapping": {"family": mapping.family, "sha256": mapping.sha256},
             "proof": report.summary() if report else NOT_PROVEN,
             "versions": {

@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     OK = 0
     PROOF_FAILED = 1
     BAD_INPUT = 2
+    DEFECT = 70
 
 
 def printable(text: object, longest: int = _LONGEST) -> str:
@@ -35,10 +36,8 @@ class PortError(Exception):
     def __init__(self, path: str | os.PathLike[str] | None, what: str, hint: str = "") -> None:
         self.path, self.what, self.hint = path, what, hint
         where = "" if path is None else f"{printable(os.fspath(path))}: "
-        longest = (
-            2000  # a message may list several findings; each name in it is shortened at its source
-        )
-        super().__init__(printable(f"{where}{what}" + (f". {hint}" if hint else ""), longest))
+        # Long, as a message may list several findings; names are shortened at their source.
+        super().__init__(printable(f"{where}{what}" + (f". {hint}" if hint else ""), 2000))
 
 
 class ProofError(Exception):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,12 @@ class KerasFile:
     tensors: dict[str, NDArray[np.float32]]
     provenance: dict[str, Any] | None
 
+    @property
+    def proven(self) -> bool:
+        """Whether this very file came out of a conversion whose proof passed."""
+        proof = (self.provenance or {}).get("proof")
+        return isinstance(proof, dict) and proof.get("passed") is True
+
 
 def read(path: str | Path) -> KerasFile:
     """Read a SignBART model.h5.
@@ -52,18 +59,37 @@ def read(path: str | Path) -> KerasFile:
     does not match its stored digest.
     """
     path = Path(path)
+    with _opened(path) as file:
+        return KerasFile(
+            path=path,
+            sha256=digest.of_file(path),
+            config=(config := _config(path, file)),
+            tensors=_tensors(path, file, path.stat().st_size),
+            provenance=_provenance(path, file, config),
+        )
+
+
+def check(path: str | Path) -> set[str]:
+    """Read every weight as `read` does, and keep none. Returns their variable paths."""
+    path = Path(path)
+    names = set()
+    with _opened(path) as file:
+        _provenance(path, file, _config(path, file))
+        for name, dataset in _datasets(path, file):
+            _tensor(path, name, dataset, path.stat().st_size)
+            names.add(name)
+    return names
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """The one boundary to h5py: whatever goes wrong inside leaves as a PortError."""
     kinds.expect(path, kinds.ModelKind.KERAS)
     if (size := path.stat().st_size) > _LARGEST_FILE:
         raise PortError(path, f"has {size:,} bytes, more than any SignBART")
     try:
         with h5py.File(path, "r") as file:
-            return KerasFile(
-                path=path,
-                sha256=digest.of_file(path),
-                config=_config(path, file),
-                tensors=_tensors(path, file, size),
-                provenance=_provenance(path, file),
-            )
+            yield file
     except PortError:
         raise
     except Exception as error:  # whatever damaged bytes provoke in h5py
@@ -103,7 +129,7 @@ def _config(path: Path, file: h5py.File) -> SignBartConfig:
     return configs.parse(data, path)
 
 
-def _provenance(path: Path, file: h5py.File) -> dict[str, Any] | None:
+def _provenance(path: Path, file: h5py.File, config: SignBartConfig) -> dict[str, Any] | None:
     text = file.attrs.get(PROVENANCE)
     if text is None:
         return None
@@ -113,6 +139,8 @@ def _provenance(path: Path, file: h5py.File) -> dict[str, Any] | None:
         provenance = None
     if not isinstance(provenance, dict):
         raise PortError(path, "its provenance cannot be read", "Convert it again")
+    if provenance.get("config") != json.loads(config.model_dump_json()):
+        raise PortError(path, "its config is not the one it was converted with", "Convert it again")
     return provenance
 
 

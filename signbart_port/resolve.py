@@ -74,23 +74,46 @@ def resolve(
         raise PortError(
             checkpoint.path,
             f"holds no tensor of a SignBART (first: {next(iter(shapes))})",
-            "Give the checkpoint of a SignBART, or a --mapping for other names",
+            "Give the checkpoint of a SignBART",
         )
-    override = options.override()
-    if options.config is not None:
-        stated = Resolved(configs.find(options.config, override), options.config)
-    elif checkpoint.config is not None:
-        stated = Resolved(
-            configs.parse(checkpoint.config, f"{checkpoint.path} (stored config)", override),
+    if (name := options.config) is not None:
+        stated = _stated(lambda override: configs.find(name, override), name, options)
+    elif (stored := checkpoint.config) is not None:
+        source = f"{checkpoint.path} (stored config)"
+        stated = _stated(
+            lambda override: configs.parse(stored, source, override),
             "stored in the checkpoint",
+            options,
         )
     elif beside := _beside(checkpoint.path):
-        stated = Resolved(configs.load(beside, override), f"{beside.name} beside it")
+        stated = _stated(
+            lambda override: configs.load(beside, override), f"{beside.name} beside it", options
+        )
     elif fallback is not None:
-        stated = fallback
+        plain = fallback.config.model_dump()
+        stated = _stated(
+            lambda override: configs.parse(plain, fallback.origin, override),
+            fallback.origin,
+            options,
+        )
     else:
         return _from_shapes(checkpoint, sizes, options)
     return _agree(checkpoint.path, stated, sizes, options)
+
+
+def _stated(
+    load: Callable[[Mapping[str, Any]], SignBartConfig], origin: str, options: Options
+) -> Resolved:
+    """A config as stated, with what the command line says instead, which is noted."""
+    override = options.override()
+    config = load(override)
+    try:
+        before = load({}) if override else config
+    except PortError:  # the command line completes what alone would be refused
+        return Resolved(config, origin, (f"completed by the command line: {', '.join(override)}",))
+    changed = [key for key in override if getattr(config, key) != getattr(before, key)]
+    notes = [f"{key} is the command line's, not the config's" for key in changed]
+    return Resolved(config, origin, tuple(notes))
 
 
 def _beside(path: Path) -> Path | None:
@@ -159,6 +182,8 @@ def _from_shapes(checkpoint: Checkpoint, sizes: Mapping[str, int], options: Opti
         config = configs.parse(nearest.model_dump() | known, f"{checkpoint.path} (like {name})")
         origin = f"published config {name}"
         note = f"no config was given; the tensors have exactly the shapes of {', '.join(fitting)}"
+        if override:
+            note += f"; {', '.join(override)} from the command line"
     return _agree(checkpoint.path, Resolved(config, origin, (note,)), sizes, options)
 
 

@@ -42,4 +42,10 @@ def open_source(
     plan = transfer.plan(mapping, resolved.config.sizes())
     if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, checkpoint.tensors):
         raise PortError(path, transfer.summary(findings))
-    return Source(checkpoint, resolved, plan)
+    left_behind = tuple(
+        f"left behind: {name} ({why})"
+        for name, why in plan.ignored_torch.items()
+        if name in checkpoint.tensors
+    )
+    notes = (*checkpoint.notes, *left_behind)
+    return Source(replace(checkpoint, notes=notes), resolved, plan)

@@ -64,5 +64,6 @@ def test_exit_codes_are_stable():
         "OK": 0,
         "PROOF_FAILED": 1,
         "BAD_INPUT": 2,
+        "DEFECT": 70,
     }
     assert not issubclass(ProofError, PortError), "a failed proof is no bad input"

@@ -6,6 +6,7 @@ A verb parses, calls the library, and prints.
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 
@@ -57,6 +58,9 @@ def main() -> None:
         _end(str(error), ExitCode.BAD_INPUT)
     except ProofError as error:
         _end(str(error), ExitCode.PROOF_FAILED)
+    except Exception:  # a defect of ours: never to be taken for a failed proof
+        traceback.print_exc()
+        raise SystemExit(ExitCode.DEFECT) from None
 
 
 def _end(message: str, code: ExitCode) -> None:

@@ -1,4 +1,4 @@
-"""Signbart-port convert."""
+"""The verb `convert`."""
 
 from __future__ import annotations
 
@@ -29,12 +29,6 @@ def convert(
     joints: options.Joints = None,
     layout: options.Layout = None,
     sizes_from_checkpoint: options.SizesFromCheckpoint = False,
-    mapping: Annotated[
-        Path | None,
-        typer.Option(
-            "--mapping", help="A mapping file for checkpoints with other names.", metavar="FILE"
-        ),
-    ] = None,
     no_verify: Annotated[
         bool,
         typer.Option("--no-verify", help="Skip the proof; the file records that it is unproven."),
@@ -55,9 +49,8 @@ def convert(
     with show.steps(quiet or json) as progress:
         done = run(
             checkpoint,
-            out or checkpoint.with_suffix(".h5"),
+            out,
             chosen,
-            mapping=mapping,
             verify=not no_verify,
             force=force,
             progress=progress,

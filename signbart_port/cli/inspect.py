@@ -1,4 +1,4 @@
-"""Signbart-port inspect."""
+"""The verb `inspect`."""
 
 from __future__ import annotations
 
@@ -58,11 +58,15 @@ def inspect(
         rows.append(("provenance", "none: not written by signbart-port convert"))
     show.facts(rows)
     if tensors:
+        from rich.markup import escape
         from rich.table import Table
+
+        from signbart_port.errors import printable
 
         table = Table("name", "shape", "type")
         for tensor in found.tensors:
-            table.add_row(tensor.name, "×".join(map(str, tensor.shape)) or "scalar", tensor.dtype)
+            shape = "×".join(map(str, tensor.shape)) or "scalar"
+            table.add_row(escape(printable(tensor.name)), shape, tensor.dtype)
         show.out.print(table)
 
 

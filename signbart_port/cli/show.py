@@ -6,15 +6,18 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from signbart_port.errors import printable
 from signbart_port.parity.compare import Row
 from signbart_port.parity.report import Report
 
+_LONGEST = 10_000  # characters of a line
 out = Console(highlight=False, soft_wrap=True)
 
 
@@ -24,7 +27,7 @@ def steps(quiet: bool) -> Iterator[Callable[[str], None]]:
     with os.fdopen(os.dup(2), "w") as stderr:
         console = Console(file=stderr, highlight=False, quiet=quiet)
         with console.status("Starting") as status:
-            yield status.update
+            yield lambda step: status.update(escape(step))
 
 
 def warn(message: str) -> None:
@@ -33,7 +36,8 @@ def warn(message: str) -> None:
 
 
 def as_json(data: dict[str, Any]) -> None:
-    print(json.dumps(data, indent=2, default=str))
+    """Print strict JSON: what is not finite becomes null."""
+    print(json.dumps(_finite(data), indent=2, default=str, allow_nan=False))
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> None:
@@ -43,15 +47,14 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
     """
     width = max(len(label) for label, _ in rows)
     for label, text in rows:
-        out.print(f"[dim]{label:<{width}}[/]  {escape(text)}")
+        out.print(f"[dim]{label:<{width}}[/]  {escape(printable(text, _LONGEST))}")
 
 
 def logits(reports: Sequence[Report]) -> None:
     """Comparisons of the logits alone, one a number of frames."""
     first = reports[0]
     table = Table(
-        title=f"{first.candidate} against {first.reference}: logits of {len(first.clips)} clips,"
-        " largest error against float64",
+        title=f"{_title(first)}: logits of {len(first.clips)} clips, largest error against float64",
         title_justify="left",
     )
     for name in ("frames", "error", "Keras float32", "limit", "same class", "verdict"):
@@ -70,7 +73,7 @@ def logits(reports: Sequence[Report]) -> None:
 def parity(report: Report, every_module: bool = False) -> None:
     """The comparison as a table, by block of the model or module by module, and the verdict."""
     table = Table(
-        title=f"{report.candidate} against {report.reference}: {len(report.clips)} clips of"
+        title=f"{_title(report)}: {len(report.clips)} clips of"
         f" {report.frames} frames, largest error against float64",
         title_justify="left",
     )
@@ -89,7 +92,21 @@ def parity(report: Report, every_module: bool = False) -> None:
     out.print(table)
     same, of = report.agreement
     colour = "green" if report.passed else "bold red"
-    out.print(f"[{colour}]{report.verdict()}[/]; same class for {same} of {of} clips")
+    out.print(f"[{colour}]{escape(report.verdict())}[/]; same class for {same} of {of} clips")
+    for note in report.notes:
+        out.print(f"[dim]{escape(printable(note, _LONGEST))}[/]")
+
+
+def _title(report: Report) -> str:
+    return escape(printable(f"{report.candidate} against {report.reference}"))
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not isfinite(data) else data
 
 
 def _verdict(passed: bool) -> str:

@@ -1,4 +1,4 @@
-"""Signbart-port tflite."""
+"""The verb `tflite`."""
 
 from __future__ import annotations
 
@@ -84,11 +84,17 @@ def tflite(
                 ("written", f"{done.out} ({show.bytes_of(file.size)})"),
             ],
         )
+    if not done.source_proven:
+        show.warn(
+            f"NOT PROVEN against PyTorch: {model} does not come straight from a proven conversion;"
+            f" {done.out} was compared with it alone"
+        )
 
 
 def _as_dict(done: Any) -> dict[str, Any]:
     return {
         "out": str(done.out),
+        "source_proven": done.source_proven,
         "quantization": done.quantization.value,
         "bytes": done.file.size,
         "sha256": done.file.sha256,

@@ -1,4 +1,4 @@
-"""Signbart-port verify."""
+"""The verb `verify`."""
 
 from __future__ import annotations
 

@@ -61,11 +61,11 @@ class DecoderLayer(ConfigLayer):
         queries: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        """`hidden_states`, `encoder_states` (B, T, d_model), `mask` (B, 1, Q, T), `encoder_mask`
-        (B, 1, 1, T).
+        """`hidden_states`, `encoder_states` (B, T, d_model) -> (B, Q, d_model).
 
-        `queries` (B, Q, d_model) are the frames whose states are wanted, every frame by default;
-        keys and values come from all frames of `hidden_states` either way. Returns (B, Q, d_model).
+        `mask` (B, 1, Q, T) and `encoder_mask` (B, 1, 1, T) are added to the scores. `queries`
+        (B, Q, d_model) are the frames whose states are wanted, every frame by default; keys and
+        values come from all frames of `hidden_states` either way.
         """
         h = hidden_states if queries is None else queries
         attended = self.self_attn(h, hidden_states, mask, training=training)
@@ -109,8 +109,7 @@ class Decoder(ConfigLayer):
         last_frame_only: bool = False,
         training: bool | None = None,
     ) -> Tensor:
-        """`embeddings`, `encoder_states` (B, T, d_model), `attention_mask` (B, T) -> (B, T,
-        d_model).
+        """`embeddings`, `encoder_states` (B, T, d_model) and a mask (B, T) -> (B, T, d_model).
 
         With `last_frame_only` the last layer computes the state of the last real frame alone, the
         one that is classified, and (B, 1, d_model) is returned.

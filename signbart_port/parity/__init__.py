@@ -1,2 +1,1 @@
-"""The proof: the same inputs through two models, every module's output compared with float64
-truth."""
+"""The proof: the same inputs through two models, every output compared with float64 truth."""

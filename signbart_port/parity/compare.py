@@ -9,25 +9,20 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.parity.tolerances import Precision, limit
+from signbart_port.parity.tolerances import ROUNDED_WEIGHTS, Precision, limit
 
 Floats = NDArray[np.floating]
 LOGITS = "logits"
-"""The tap of the whole model's output.
-
-Every other tap is a module's path.
-"""
+"""The tap of the whole model's output; every other tap is a module's path."""
 
 
 def tap_name(path: str, call: int) -> str:
-    """The tap of a module's `call`-th call, counted from 1: a shared dropout runs more than
-    once."""
+    """The tap of a module's `call`-th call, from 1: a shared dropout runs more than once."""
     return path if call == 1 else f"{path}:{call}"
 
 
 class Truth(Protocol):
-    """What a reference gives: float64 outputs by tap, and how far its own float32 run was from
-    them."""
+    """What a reference gives: float64 outputs by tap, and its own float32 run's error."""
 
     @property
     def noise(self) -> Mapping[str, float]:
@@ -56,8 +51,10 @@ class Row:
 
     @property
     def passed(self) -> bool:
-        """NaN compares false, so a NaN anywhere fails; so does having compared nothing."""
-        return self.elements > 0 and self.error <= self.limit
+        """NaN compares false, so a NaN anywhere fails; so does having compared nothing, and a limit
+        that is not finite because the reference is not.
+        """
+        return self.elements > 0 and self.error <= self.limit < np.inf
 
 
 def compare(
@@ -84,7 +81,7 @@ def compare(
         error=float(error[worst]) if error.size else np.nan,
         noise=truth.noise[tap],
         scale=scale,
-        limit=limit(truth.noise[tap], scale, precision),
+        limit=_limit(truth.noise[tap], scale, expected, precision),
         elements=error.size,
         worst=tuple(int(i) for i in worst),
         expected=float(expected[worst]) if error.size else np.nan,
@@ -92,12 +89,22 @@ def compare(
     )
 
 
+def _limit(noise: float, scale: float, expected: Floats, precision: Precision) -> float:
+    if precision is Precision.FLOAT32:
+        return limit(noise, scale)
+    spread = float(np.max(np.abs(expected - expected.mean(axis=0)), initial=0.0))
+    return ROUNDED_WEIGHTS[precision] * spread
+
+
 def counted(output: Floats, frames: NDArray[np.bool_]) -> Floats:
     """The part of an output that counts, as float64.
 
-    `frames` (N, T) selects where an output has these leading dimensions; positions (1, T, d) and
-    what comes after the last frame is picked (N, d) count whole.
+    `frames` (N, T) selects the frames of states (N, T, d) and the queries of attention weights
+    (N, heads, T, T); positions (1, T, d) and what comes after the last frame is picked (N, d) count
+    whole.
     """
+    if output.ndim == 4:
+        output = output.swapaxes(1, 2)
     selected = output[frames] if output.ndim > 2 and output.shape[:2] == frames.shape else output
     return selected.astype(np.float64)
 
@@ -126,8 +133,7 @@ class Comparison:
             self._rows[tap] = compare(tap, output, self._truth, self._frames, self._precision)
 
     def rows(self) -> tuple[Row, ...]:
-        """A row a tap, in the order of the reference's run; a tap without output is a failed
-        row."""
+        """A row a tap, in the order of the reference's run; without output it is a failed one."""
         return tuple(self._rows.get(tap) or absent(tap) for tap in self._taps)
 
 

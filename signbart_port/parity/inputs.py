@@ -19,8 +19,7 @@ the time of the proof and find nothing more, as every weight is also compared bi
 
 @dataclass(frozen=True)
 class Inputs:
-    """Clips to run: `keypoints` (N, T, K, 2) float32, `attention_mask` (N, T) float32, a name a
-    clip."""
+    """Clips to run: `keypoints` (N, T, K, 2) and `attention_mask` (N, T), float32, and names."""
 
     names: tuple[str, ...]
     keypoints: NDArray[np.float32]
@@ -39,8 +38,7 @@ class Inputs:
 
 
 def make(joints: int, frames: int, seed: int = 0) -> Inputs:
-    """Seeded inputs for a model of `joints` keypoints: one clip of `frames` frames a kind of
-    mask."""
+    """Seeded inputs of `joints` keypoints: one clip of `frames` frames for each kind of mask."""
     masks = _masks(frames)
     rng = np.random.default_rng(seed)
     keypoints = np.stack([_clip(rng, frames, joints) for _ in masks])
@@ -67,10 +65,10 @@ def _masks(frames: int) -> dict[str, NDArray[np.bool_]]:
 
 
 def _clip(rng: np.random.Generator, frames: int, joints: int) -> NDArray[np.float32]:
-    """(T, K, 2) in [0, 1]: each joint sways about its place, and some are missing, (0, 0), for a
-    while.
+    """(T, K, 2) in [0, 1]: every joint sways about its place, some are missing for a while.
 
-    Frames beyond the mask move on like the others, so that a model that reads padding is seen to.
+    Missing is (0, 0), as the detector has it. Frames beyond the mask move on like the others, so
+    that a model that reads padding is seen to.
     """
     t = np.linspace(0, 2 * np.pi, frames)[:, None, None]
     centre = rng.uniform(0.2, 0.8, (1, joints, 2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Any
@@ -13,13 +13,11 @@ import numpy as np
 from signbart_port.keras_model import SignBart
 from signbart_port.parity.compare import LOGITS, Floats, tap_name
 from signbart_port.parity.inputs import Inputs
-
-Record = Callable[[str, Floats], None]
+from signbart_port.parity.proof import Record
 
 
 def run(model: SignBart, inputs: Inputs, record: Record) -> Floats:
-    """Run `model` at inference, hand every module's output to `record` by path, return the
-    logits."""
+    """Run `model` at inference, `record` every module's output by path, return the logits."""
     with ExitStack() as stack:
         for path, layer in modules(model):
             stack.enter_context(_tapped(layer, path, record))
@@ -29,8 +27,7 @@ def run(model: SignBart, inputs: Inputs, record: Record) -> Floats:
 
 
 def modules(model: SignBart) -> Iterator[tuple[str, keras.layers.Layer]]:
-    """Every layer with its path, `decoder.layers.0.encoder_attn.q_proj`: the PyTorch module's
-    name."""
+    """Every layer with its path, which is its PyTorch module's: `decoder.layers.0.fc1`."""
 
     def walk(layers: list[keras.layers.Layer], parents: tuple[str, ...]) -> Any:
         for layer in layers:

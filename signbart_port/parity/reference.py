@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port import digest
+from signbart_port import child, digest
 from signbart_port.errors import PortError
 from signbart_port.parity.compare import Floats
 from signbart_port.parity.inputs import Inputs
@@ -40,11 +38,9 @@ class TorchRun:
         self._path = checkpoint.path
         self._digests = {name: digest.of_tensor(t) for name, t in checkpoint.tensors.items()}
         self._result: dict[str, Any] | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="signbart-port-")
+        with child.blaming_scratch():
+            self._folder = child.new_folder()
         folder = Path(self._folder.name)
-        np.savez(
-            folder / "inputs.npz", keypoints=inputs.keypoints, attention_mask=inputs.attention_mask
-        )
         job = {
             "checkpoint": str(checkpoint.path.resolve()),
             "container": checkpoint.container,
@@ -55,9 +51,11 @@ class TorchRun:
             "truth": truth,
             "memory": _IMPORT_BYTES + 30 * checkpoint.path.stat().st_size,
         }
-        (folder / "job.json").write_text(json.dumps(job))
+        with child.blaming_scratch():
+            child.save_inputs(folder, inputs)
+            (folder / "job.json").write_text(json.dumps(job))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "signbart_port.parity.torch_run", str(folder)],
+            child.command("signbart_port.parity.torch_run", folder),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

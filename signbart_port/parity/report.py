@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from signbart_port.parity.compare import LOGITS, Row
@@ -14,8 +14,8 @@ class Report:
     """What was compared, and how it went.
 
     `rows` are in the order of the run, the logits last. `agreement` counts the clips whose
-    predicted class is the same, of how many; `facts` are further findings that failed (empty where
-    none did).
+    predicted class is the same, of how many. `findings` are what else is wrong; `notes` say where a
+    config comes from.
     """
 
     reference: str
@@ -24,7 +24,8 @@ class Report:
     frames: int
     rows: tuple[Row, ...]
     agreement: tuple[int, int]
-    findings: tuple[str, ...] = field(default=())
+    findings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

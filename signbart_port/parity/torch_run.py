@@ -1,5 +1,4 @@
-"""The PyTorch side of the proof: `python -m signbart_port.parity.torch_run JOB`, a process of its
-own.
+"""The PyTorch side of the proof, in a process of its own.
 
 Reads the checkpoint with PyTorch's own loader, independently of `signbart_port.checkpoint`, runs
 `pt_reference` and leaves every module's output in the folder JOB (see `reference.TorchRun`).
@@ -8,7 +7,6 @@ Reads the checkpoint with PyTorch's own loader, independently of `signbart_port.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from itertools import count
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from signbart_port import digest
+from signbart_port import child, digest
 from signbart_port.checkpoint.names import NameRules, strip, unwrap
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import printable
@@ -31,9 +29,7 @@ if TYPE_CHECKING:
 
 def main(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text())
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if hard == resource.RLIM_INFINITY or hard > job["memory"]:
-        resource.setrlimit(resource.RLIMIT_AS, (job["memory"], hard))
+    child.limit_memory(job["memory"])
 
     import torch
 
@@ -62,8 +58,7 @@ def main(folder: Path) -> None:
     digests = {name: digest.of_tensor(value.numpy()) for name, value in state.items()}
     del state
 
-    with np.load(folder / "inputs.npz") as arrays:
-        inputs = Inputs((), arrays["keypoints"], arrays["attention_mask"])
+    inputs = child.load_inputs(folder)
     frames = inputs.classified
     float32: dict[str, Any] = {}
     noise: dict[str, float] = {}
@@ -86,7 +81,6 @@ def main(folder: Path) -> None:
         "taps": taps,
         "noise": noise,
         "digests": digests,
-        "parameters": sum(p.numel() for p in model.parameters()),
         "torch": torch.__version__,
     }
     (folder / "result.json").write_text(json.dumps(result))

@@ -68,7 +68,7 @@ def verify(
     inputs = _common_inputs(reference, candidate)
     with ExitStack() as stack:
         torch_reference, torch_candidate = (
-            stack.enter_context(_torch(model.source, inputs, model is reference))
+            stack.enter_context(TorchRun(model.source, inputs, truth=model is reference))
             if model.source
             else None
             for model in (reference, candidate)
@@ -87,7 +87,13 @@ def verify(
             lambda record: _outputs(candidate, torch_candidate, inputs, record),
             max(reference.precision, candidate.precision, key=list(Precision).index),
         )
-    return replace(report, findings=_weights(reference.source, candidate.keras))
+    notes = tuple(
+        f"{model.path}: {note}"
+        for model in (reference, candidate)
+        if model.source
+        for note in (f"config: {model.source.resolved.origin}", *model.source.resolved.notes)
+    )
+    return replace(report, findings=_weights(reference.source, candidate.keras), notes=notes)
 
 
 def _open(a: str | Path, b: str | Path, options: Options) -> tuple[_Model, _Model]:
@@ -100,11 +106,9 @@ def _open(a: str | Path, b: str | Path, options: Options) -> tuple[_Model, _Mode
         if kind is ModelKind.TFLITE:
             models.insert(0, _Model(path, tflite=flatbuffer.read(path)))
         elif kind is ModelKind.KERAS:
-            model = _Model(path, keras=h5.read(path))
-            fallback = (
-                Resolved(model.keras.config, f"config of {path.name}") if model.keras else None
-            )
-            models.insert(0, model)
+            file = h5.read(path)
+            fallback = Resolved(file.config, f"config of {path.name}")
+            models.insert(0, _Model(path, keras=file))
         else:
             models.insert(0, _Model(path, source=open_source(path, options, fallback=fallback)))
     return models[0], models[1]
@@ -127,7 +131,7 @@ def _common_inputs(reference: _Model, candidate: _Model) -> Inputs:
             candidate.path, f"takes {static[1]} frames, {reference.path.name} {static[0]}"
         )
     longest = [m.config.max_position_embeddings for m in (reference, candidate) if m.config]
-    frames = static[0] if static else min(parity_inputs.FRAMES, *longest)
+    frames = static[0] if static else min([parity_inputs.FRAMES, *longest])
     if longest and frames > min(longest):
         raise PortError(candidate.path, f"takes {frames} frames, {reference.path.name} fewer")
     return parity_inputs.make(sizes[0][0], frames)
@@ -150,10 +154,6 @@ def _interface(model: _Model) -> tuple[int, int]:
         return model.tflite.joints, model.tflite.labels
     assert model.config is not None
     return model.config.keypoints, model.config.num_labels
-
-
-def _torch(source: Source, inputs: Inputs, truth: bool) -> TorchRun:
-    return TorchRun(source, inputs, truth=truth)
 
 
 def _truth(

@@ -14,8 +14,8 @@ from signbart_port import h5, kinds, output, transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.data.preprocessing import MOST_FRAMES
 from signbart_port.errors import PortError, ProofError
-from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity.compare import LOGITS, Floats, largest_difference
+from signbart_port.parity.inputs import make_for
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.report import Report
 from signbart_port.parity.tolerances import Precision
@@ -50,6 +50,7 @@ class Emitted:
     quantization: Quantization
     file: flatbuffer.TFLiteFile
     reports: tuple[Report, ...]
+    source_proven: bool
     frames: int
     milliseconds: float
 
@@ -72,11 +73,11 @@ def to_tflite(
     with Keras.
     """
     path = Path(path)
+    kinds.expect(path, kinds.ModelKind.KERAS)
     out = path.with_suffix(".tflite") if out is None else Path(out)
     if out.suffix != ".tflite":
         raise PortError(out, "the file is written as .tflite", "Name it like model.tflite")
     quantization = _known(quantization)
-    kinds.expect(path, kinds.ModelKind.KERAS)
     output.check(out, force=force, inputs=(path,))
     progress("Reading the Keras model")
     file = h5.read(path)
@@ -96,9 +97,12 @@ def to_tflite(
             progress("Converting")
             temp.write_bytes(_converted(model, quantization, None if dynamic_frames else frames))
         progress("Running the file")
-        emitted = flatbuffer.read(temp)
-        _refuse_wrong_graph(path, emitted, file.config, quantization)
-        runs = {n: run(temp, _inputs(file.config, n)) for n in checked}
+        try:
+            emitted = flatbuffer.read(temp)
+            _refuse_wrong_graph(path, emitted, file.config, quantization)
+            runs = {n: run(temp, make_for(file.config, n)) for n in checked}
+        except PortError as error:  # the input is good: what the converter made of it is not
+            raise ProofError(f"{path}: the .tflite made of it {error.what}") from None
         reports = tuple(
             _judge((path.name, out.name), truths[n], file.config, n, runs[n], quantization)
             for n in checked
@@ -107,7 +111,14 @@ def to_tflite(
             if not report.passed:
                 raise ProofError(f"{path}: the .tflite is NOT EQUAL, {report.verdict()}")
     return Emitted(
-        out, file.config, quantization, emitted, reports, frames, runs[frames].milliseconds
+        out,
+        file.config,
+        quantization,
+        emitted,
+        reports,
+        file.proven,
+        frames,
+        runs[frames].milliseconds,
     )
 
 
@@ -121,15 +132,11 @@ def _known(quantization: Quantization | str) -> Quantization:
         ) from None
 
 
-def _inputs(config: SignBartConfig, frames: int) -> parity_inputs.Inputs:
-    return parity_inputs.make_for(config, frames)
-
-
 def _truth(file: h5.KerasFile, model: Any, frames: int) -> Recorded:
     """Keras in float64, and how far Keras in float32 is from it."""
     from signbart_port.keras_model.weights import build
 
-    inputs = _inputs(file.config, frames)
+    inputs = make_for(file.config, frames)
     float64: Floats = np.asarray(
         build(file, "float64")(inputs.keypoints, inputs.attention_mask, training=False)
     )
@@ -200,7 +207,7 @@ def _judge(
         names,
         truth,
         [LOGITS],
-        _inputs(config, frames),
+        make_for(config, frames),
         lambda record: record(LOGITS, result.logits),
         quantization.precision,
     )

@@ -1,7 +1,4 @@
-"""What a .tflite holds, read off the file itself: operators, constants, signatures.
-
-No interpreter.
-"""
+"""What a .tflite holds, read off its bytes: operators, constants, signatures."""
 
 from __future__ import annotations
 
@@ -20,6 +17,7 @@ from signbart_port.parity.tolerances import Precision
 SIGNATURE = "serving_default"
 _INPUTS = {"keypoints", "attention_mask"}
 _LARGEST = 2 << 30
+_MOST = 10_000  # frames, and joints
 _CONVERT_AGAIN = "Convert it again with: signbart-port tflite model.h5"
 _TYPES = {v: k for k, v in vars(schema.TensorType).items() if not k.startswith("_")}
 _OPERATORS = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
@@ -77,11 +75,12 @@ class TFLiteFile:
 
     @property
     def precision(self) -> Precision:
-        """By the types of the constants, whatever the file is called."""
+        """What most of the weights are stored in, whatever the file is called."""
         types = self.share_of_types()
-        if types.get("INT8"):
-            return Precision.DYNAMIC
-        return Precision.FLOAT16 if types.get("FLOAT16") else Precision.FLOAT32
+        for name, precision in (("INT8", Precision.DYNAMIC), ("FLOAT16", Precision.FLOAT16)):
+            if types.get(name, 0) > 0.5:
+                return precision
+        return Precision.FLOAT32
 
     def share_of_types(self) -> dict[str, float]:
         """The share of the weights' values in each floating or quantised type."""
@@ -127,10 +126,13 @@ def _describe(path: Path, size: int, model: Any) -> TFLiteFile:
     if not named or len(inputs["keypoints"].shape) != 4 or len(outputs["logits"].shape) != 2:
         got = printable(", ".join([*inputs, "->", *outputs]))
         raise PortError(path, f"its signature is not a SignBART's: {got}", _CONVERT_AGAIN)
+    joints, frames = inputs["keypoints"].shape[2], inputs["keypoints"].shape[1]
+    if not 0 < joints <= _MOST or not (0 < frames <= _MOST or frames == -1):
+        raise PortError(path, f"takes {frames} frames of {joints} joints: not a SignBART")
     ops = Counter(
         f"custom:{printable(_text(code.customCode))}"
         if code.builtinCode == schema.BuiltinOperator.CUSTOM
-        else _OPERATORS[code.builtinCode]
+        else _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
         for subgraph in model.subgraphs
         for code in (model.operatorCodes[op.opcodeIndex] for op in subgraph.operators)
     )

@@ -1,12 +1,10 @@
-"""Run a .tflite on clips, in a process of its own: a damaged file can crash the interpreter, not
-us."""
+"""Run a .tflite, in a process of its own: a damaged file can crash the interpreter, not us."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +13,12 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from signbart_port import child
 from signbart_port.errors import PortError
 from signbart_port.parity.inputs import Inputs
 
 _SECONDS = 600
+_IMPORT_BYTES = 4 * 2**30  # address space of the interpreter and its work
 _TIMED_RUNS = 30
 
 
@@ -35,14 +35,12 @@ def run(path: str | Path, inputs: Inputs) -> Run:
 
     Raises PortError where the interpreter refuses the file.
     """
-    with tempfile.TemporaryDirectory(prefix="signbart-port-") as name:
+    with child.blaming_scratch(), child.new_folder() as name:
         folder = Path(name)
-        np.savez(
-            folder / "inputs.npz", keypoints=inputs.keypoints, attention_mask=inputs.attention_mask
-        )
+        child.save_inputs(folder, inputs)
         try:
             process = subprocess.run(
-                [sys.executable, "-m", __name__, str(Path(path).resolve()), name],
+                child.command(__name__, Path(path).resolve(), folder),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -60,14 +58,14 @@ def run(path: str | Path, inputs: Inputs) -> Run:
 
 
 def _main(path: str, folder: Path) -> None:
+    child.limit_memory(_IMPORT_BYTES + 20 * Path(path).stat().st_size)
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(path, num_threads=1).get_signature_runner("serving_default")
-    with np.load(folder / "inputs.npz") as arrays:
-        keypoints, attention_mask = arrays["keypoints"], arrays["attention_mask"]
+    inputs = child.load_inputs(folder)
     clips = [
         {"keypoints": k[None], "attention_mask": m[None]}
-        for k, m in zip(keypoints, attention_mask, strict=True)
+        for k, m in zip(inputs.keypoints, inputs.attention_mask, strict=True)
     ]
     np.save(folder / "logits.npy", np.concatenate([runner(**clip)["logits"] for clip in clips]))
     times = []

@@ -20,7 +20,6 @@ class Code(Enum):
 
     MISSING = "the mapping asks for it, and it is not there"
     UNMAPPED = "no rule of the mapping uses it"
-    COLLISION = "two names fall together"
     DOUBLE_SOURCE = "two rules read it"
     DOUBLE_TARGET = "two rules write it"
     UNFILLED = "no rule of the mapping writes it"

@@ -54,12 +54,26 @@ def test_every_weight_and_the_provenance_are_annotated(ported, tmp_path, refusal
     path = tmp_path / "spoilt.h5"
     digests = {name: digest.of_tensor(array) for name, array in expected_tensors().items()}
     shutil.copy(ported / "plain.h5", path)
-    h5.annotate(path, {"a": [1, "é"]}, digests)
-    assert h5.read(path).provenance == {"a": [1, "é"]}
+    provenance = {"a": [1, "é"], "config": json.loads(CONFIG.model_dump_json())}
+    h5.annotate(path, provenance, digests)
+    assert h5.read(path).provenance == provenance
     with h5py.File(path) as file:
         assert file[STORED].attrs["sha256"] == digests[KERNEL]
-    h5.annotate(path, {}, digests | {KERNEL: digests["encoder/layers.0/fc1/bias"]})
+    h5.annotate(path, provenance, digests | {KERNEL: digests["encoder/layers.0/fc1/bias"]})
     assert refusal().startswith(f"{KERNEL} is damaged: its values do not match their digest")
+
+
+@pytest.mark.parametrize(
+    "change", [{"decoder_attention_heads": 1}, {"joint_idx": [11, 0, 2, 3, 5, 8]}]
+)
+def test_a_config_changed_after_the_proof_is_refused(ported, tmp_path, refusal, change):
+    path = tmp_path / "spoilt.h5"
+    shutil.copy(ported / "model.h5", path)
+    with h5py.File(path, "r+") as file:
+        model = json.loads(file.attrs["model_config"])
+        model["config"]["config"] |= change
+        file.attrs["model_config"] = json.dumps(model)
+    assert refusal().startswith("its config is not the one it was converted with")
 
 
 @pytest.mark.parametrize(

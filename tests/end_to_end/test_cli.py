@@ -1,0 +1,210 @@
+"""The command line: what it prints where, how it ends, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from helpers import run_python, small_config, state_dict
+from models import keras_model, save_model
+
+from signbart_port.cli import main
+
+PROGRAM = Path(sys.executable).with_name("signbart-port")
+CONFIG = small_config()
+
+
+@pytest.fixture(scope="module")
+def h5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cli") / "model.h5"
+    keras_model(CONFIG, state_dict(CONFIG)).save(path)
+    return path
+
+
+def program(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("--help", "Exit codes: 0 done and proven; 1 a proof failed"),
+        ("--version", "signbart-port 0."),
+        ("convert --help", "--config"),
+        ("tflite --help", "--quantization"),
+        ("verify --help", "--every-module"),
+        ("inspect --help", "--tensors"),
+    ],
+)
+def test_help_imports_no_framework(arguments: str, says: str) -> None:
+    code = """
+import sys
+from signbart_port.cli import main
+try:
+    main()
+except SystemExit as end:
+    found = {"torch", "tensorflow", "keras", "h5py", "ai_edge_litert"} & set(sys.modules)
+    print(f"code {end.code}, imported {sorted(found)}")
+"""
+    *printed, last = run_python(code, *arguments.split()).splitlines()
+    assert last == "code 0, imported []"
+    assert says in " ".join(" ".join(printed).replace("│", " ").split())
+
+
+def test_the_two_commands(tmp_path: Path) -> None:
+    """As their users run them: one for a machine to read, one that says nothing."""
+    source = save_model(tmp_path, CONFIG)
+    h5, tflite = tmp_path / "model.h5", tmp_path / "model.tflite"
+
+    converted = program("convert", source, "--out", h5, "--json")
+    assert converted.returncode == 0, converted.stderr
+    told = json.loads(converted.stdout)
+    assert told["proven"] is True and told["report"]["passed"] is True
+    assert len(told["transfers"]) == 122 and told["out"] == str(h5)
+    assert told["report"]["rows"][-1]["tap"] == "logits"
+
+    emitted = program("tflite", h5, "-q")
+    assert (emitted.returncode, emitted.stdout, emitted.stderr) == (0, "", "")
+    assert sorted(tmp_path.iterdir()) == [h5, source, tflite, source.with_suffix(".yaml")]
+
+
+def run_main(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object
+) -> tuple[int, str, str]:
+    monkeypatch.setattr("sys.argv", ["signbart-port", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    printed = capsys.readouterr()
+    return int(end.value.code or 0), printed.out, printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("convert nothing.pth", "nothing.pth: does not exist"),
+        ("convert model.pth -o missing/model.h5", "missing/model.h5: its folder does not exist"),
+        ("convert model.pth -o model.pth", "model.pth: the Keras model is written as .h5"),
+        ("convert model.pth -o link.h5 --force", "link.h5: is the input model.pth itself"),
+        ("convert model.pth -o folder.h5", "folder.h5: is a directory"),
+        ("convert model.pth -o old.h5", "old.h5: exists; give --force to replace it"),
+        ("convert model.pth --config nothing.yaml", "nothing.yaml: does not exist"),
+        ("convert model.pth --heads 3", "encoder_attention_heads 3 does not divide d_model 8"),
+        ("convert model.pth --joints nose", "--joints nose: joints are a name"),
+        ("convert model.pth --layout half", "--layout half: it is full or selected"),
+        ("convert model.yaml", "model.yaml: is"),
+        ("convert broken.pth", "broken.pth: "),
+        ("tflite model.pth", "not a Keras model. Convert it first"),
+        ("tflite keras.h5 -o keras.h5", "keras.h5: the file is written as .tflite"),
+        ("tflite keras.h5 --quantization int8", "Available: none, float16, dynamic"),
+        ("verify model.pth nothing.h5", "nothing.h5: does not exist"),
+        ("inspect nothing", "nothing: does not exist"),
+        ("inspect model.yaml", "model.yaml: is"),
+    ],
+)
+def test_bad_input(
+    h5: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: str,
+    says: str,
+) -> None:
+    """Exit 2, one line that names the file and what is wrong, nothing written."""
+    source = save_model(tmp_path, CONFIG)
+    (tmp_path / "link.h5").symlink_to(source)
+    (tmp_path / "folder.h5").mkdir()
+    shutil.copy(h5, tmp_path / "keras.h5")
+    (tmp_path / "old.h5").write_bytes(b"the model of yesterday")
+    (tmp_path / "broken.pth").write_bytes(source.read_bytes()[:-100])
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    code, out, err = run_main(monkeypatch, capsys, *arguments.split())
+    assert code == 2 and out == ""
+    assert err.startswith("signbart-port: ") and says in err and err.count("\n") == 1
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_unproven_is_said_even_quietly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = save_model(tmp_path, CONFIG)
+    code, out, err = run_main(monkeypatch, capsys, "convert", source, "--no-verify", "-q")
+    assert code == 0 and out == "" and err.startswith("NOT PROVEN: ")
+    code, out, _ = run_main(monkeypatch, capsys, "inspect", source.with_suffix(".h5"))
+    assert code == 0 and "nothing was compared with PyTorch (--no-verify)" in out
+
+
+def test_what_a_person_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = save_model(tmp_path, CONFIG)
+    code, out, _ = run_main(monkeypatch, capsys, "convert", source)
+    assert code == 0
+    assert "decoder.layers.2" in out and "decoder.layers.2.encoder_attn" not in out
+    for words in ("outputs within their limits; same class for 7 of 7 clips", "122 tensors"):
+        assert words in out
+    assert f"written  {source.with_suffix('.h5')}" in out
+
+    code, out, _ = run_main(
+        monkeypatch, capsys, "verify", source, source.with_suffix(".h5"), "--every-module"
+    )
+    assert code == 0 and "decoder.layers.2.encoder_attn.q_proj" in out
+
+    code, out, _ = run_main(monkeypatch, capsys, "tflite", source.with_suffix(".h5"))
+    assert code == 0
+    for words in ("equal", "all builtin", "serving_default", "latency", "model.tflite"):
+        assert words in out
+
+
+def test_terminated_while_pytorch_runs(tmp_path: Path) -> None:
+    source = save_model(tmp_path, CONFIG)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    before = sorted(tmp_path.iterdir())
+    with subprocess.Popen(
+        [PROGRAM, "convert", source], env=os.environ | {"TMPDIR": str(scratch)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        while process.poll() is None and not list(scratch.glob("*/job.json")):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 143 and out == b""
+    assert sorted(tmp_path.iterdir()) == before and not list(scratch.iterdir())
+
+
+def test_terminated_while_writing(tmp_path: Path) -> None:
+    """With the whole new file on the disk, a moment before it takes its name."""
+    source = save_model(tmp_path, CONFIG)
+    out, scratch = tmp_path / "model.h5", tmp_path / "scratch"
+    out.write_bytes(b"the model of yesterday")
+    scratch.mkdir()
+    before = sorted(tmp_path.iterdir())
+    code = """
+import os, signal, sys, tempfile
+from signbart_port import h5
+from signbart_port.cli import main
+annotate, tempfile.tempdir = h5.annotate, sys.argv.pop()
+def annotate_and_end(path, *rest):
+    annotate(path, *rest)
+    assert path.exists()
+    os.kill(os.getpid(), signal.SIGTERM)
+h5.annotate = annotate_and_end
+try:
+    main()
+except SystemExit as end:
+    print(end.code)
+"""
+    printed = run_python(code, "convert", source, "--force", "-q", scratch)
+    assert printed.split() == ["143"]
+    assert out.read_bytes() == b"the model of yesterday"
+    assert sorted(tmp_path.iterdir()) == before and not list(scratch.iterdir())

@@ -1,0 +1,190 @@
+"""convert, with a Keras model or a mapping that is wrong on purpose.
+
+Each mistake that porting this model invites is made once. The proof must name the module where it
+was made, and nothing may be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+from helpers import small_config
+from keras import ops
+from models import save_model
+
+import signbart_port
+from signbart_port import ProofError, h5, transfer
+from signbart_port.cli import main
+from signbart_port.keras_model import SignBart, attention, decoder, layers, masks
+
+CONFIG = small_config()
+
+
+def keras_epsilon(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(layers, "LAYER_NORM_EPSILON", 1e-3)
+
+
+def tanh_gelu(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(layers, "exact_gelu", lambda x: ops.gelu(x, approximate=True))
+
+
+def position_zero(patch: pytest.MonkeyPatch) -> None:
+    def call(self: Any, hidden_states: Any) -> Any:
+        return ops.convert_to_tensor(self.embeddings)[None, : ops.shape(hidden_states)[1]]
+
+    patch.setattr(layers.PositionalEmbedding, "call", call)
+
+
+def unscaled_queries(patch: pytest.MonkeyPatch) -> None:
+    build = attention.Attention.build
+
+    def without_scaling(self: Any, input_shape: Any) -> None:
+        build(self, input_shape)
+        self.scaling = 1.0
+
+    patch.setattr(attention.Attention, "build", without_scaling)
+
+
+def seeing_one_frame_ahead(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        decoder, "causal_mask", lambda queries, *rest: masks.causal_mask(queries + 1, *rest)
+    )
+
+
+def padding_as_minus_1000(patch: pytest.MonkeyPatch) -> None:
+    """Too weak to swallow a score: wrong only where a row sees padding alone."""
+    patch.setattr(masks, "_PADDING", -10)  # cubed
+
+
+def the_frame_before_the_last(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(layers, "last_frame", lambda mask: ops.maximum(masks.last_frame(mask) - 1, 0))
+
+
+def one_head(patch: pytest.MonkeyPatch) -> None:
+    build = attention.Attention.build
+
+    def with_one_head(self: Any, input_shape: Any) -> None:
+        build(self, input_shape)
+        self.heads = 1
+
+    patch.setattr(attention.Attention, "build", with_one_head)
+
+
+Break = Callable[[pytest.MonkeyPatch], None]
+IN_THE_MODEL: dict[Break, str] = {
+    tanh_gelu: "encoder.layers.0.activation_fn",
+    position_zero: "encoder.embed_positions",
+    unscaled_queries: "encoder.layers.0.self_attn.dropout",
+    seeing_one_frame_ahead: "decoder.layers.0.self_attn.dropout",
+    padding_as_minus_1000: "encoder.layers.0.self_attn.dropout",
+    the_frame_before_the_last: "classification_head.dropout",
+    one_head: "encoder.layers.0.self_attn.dropout",
+}
+
+
+def refused(source: Path, error: type[Exception] = ProofError, **options: Any) -> str:
+    """The message of a conversion that fails its proof, and leaves everything as it was."""
+    out = source.with_suffix(".h5")
+    out.write_bytes(b"the model of yesterday")
+    before = sorted(source.parent.iterdir())
+    with pytest.raises(error) as failure:
+        signbart_port.convert(source, out, force=True, **options)
+    assert out.read_bytes() == b"the model of yesterday"
+    assert sorted(source.parent.iterdir()) == before
+    return str(failure.value)
+
+
+@pytest.mark.parametrize("make", IN_THE_MODEL, ids=lambda b: b.__name__)
+def test_a_wrong_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Break) -> None:
+    source = save_model(tmp_path, CONFIG)
+    make(monkeypatch)
+    message = refused(source)
+    assert message.startswith(f"{source}: NOT EQUAL")
+    assert f"first wrong output: {IN_THE_MODEL[make]}: " in message
+
+
+SELF_ATTENTION = '{path: "encoder.layers.{enc}.self_attn.{proj}", kind: linear,'
+IN_THE_MAPPING = {
+    "queries as keys": [
+        (
+            SELF_ATTENTION,
+            '{path: "encoder.layers.{enc}.self_attn", kind: swapped,',
+        ),
+        (
+            "kinds:\n",
+            "kinds:\n  swapped:\n"
+            + "".join(
+                f"    - {{torch: {torch}_proj.weight, keras: {keras}_proj/kernel,"
+                " dims: [out, in], op: transpose}\n"
+                f"    - {{torch: {torch}_proj.bias, keras: {keras}_proj/bias, dims: [out]}}\n"
+                for torch, keras in ("qk", "kq", "vv", ("out", "out"))
+            ),
+        ),
+    ],
+    "square kernels as they are": [
+        (SELF_ATTENTION, SELF_ATTENTION.replace("linear", "square")),
+        (
+            "kinds:\n",
+            "kinds:\n  square:\n"
+            "    - {torch: weight, keras: kernel, dims: [out, in]}\n"
+            "    - {torch: bias, keras: bias, dims: [out]}\n",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("change", IN_THE_MAPPING)
+def test_a_wrong_mapping(tmp_path: Path, change: str) -> None:
+    text = transfer.load().path.read_text()
+    for old, new in IN_THE_MAPPING[change]:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tmp_path / "mapping.yaml").write_text(text)
+    message = refused(save_model(tmp_path, CONFIG), mapping=tmp_path / "mapping.yaml")
+    assert "first wrong output: encoder.layers.0.self_attn.q_proj: " in message
+
+
+def test_a_weight_that_changed_on_its_way_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotate = h5.annotate
+
+    def damage(path: Path, *rest: Any) -> None:
+        with h5py.File(path, "r+") as file:
+            weight = file["model_weights/decoder/decoder/layers.1/encoder_attn/k_proj/kernel"]
+            weight[3, 4] += 1e-6
+        annotate(path, *rest)
+
+    monkeypatch.setattr(h5, "annotate", damage)
+    message = refused(save_model(tmp_path, CONFIG))
+    assert "its values do not match their digest" in message
+    assert "decoder/layers.1/encoder_attn/k_proj/kernel" in message
+
+
+def test_a_file_that_opens_as_another_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = CONFIG.replace(decoder_attention_heads=1)
+    from_config = classmethod(lambda cls, config, custom_objects=None: cls(other))
+    monkeypatch.setattr(SignBart, "from_config", from_config)
+    assert "the written file gives other logits" in refused(save_model(tmp_path, CONFIG))
+
+
+def test_the_command_ends_with_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = save_model(tmp_path, CONFIG)
+    keras_epsilon(monkeypatch)
+    monkeypatch.setattr("sys.argv", ["signbart-port", "convert", str(source), "-q"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    printed = capsys.readouterr()
+    assert end.value.code == 1
+    assert printed.out == "" and len(printed.err.splitlines()) == 1
+    assert printed.err.startswith(f"signbart-port: {source}: NOT EQUAL, first wrong output")
+    assert "output: encoder.layernorm_embedding: off by" in printed.err
+    assert not source.with_suffix(".h5").exists()

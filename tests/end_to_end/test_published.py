@@ -1,0 +1,86 @@
+"""Every published config converts, and is equal for the shortest and longest clips as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import save_pth, state_dict
+from models import torch_model
+
+import signbart_port
+from pt_reference import SignBart
+from signbart_port import Options
+from signbart_port import config as configs
+from signbart_port.parity import inputs as parity_inputs
+from signbart_port.parity import keras_run, torch_run
+from signbart_port.parity.compare import Floats, largest_difference
+from signbart_port.parity.inputs import Inputs
+from signbart_port.parity.proof import Recorded, judge
+from signbart_port.parity.report import Report
+
+Outputs = dict[str, Floats]
+Noise = dict[str, float]
+NAMES = configs.published_names()
+
+
+def batch(inputs: Inputs, clips: slice) -> Inputs:
+    return Inputs(inputs.names[clips], inputs.keypoints[clips], inputs.attention_mask[clips])
+
+
+def runs(models: tuple[SignBart, SignBart], inputs: Inputs) -> tuple[Outputs, Noise]:
+    """Every output of PyTorch in float64, and how far float32 is from it.
+
+    Without the dropouts: at inference they repeat their inputs, and attention's are large.
+    """
+    float64: Outputs = {}
+    noise: Noise = {}
+
+    def keep(tap: str, output: Floats) -> None:
+        if "dropout" not in tap:
+            float64[tap] = output
+
+    def measure(tap: str, output: Floats) -> None:
+        if tap in float64:
+            noise[tap] = largest_difference(output, float64[tap], inputs.classified)
+
+    single, double = models
+    torch_run.run(double, inputs, keep)
+    torch_run.run(single, inputs, measure)
+    return float64, noise
+
+
+def judged(keras: Any, inputs: Inputs, truth: Outputs, noise: Noise) -> Report:
+    return judge(
+        ("torch", "keras"),
+        Recorded(truth, noise),
+        list(truth),
+        inputs,
+        lambda record: keras_run.run(keras, inputs, record),
+    )
+
+
+def test_there_are_fourteen() -> None:
+    assert len(NAMES) == 14
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_converts_and_is_equal_at_every_length(tmp_path: Path, name: str) -> None:
+    config = configs.named(name)
+    arrays = state_dict(config)
+    done = signbart_port.convert(
+        save_pth(tmp_path / "model.pth", arrays), tmp_path / "model.h5", Options(config=name)
+    )
+    assert done.report is not None and done.report.passed
+
+    keras = signbart_port.load(done.out)
+    models = torch_model(config, arrays), torch_model(config, arrays).double()
+    for frames in (1, 2, 64, config.max_position_embeddings):
+        every_mask = parity_inputs.make(config.keypoints, frames)
+        five, one = (batch(every_mask, clips) for clips in (slice(0, 5), slice(0, 1)))
+        truth, noise = runs(models, five)
+        report = judged(keras, five, truth, noise)
+        assert report.passed, (frames, report.verdict())
+        report = judged(keras, one, {tap: output[:1] for tap, output in truth.items()}, noise)
+        assert report.passed, (frames, "alone", report.verdict())
