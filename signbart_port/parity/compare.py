@@ -72,7 +72,7 @@ def compare(
     if got.shape != expected.shape:
         return absent(tap)
     expected, got = counted(expected, frames), counted(got, frames)
-    error = np.abs(got - expected)
+    error = _difference(got, expected)
     scale = float(np.max(np.abs(expected), initial=0.0))
     # argmax stops at a NaN, so a NaN is the worst element and the error.
     worst = np.unravel_index(int(np.argmax(error)), error.shape) if error.size else ()
@@ -111,7 +111,12 @@ def counted(output: Floats, frames: NDArray[np.bool_]) -> Floats:
 
 def largest_difference(a: Floats, b: Floats, frames: NDArray[np.bool_]) -> float:
     """Between two outputs, over the frames that count."""
-    return float(np.max(np.abs(counted(a, frames) - counted(b, frames)), initial=0.0))
+    return float(np.max(_difference(counted(a, frames), counted(b, frames)), initial=0.0))
+
+
+def _difference(a: Floats, b: Floats) -> Floats:
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, which fails
+        return np.abs(a - b)
 
 
 class Comparison:
