@@ -63,7 +63,7 @@ def resolve(
     options: Options,
     fallback: Resolved | None = None,
 ) -> Resolved:
-    """The config of `checkpoint`; `fallback` is used where no file states one.
+    """The config of `checkpoint`; `fallback` is used where nothing else settles one.
 
     Raises PortError naming what is missing or what contradicts the tensors, and the option to give.
     """
@@ -89,15 +89,14 @@ def resolve(
         stated = _stated(
             lambda override: configs.load(beside, override), f"{beside.name} beside it", options
         )
-    elif fallback is not None:
-        plain = fallback.config.model_dump()
-        stated = _stated(
-            lambda override: configs.parse(plain, fallback.origin, override),
-            fallback.origin,
-            options,
-        )
     else:
-        return _from_shapes(checkpoint, sizes, options)
+        try:
+            return _from_shapes(checkpoint, sizes, options)
+        except PortError:
+            if fallback is None:
+                raise
+        plain, origin = fallback.config.model_dump(), fallback.origin
+        stated = _stated(lambda override: configs.parse(plain, origin, override), origin, options)
     return _agree(checkpoint.path, stated, sizes, options)
 
 

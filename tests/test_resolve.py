@@ -81,18 +81,23 @@ def test_the_first_that_states_a_config_is_taken(tmp_path, checkpoint):
     assert note == "no config was given; the tensors have exactly the shapes of lsa-64"
 
 
-def test_a_fallback_stands_before_the_shapes_and_after_the_files(tmp_path, checkpoint):
-    fallback = Resolved(LSA_64.replace(dropout=0.9), "the other file")
-    found = checkpoint(LSA_64)
+def test_a_fallback_comes_after_the_files_and_the_published_configs(tmp_path, checkpoint):
+    config = LSA_64.replace(num_labels=65)  # no published config has these shapes
+    fallback = Resolved(config, "the other file")
+    found = checkpoint(config)
     assert resolve(found, MAPPING, Options(), fallback) == fallback
     heads = resolve(found, MAPPING, Options(heads=8), fallback)
     assert heads.config.encoder_attention_heads == heads.config.decoder_attention_heads == 8
     assert "encoder_attention_heads is the command line's, not the config's" in heads.notes
-    other = checkpoint(LSA_64.replace(num_labels=65))
-    with pytest.raises(PortError, match="num_labels: the config says 64, the checkpoint 65"):
-        resolve(other, MAPPING, Options(), fallback)
-    (tmp_path / "model.yaml").write_text(as_yaml(LSA_64))
-    assert resolve(found, MAPPING, Options(), fallback).config == LSA_64
+    with pytest.raises(PortError, match="num_labels: the config says 65, the checkpoint 66"):
+        resolve(checkpoint(LSA_64.replace(num_labels=66)), MAPPING, Options(), fallback)
+    published = checkpoint(LSA_64)
+    other_heads = Resolved(
+        LSA_64.replace(encoder_attention_heads=8, decoder_attention_heads=8), "the other file"
+    )
+    assert resolve(published, MAPPING, Options(), other_heads).config == LSA_64
+    (tmp_path / "model.yaml").write_text(as_yaml(config))
+    assert resolve(found, MAPPING, Options(), other_heads).config == config
 
 
 def test_a_config_in_a_training_container(tmp_path):
