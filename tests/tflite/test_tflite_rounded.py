@@ -1,0 +1,55 @@
+"""The looser limits of rounded weights still tell a wrong model from a right one, if it is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signbart_port.conversion import convert
+from signbart_port.errors import ProofError
+from signbart_port.keras_model import SignBart
+from signbart_port.keras_model.weights import assign
+from signbart_port.tflite import emit
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "synthetic-signs.pth"
+HEADS = {"encoder_attention_heads": 8, "decoder_attention_heads": 8}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return convert(SAMPLE, tmp_path_factory.mktemp("sample") / "model.h5", verify=False).out
+
+
+def other_joints(model: SignBart) -> dict[str, Any]:
+    joints = list(model.config.joint_idx)
+    joints[7], joints[30] = joints[30], joints[7]
+    return {"joint_idx": tuple(joints)}
+
+
+@pytest.mark.parametrize("mode", ["float16", "dynamic"])
+def test_the_right_model_passes(sample: Path, tmp_path: Path, mode: str) -> None:
+    done = emit.to_tflite(sample, tmp_path / "model.tflite", quantization=mode)
+    row = done.reports[0].logits
+    assert row.error < row.limit / 2, "the limit has room for honest files"
+    assert not done.source_proven
+
+
+@pytest.mark.parametrize("mode", ["float16", "dynamic"])
+@pytest.mark.parametrize("changes", [lambda model: HEADS, other_joints], ids=["heads", "joints"])
+def test_a_wrong_model_is_refused(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, changes: Any
+) -> None:
+    converted = emit._converted
+
+    def of_another(model: SignBart, *rest: Any) -> bytes:
+        other = SignBart(model.config.replace(**changes(model)))
+        assign(other, ((weight.path, weight.numpy()) for weight in model.weights))
+        return converted(other, *rest)
+
+    monkeypatch.setattr(emit, "_converted", of_another)
+    out = tmp_path / "model.tflite"
+    with pytest.raises(ProofError, match="is NOT EQUAL, first wrong output: logits"):
+        emit.to_tflite(sample, out, quantization=mode)
+    assert not list(tmp_path.iterdir())
