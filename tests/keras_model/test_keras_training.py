@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ from models import keras_model, torch_model
 import signbart_port
 from signbart_port.keras_model import SignBart
 from signbart_port.parity import inputs as parity_inputs
+from signbart_port.parity.keras_run import modules
 
 CONFIG = small_config()
 INPUTS = parity_inputs.make_for(CONFIG)
@@ -56,6 +58,23 @@ def test_each_dropout_acts_in_training_alone(rate: str) -> None:
     assert np.any(model(BOTH, training=True) != model(BOTH, training=True))
     without = keras_model(config.replace(**{rate: 0.0}), state_dict(config))
     np.testing.assert_array_equal(model(BOTH, training=False), without(BOTH, training=True))
+
+
+def test_every_dropout_is_told(model: SignBart, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the modules, whatever its rate, learns whether this is training."""
+    told: dict[int, set[bool | None]] = {}
+
+    def call(self: keras.layers.Dropout, inputs: tf.Tensor, training: bool | None = None) -> Any:
+        told.setdefault(id(self), set()).add(training)
+        return inputs
+
+    monkeypatch.setattr(keras.layers.Dropout, "call", call)
+    dropouts = [layer for name, layer in modules(model) if name.endswith("dropout")]
+    assert len(dropouts) == 3 + 3 * CONFIG.encoder_layers + 4 * CONFIG.decoder_layers
+    for training in (True, False):
+        told.clear()
+        model(BOTH, training=training)
+        assert [told.get(id(layer)) for layer in dropouts] == [{training}] * len(dropouts)
 
 
 def test_gradients_are_pytorchs() -> None:

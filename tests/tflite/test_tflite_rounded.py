@@ -1,4 +1,4 @@
-"""The looser limits of rounded weights still tell a wrong model from a right one, if it is trained."""
+"""Rounded weights, looser limits: of a trained model a wrong file is still told from a right one."""
 
 from __future__ import annotations
 
