@@ -1,4 +1,4 @@
-"""Rounded weights, looser limits: of a trained model a wrong file is still told from a right one."""
+"""Rounded weights and looser limits: a wrong file of a trained model is still found out."""
 
 from __future__ import annotations
 
