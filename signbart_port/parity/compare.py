@@ -16,9 +16,18 @@ LOGITS = "logits"
 """The tap of the whole model's output; every other tap is a module's path."""
 
 
-def tap_name(path: str, call: int) -> str:
-    """The tap of a module's `call`-th call, from 1: a shared dropout runs more than once."""
-    return path if call == 1 else f"{path}:{call}"
+def tap_name(path: str, call: int, part: int | None = None) -> str:
+    """The tap of a module's `call`-th call, from 1: a shared dropout runs more than once.
+
+    `part` counts the outputs of a module that has several, from 0.
+    """
+    name = path if call == 1 else f"{path}:{call}"
+    return name if part is None else f"{name}[{part}]"
+
+
+def module_of(tap: str) -> str:
+    """The inverse of `tap_name`: the module's path."""
+    return tap.partition("[")[0].partition(":")[0]
 
 
 class Truth(Protocol):
@@ -55,6 +64,20 @@ class Row:
         that is not finite because the reference is not.
         """
         return self.elements > 0 and self.error <= self.limit < np.inf
+
+    @property
+    def module(self) -> str:
+        """The path of the module whose output this is, whichever call and part of it."""
+        return module_of(self.tap)
+
+    def sentence(self) -> str:
+        """The worst element on one line."""
+        if not self.elements:
+            return "nothing to compare, or another shape"
+        return (
+            f"off by {self.error:.2e}, limit {self.limit:.2e}"
+            f" (at {list(self.worst)}: expected {self.expected:.7g}, got {self.got:.7g})"
+        )
 
 
 def compare(

@@ -36,6 +36,10 @@ class Inputs:
         counted: NDArray[np.bool_] = real | (frames == (frames * real).max(axis=1)[:, None])
         return counted
 
+    def drawn(self) -> tuple[str, ...]:
+        """The attention masks for a person: a character a frame, 1 for a real one."""
+        return tuple("".join("1" if m == 1 else "0" for m in mask) for mask in self.attention_mask)
+
 
 def make(joints: int, frames: int, seed: int = 0) -> Inputs:
     """Seeded inputs of `joints` keypoints: one clip of `frames` frames for each kind of mask."""

@@ -42,6 +42,7 @@ def judge(
         reference=names[0],
         candidate=names[1],
         clips=inputs.names,
+        masks=inputs.drawn(),
         frames=inputs.attention_mask.shape[1],
         rows=comparison.rows(),
         agreement=(same, len(inputs.names)),

@@ -4,64 +4,169 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from signbart_port.parity.compare import LOGITS, Row
+
+
+class Evidence(Enum):
+    """What a blame rests on, the strongest first."""
+
+    ISOLATED = "wrong for the reference's own inputs"
+    WEIGHTS = "other weights than the reference's"
+    CHAINED = "the first wrong output of the run"
+
+
+@dataclass(frozen=True)
+class Blame:
+    """The module that is wrong, and what its numbers say.
+
+    `row` is the comparison that shows it (None where only the weights do). `cause` is what such an
+    error usually means: one that was tried and gives the numbers that were found, else empty.
+    """
+
+    module: str
+    evidence: Evidence
+    row: Row | None = None
+    cause: str = ""
+
+    def sentence(self) -> str:
+        """One line: the module, its worst element, the cause where one is known."""
+        parts = [f"{self.module}: {self.evidence.value}"]
+        if self.row is not None:
+            parts.append(self.row.sentence())
+        if self.cause:
+            parts.append(self.cause)
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class Differing:
+    """A tensor that is not what it should be: how many of its values, and the worst of them.
+
+    `name` is the candidate's name of it. `largest` is NaN where values cannot be subtracted.
+    """
+
+    name: str
+    module: str
+    values: int
+    of: int
+    largest: float
+    worst: tuple[int, ...]
+    expected: float
+    got: float
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A tensor whose source had more precision than a float32: how many values that changed."""
+
+    name: str
+    dtype: str
+    values: int
+    of: int
+    largest: float
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Every tensor of the candidate against the reference's, through the mapping.
+
+    `rule` says what was asked of them: every bit, or the rounding that the file's type implies.
+    """
+
+    rule: str
+    tensors: int
+    values: int
+    differing: tuple[Differing, ...] = ()
+    rounded: tuple[Rounded, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return self.tensors > 0 and not self.differing and not self.missing
+
+    def sentence(self) -> str:
+        """One line: how many are equal, or what differs first."""
+        if self.passed:
+            return f"{self.tensors} tensors, {self.values:,} values: {self.rule}"
+        parts = [f"{name} is missing" for name in self.missing[:2]]
+        parts += [
+            f"{d.name}: {d.values:,} of {d.of:,} values differ, the worst at {list(d.worst)}:"
+            f" expected {d.expected:.9g}, got {d.got:.9g}"
+            for d in self.differing[:2]
+        ]
+        more = len(self.missing) + len(self.differing) - len(parts)
+        return "weights: " + "; ".join([*parts, *([f"and {more} more"] if more else [])])
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One tensor's way through the mapping; `sha256` is of its float32 values in PyTorch's order.
+
+    `rule` is the mapping's file and line.
+    """
+
+    torch: str
+    keras: str
+    op: str
+    shape: tuple[int, ...]
+    rule: str
+    sha256: str
 
 
 @dataclass(frozen=True)
 class Report:
     """What was compared, and how it went.
 
-    `rows` are in the order of the run, the logits last. `agreement` counts the clips whose
-    predicted class is the same, of how many. `findings` are what else is wrong; `notes` say where a
-    config comes from.
+    `rows` are the outputs of the whole run, in its order, the logits last; `isolated` those of
+    each module alone, fed the reference's own inputs (empty where a side shows no modules).
+    `agreement` counts the clips whose predicted class is the same, of how many. `masks` are the
+    clips' attention masks, a character a frame. `notes` say where a config comes from.
     """
 
     reference: str
     candidate: str
     clips: tuple[str, ...]
+    masks: tuple[str, ...]
     frames: int
     rows: tuple[Row, ...]
     agreement: tuple[int, int]
-    findings: tuple[str, ...] = ()
+    isolated: tuple[Row, ...] = ()
+    weights: Weights | None = None
+    blame: Blame | None = None
+    placed: tuple[Placed, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        return bool(self.rows) and all(row.passed for row in self.rows) and not self.findings
-
-    @property
-    def first_failure(self) -> Row | None:
-        """The first module of the run whose output is wrong: what comes after it follows from
-        it."""
-        return next((row for row in self.rows if not row.passed), None)
+        compared = (*self.rows, *self.isolated)
+        weights = self.weights is None or self.weights.passed
+        return bool(self.rows) and all(row.passed for row in compared) and weights
 
     @property
     def logits(self) -> Row:
         return next(row for row in self.rows if row.tap == LOGITS)
 
     def verdict(self) -> str:
-        """One line: equal, or what is wrong first."""
+        """One line: equal, or which module is wrong and how."""
         if self.passed:
-            return f"equal: {len(self.rows)} outputs within their limits"
-        row = self.first_failure
-        parts = list(self.findings)
-        if row is not None:
-            parts.insert(
-                0,
-                f"first wrong output: {row.tap}: off by {row.error:.2e}, limit {row.limit:.2e}"
-                f" (at {list(row.worst)}: expected {row.expected:.7g}, got {row.got:.7g})"
-                if row.elements
-                else f"first wrong output: {row.tap}: nothing to compare, or another shape",
-            )
+            alone = f", {len(self.isolated)} of them also alone" if self.isolated else ""
+            return f"equal: {len(self.rows)} outputs within their limits{alone}"
+        parts = [self.blame.sentence()] if self.blame else []
+        if self.weights is not None and not self.weights.passed:
+            parts.append(self.weights.sentence())
         return "; ".join(parts)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready, with the verdict."""
         data = dataclasses.asdict(self)
-        for row, plain in zip(self.rows, data["rows"], strict=True):
-            plain["passed"] = row.passed
+        for rows in ("rows", "isolated"):
+            for row, plain in zip(getattr(self, rows), data[rows], strict=True):
+                plain["passed"] = row.passed
+        if self.blame is not None:
+            data["blame"] |= {"evidence": self.blame.evidence.name.lower()}
         return data | {"passed": self.passed, "verdict": self.verdict()}
 
     def summary(self) -> dict[str, Any]:
@@ -69,6 +174,7 @@ class Report:
         return {
             "passed": self.passed,
             "outputs": len(self.rows),
+            "alone": len(self.isolated),
             "clips": list(self.clips),
             "frames": self.frames,
             "logits": {"error": self.logits.error, "reference_error": self.logits.noise},

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from signbart_port import h5, kinds
+from signbart_port import h5, kinds, transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError
 from signbart_port.kinds import ModelKind
 from signbart_port.parity import inputs as parity_inputs
+from signbart_port.parity import weights
 from signbart_port.parity.compare import LOGITS, Floats, Truth, largest_difference
 from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.proof import Record, Recorded, judge
 from signbart_port.parity.reference import TorchRun
-from signbart_port.parity.report import Report
+from signbart_port.parity.report import Report, Weights
 from signbart_port.parity.tolerances import UNMEASURED, Precision
 from signbart_port.quiet import quiet
 from signbart_port.resolve import Options, Resolved
 from signbart_port.source import Source, open_source
 from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.run import run as run_tflite
-from signbart_port.transfer import Direction, check, compare, summary
+from signbart_port.transfer import Direction, Plan
+from signbart_port.transfer.ops import Array
 
 _ORDER = list(ModelKind)  # the reference is the one nearer to the source
 
@@ -93,7 +95,7 @@ def verify(
         if model.source
         for note in (f"config: {model.source.resolved.origin}", *model.source.resolved.notes)
     )
-    return replace(report, findings=_weights(reference.source, candidate.keras), notes=notes)
+    return replace(report, weights=_weights(reference, candidate), notes=notes)
 
 
 def _open(a: str | Path, b: str | Path, options: Options) -> tuple[_Model, _Model]:
@@ -137,16 +139,32 @@ def _common_inputs(reference: _Model, candidate: _Model) -> Inputs:
     return parity_inputs.make(sizes[0][0], frames)
 
 
-def _weights(source: Source | None, keras: h5.KerasFile | None) -> tuple[str, ...]:
-    """Where a Keras file's weights are not a checkpoint's, bit for bit, through the mapping."""
-    if source is None or keras is None:
-        return ()
-    direction, tensors = Direction.TORCH_TO_KERAS, source.checkpoint.tensors
-    shapes = {name: tensor.shape for name, tensor in keras.tensors.items()}
-    findings = check(source.plan, direction, tensors, shapes) or compare(
-        source.plan, direction, tensors, keras.tensors
+def _weights(reference: _Model, candidate: _Model) -> Weights | None:
+    """Every weight of two files that show them, bit for bit, in the reference's names."""
+    expected, got = _keras_tensors(reference), _keras_tensors(candidate)
+    plan = _plan(reference)
+    if expected is None or got is None or plan is None:
+        return None
+    compared = weights.compare(
+        plan, dict(transfer.apply(plan, Direction.KERAS_TO_TORCH, expected)), got
     )
-    return (f"weights: {summary(findings)}",) if findings else ()
+    rounded = weights.rounded(reference.source.checkpoint) if reference.source else ()
+    return replace(compared, rounded=rounded)
+
+
+def _plan(model: _Model) -> Plan | None:
+    if model.source:
+        return model.source.plan
+    return transfer.plan(transfer.load(), model.keras.config.sizes()) if model.keras else None
+
+
+def _keras_tensors(model: _Model) -> Mapping[str, Array] | None:
+    """The weights under Keras' names and in its order of dimensions: views, where possible."""
+    if model.source:
+        source = model.source
+        tensors = source.checkpoint.tensors
+        return dict(transfer.apply(source.plan, Direction.TORCH_TO_KERAS, tensors))
+    return model.keras.tensors if model.keras else None
 
 
 def _interface(model: _Model) -> tuple[int, int]:

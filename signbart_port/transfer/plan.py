@@ -25,6 +25,11 @@ class Transfer:
     keras_shape: Shape
     line: int
 
+    @property
+    def module(self) -> str:
+        """The path of the module that the tensor belongs to, as the models name it."""
+        return self.keras.rpartition("/")[0].replace("/", ".")
+
     def source(self, direction: Direction) -> tuple[str, Shape]:
         if direction is Direction.TORCH_TO_KERAS:
             return self.torch, self.torch_shape
