@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pt_reference.masks import last_frame
 from signbart_port.config import SignBartConfig
 
 POSITION_OFFSET = 2  # BART's: rows 0 and 1 of the table are never read
@@ -43,6 +44,15 @@ class PositionalEmbedding(nn.Embedding):
         return self.weight[None, POSITION_OFFSET : POSITION_OFFSET + frames]
 
 
+class LastFrame(nn.Module):
+    """The state of each clip's last real frame."""
+
+    def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+        """`hidden_states` (B, T, d_model), `attention_mask` (B, T) -> (B, 1, d_model)."""
+        rows = torch.arange(len(hidden_states), device=hidden_states.device)
+        return hidden_states[rows, last_frame(attention_mask)][:, None]
+
+
 class ClassificationHead(nn.Module):
     """The decoder state of the last real frame, to logits."""
 
@@ -52,5 +62,5 @@ class ClassificationHead(nn.Module):
         self.out_proj = nn.Linear(config.d_model, config.num_labels)
 
     def forward(self, state: Tensor) -> Tensor:
-        """(B, d_model) -> (B, num_labels)."""
-        return self.out_proj(self.dropout(state))
+        """(B, 1, d_model) -> (B, num_labels)."""
+        return self.out_proj(self.dropout(state.flatten(1)))

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from pt_reference.decoder import Decoder
 from pt_reference.encoder import Encoder
-from pt_reference.layers import ClassificationHead, Projection
-from pt_reference.masks import last_frame
+from pt_reference.layers import ClassificationHead, LastFrame, Projection
 from signbart_port.config import SignBartConfig
 
 
@@ -28,6 +26,7 @@ class SignBart(nn.Module):
         self.projection = Projection(self.config)
         self.encoder = Encoder(self.config)
         self.decoder = Decoder(self.config)
+        self.last_frame = LastFrame()
         self.classification_head = ClassificationHead(self.config)
 
     def forward(
@@ -42,6 +41,5 @@ class SignBart(nn.Module):
         x, y = self.projection(keypoints)
         encoder_states = self.encoder(x, attention_mask)
         states = self.decoder(y, attention_mask, encoder_states)
-        rows = torch.arange(len(states), device=states.device)
-        logits = self.classification_head(states[rows, last_frame(attention_mask)])
+        logits = self.classification_head(self.last_frame(states, attention_mask))
         return None if labels is None else cross_entropy(logits, labels), logits

@@ -6,7 +6,7 @@ import datetime
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity.compare import LOGITS, Floats, compare
 from signbart_port.parity.proof import judge
 from signbart_port.parity.reference import TorchRun
-from signbart_port.parity.report import Report
+from signbart_port.parity.report import Report, Weights
+from signbart_port.parity.search import Search
+from signbart_port.parity.weights import EXACT, rounded
 from signbart_port.quiet import quiet
 from signbart_port.resolve import Options
 from signbart_port.source import Source, open_source
@@ -66,13 +68,18 @@ def convert(
         raise PortError(out, "the Keras model is written as .h5", "Name it like model.h5")
     output.check(out, force=force, inputs=(path,))
     progress("Reading the checkpoint")
-    source = open_source(path, options, transfer.load(mapping) if mapping else None)
+    rules = transfer.load(mapping) if mapping else None
+
+    def reopen() -> Source:
+        return open_source(path, options, rules)
+
+    source = reopen()
     inputs = parity_inputs.make_for(source.resolved.config)
     with (
         TorchRun(source, inputs, truth=True) if verify else nullcontext() as reference,
         output.replacing(out, force=force, inputs=(path,)) as temp,
     ):
-        conversion = _Conversion(source, inputs, reference, progress)
+        conversion = _Conversion(source, reopen, inputs, reference, progress)
         del source  # so that the conversion can let the tensors go when they are placed
         progress("Importing TensorFlow")
         with quiet():
@@ -85,11 +92,13 @@ class _Conversion:
     def __init__(
         self,
         source: Source,
+        reopen: Callable[[], Source],
         inputs: parity_inputs.Inputs,
         reference: TorchRun | None,
         progress: Progress,
     ) -> None:
-        self.source, self.inputs = source, inputs
+        self.source, self.reopen, self.inputs = source, reopen, inputs
+        self.placed, self.rounded = source.placed(), rounded(source.checkpoint)
         self.reference, self.progress = reference, progress
 
     def run(self, temp: Path, out: Path) -> Converted:
@@ -108,6 +117,8 @@ class _Conversion:
         gc.collect()
         h5.annotate(temp, self.provenance(report), digests)
         self.read_back(temp)
+        if report:
+            report = replace(report, weights=self.exact())
         return Converted(out, self.source, parameters, report)
 
     def transfer(self, model: Any) -> dict[str, str]:
@@ -139,15 +150,24 @@ class _Conversion:
         self.progress("Running PyTorch")
         taps = self.reference.result["taps"]
         self.progress("Comparing every module")
+        path = self.source.checkpoint.path
         report = judge(
-            (self.source.checkpoint.path.name, out.name),
+            (path.name, out.name),
             self.reference,
             taps,
             self.inputs,
             lambda record: keras_run.run(model, self.inputs, record),
+            isolation=keras_run.isolation(model, self.reference),
+            finder=Search(
+                self.source.resolved.config,
+                lambda: self.reopen().tensors_of_reference(),
+                self.inputs,
+                self.reference.calls,
+            ),
         )
+        report = replace(report, placed=self.placed)
         if not report.passed:
-            raise ProofError(f"{self.source.checkpoint.path}: NOT EQUAL, {report.verdict()}")
+            raise ProofError(f"{path}: NOT EQUAL, {report.verdict()}", report)
         return report
 
     def read_back(self, temp: Path) -> None:
@@ -167,6 +187,11 @@ class _Conversion:
                 f"the written file gives other logits: off by {row.error:.2e},"
                 f" limit {row.limit:.2e}"
             )
+
+    def exact(self) -> Weights:
+        """What `read_back` has shown: every weight of the file has its source's digest."""
+        plan = self.source.plan
+        return Weights(EXACT, len(plan.transfers), plan.parameters, rounded=self.rounded)
 
     def provenance(self, report: Report | None) -> dict[str, Any]:
         checkpoint, mapping = self.source.checkpoint, self.source.plan.mapping

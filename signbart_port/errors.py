@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from signbart_port.parity.report import Report
 
 _LONGEST = 200
 
@@ -41,4 +45,11 @@ class PortError(Exception):
 
 
 class ProofError(Exception):
-    """Two models that should be equal are not: exit code 1, and no file is left behind."""
+    """Two models that should be equal are not: exit code 1, and no file is left behind.
+
+    `report` is what was compared, where it came to that.
+    """
+
+    def __init__(self, message: str, report: Report | None = None) -> None:
+        super().__init__(message)
+        self.report = report

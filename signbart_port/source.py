@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
-from signbart_port import transfer
+from signbart_port import digest, transfer
 from signbart_port.checkpoint import Checkpoint, NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.errors import PortError
+from signbart_port.parity.report import Placed
 from signbart_port.resolve import Options, Resolved, resolve
 from signbart_port.transfer import Direction, Plan, WeightMapping
+from signbart_port.transfer.ops import Array
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,32 @@ class Source:
     checkpoint: Checkpoint
     resolved: Resolved
     plan: Plan
+
+    def tensors_of_reference(self) -> dict[str, Array]:
+        """The weights under the names of `pt_reference`, whatever the checkpoint's are."""
+        if self.plan.mapping.own:
+            return self.checkpoint.tensors
+        own = transfer.plan(transfer.load(), self.plan.sizes)
+        return transfer.renamed(self.plan, own, self.checkpoint.tensors)
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every tensor's float32 values, by its name in the checkpoint."""
+        return {name: digest.of_tensor(t) for name, t in self.checkpoint.tensors.items()}
+
+    def placed(self) -> tuple[Placed, ...]:
+        """Every tensor's way, with its digest."""
+        return tuple(
+            Placed(
+                torch=t.torch,
+                keras=t.keras,
+                op=t.op.name,
+                shape=t.torch_shape,
+                rule=self.plan.mapping.at(t.line),
+                sha256=self.digests[t.torch],
+            )
+            for t in self.plan.transfers
+        )
 
     def without_tensors(self) -> Source:
         """The same, with the weights let go: they are most of the memory of a conversion."""

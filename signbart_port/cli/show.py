@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from math import isfinite
 from typing import Any
 
 from rich.console import Console
@@ -14,8 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from signbart_port.errors import printable
-from signbart_port.parity.compare import Row
+from signbart_port.parity.blocks import by_block, strain
 from signbart_port.parity.report import Report
+from signbart_port.report.document import strict_json
 
 _LONGEST = 10_000  # characters of a line
 out = Console(highlight=False, soft_wrap=True)
@@ -37,7 +36,7 @@ def warn(message: str) -> None:
 
 def as_json(data: dict[str, Any]) -> None:
     """Print strict JSON: what is not finite becomes null."""
-    print(json.dumps(_finite(data), indent=2, default=str, allow_nan=False))
+    print(strict_json(data))
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> None:
@@ -78,54 +77,50 @@ def parity(report: Report, every_module: bool = False) -> None:
         title_justify="left",
     )
     table.add_column("module" if every_module else "block", no_wrap=True)
-    if not every_module:
-        table.add_column("outputs", justify="right")
-    for name in ("error", "reference", "limit", "verdict"):
+    names = ("error", "reference", "limit", *(["alone"] if report.isolated else []), "verdict")
+    for name in names:
         table.add_column(name, justify="right")
-    for name, rows in _blocks(report.rows, every_module).items():
-        worst = max(rows, key=_strain)
-        cells = [name] if every_module else [name, str(len(rows))]
-        figures = (worst.error, worst.noise, worst.limit)
-        table.add_row(
-            *cells, *(f"{figure:.1e}" for figure in figures), _verdict(all(r.passed for r in rows))
-        )
+    alone = {row.tap: row for row in report.isolated}
+    rows_of = {row.tap: [row] for row in report.rows} if every_module else by_block(report.rows)
+    for name, rows in rows_of.items():
+        worst = max(rows, key=strain)
+        apart = [alone[row.tap] for row in rows if row.tap in alone]
+        figures = [worst.error, worst.noise, worst.limit]
+        cells = [f"{figure:.1e}" for figure in figures]
+        if alone:
+            cells.append(f"{max(apart, key=strain).error:.1e}" if apart else "")
+        table.add_row(name, *cells, _verdict(all(r.passed for r in (*rows, *apart))))
     out.print(table)
     same, of = report.agreement
     colour = "green" if report.passed else "bold red"
     out.print(f"[{colour}]{escape(report.verdict())}[/]; same class for {same} of {of} clips")
+    if report.weights:
+        out.print(escape(printable(report.weights.sentence(), _LONGEST)))
+    for change in _roundings(report):
+        out.print(escape(printable(change, _LONGEST)))
     for note in report.notes:
         out.print(f"[dim]{escape(printable(note, _LONGEST))}[/]")
+
+
+def _roundings(report: Report) -> list[str]:
+    """How much of a source with more precision than float32 was rounded away."""
+    rounded = report.weights.rounded if report.weights else ()
+    if not rounded:
+        return []
+    changed, values = sum(r.values for r in rounded), sum(r.of for r in rounded)
+    worst = max(rounded, key=lambda r: r.largest)
+    return [
+        f"rounded from {worst.dtype}: {changed:,} of {values:,} values in {len(rounded)} tensors"
+        f" changed, by at most {worst.largest:.3g} ({worst.name})"
+    ]
 
 
 def _title(report: Report) -> str:
     return escape(printable(f"{report.candidate} against {report.reference}"))
 
 
-def _finite(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    return None if isinstance(data, float) and not isfinite(data) else data
-
-
 def _verdict(passed: bool) -> str:
     return "[green]equal[/]" if passed else "[bold red]WRONG[/]"
-
-
-def _strain(row: Row) -> float:
-    """How close a row is to failing; a NaN is the worst."""
-    share = row.error / row.limit if row.limit else float(row.error > 0)
-    return share if share == share else float("inf")
-
-
-def _blocks(rows: Sequence[Row], every_module: bool) -> dict[str, list[Row]]:
-    blocks: dict[str, list[Row]] = {}
-    for row in rows:
-        parts = row.tap.split(".")
-        block = ".".join(parts[: 3 if parts[1:2] == ["layers"] else 1])
-        blocks.setdefault(row.tap if every_module else block, []).append(row)
-    return blocks
 
 
 def bytes_of(size: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,22 @@ def tap_name(path: str, call: int, part: int | None = None) -> str:
     return name if part is None else f"{name}[{part}]"
 
 
+def outputs_of(path: str, call: int, output: Any) -> dict[str, Any]:
+    """The outputs of a module's call by tap, of either framework."""
+    if isinstance(output, tuple):
+        return {tap_name(path, call, part): value for part, value in enumerate(output)}
+    return {tap_name(path, call): output}
+
+
 def module_of(tap: str) -> str:
     """The inverse of `tap_name`: the module's path."""
     return tap.partition("[")[0].partition(":")[0]
+
+
+def part_of(tap: str) -> int:
+    """Which of its module's outputs a tap is, from 0."""
+    part = tap.partition("[")[2]
+    return int(part.removesuffix("]")) if part else 0
 
 
 class Truth(Protocol):
@@ -143,7 +156,10 @@ def _difference(a: Floats, b: Floats) -> Floats:
 
 
 class Comparison:
-    """Gathers a verdict on every tap of `truth` as a candidate's outputs come in."""
+    """Gathers a verdict on every tap of `truth` as a candidate's outputs come in.
+
+    `wrong` keeps the outputs that failed, for a search of the cause.
+    """
 
     def __init__(
         self,
@@ -154,11 +170,15 @@ class Comparison:
     ) -> None:
         self._truth, self._taps, self._frames, self._precision = truth, taps, frames, precision
         self._rows: dict[str, Row] = {}
+        self.wrong: dict[str, Floats] = {}
 
     def record(self, tap: str, output: Floats) -> None:
         """Judge one output; taps that the reference does not have are passed over."""
         if tap in self._taps:
-            self._rows[tap] = compare(tap, output, self._truth, self._frames, self._precision)
+            row = compare(tap, output, self._truth, self._frames, self._precision)
+            self._rows[tap] = row
+            if row.elements and not row.passed:
+                self.wrong[tap] = output
 
     def rows(self) -> tuple[Row, ...]:
         """A row a tap, in the order of the reference's run; without output it is a failed one."""

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port import child, digest
+from signbart_port import child
 from signbart_port.errors import PortError
-from signbart_port.parity.compare import Floats
+from signbart_port.parity.compare import Floats, Truth
 from signbart_port.parity.inputs import Inputs
+from signbart_port.parity.proof import Call
 from signbart_port.source import Source
 
 _IMPORT_BYTES = 6 * 2**30  # address space that importing PyTorch may take
@@ -29,14 +30,15 @@ _SECONDS = 1200
 class TorchRun:
     """A running PyTorch process. A context manager: leaving it ends the process.
 
-    With `truth`, the outputs are float64 and `noise` says how far the float32 run was from them;
-    without, the outputs are those of the float32 run and `noise` is empty.
+    With `truth`, the outputs are float64, and `noise` says how far PyTorch in float32 was from
+    them in the whole run; `alone.noise` how far each module alone, fed the inputs of `calls`.
+    Without, the outputs are those of the float32 run, and these are empty.
     """
 
     def __init__(self, source: Source, inputs: Inputs, *, truth: bool) -> None:
         checkpoint, rules = source.checkpoint, source.plan.mapping
         self._path = checkpoint.path
-        self._digests = {name: digest.of_tensor(t) for name, t in checkpoint.tensors.items()}
+        self._digests = source.digests
         self._result: dict[str, Any] | None = None
         with child.blaming_scratch():
             self._folder = child.new_folder()
@@ -47,6 +49,7 @@ class TorchRun:
             "unwrap": rules.unwrap,
             "strip_prefixes": rules.strip_prefixes,
             "ignored": list(source.plan.ignored_torch),
+            "mapping": None if rules.own else str(rules.path.resolve()),
             "config": source.resolved.config.model_dump(exclude={"training"}),
             "truth": truth,
             "memory": _IMPORT_BYTES + 30 * checkpoint.path.stat().st_size,
@@ -93,6 +96,25 @@ class TorchRun:
         noise: dict[str, float] = self.result["noise"]
         return noise
 
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Every module's call, in the order in which they ended."""
+        folder = Path(self._folder.name)
+        return tuple(
+            Call(
+                call["path"],
+                call["number"],
+                tuple(call["taps"]),
+                tuple(folder / name for name in call["files"]),
+            )
+            for call in self.result["calls"]
+        )
+
+    @property
+    def alone(self) -> Truth:
+        """The truth of modules that run alone: the same outputs, another noise."""
+        return _Alone(self)
+
     def value(self, tap: str) -> Floats:
         index = self.result["taps"].index(tap)
         array: NDArray[np.floating] = np.load(Path(self._folder.name) / f"{index}.npy")
@@ -121,3 +143,9 @@ class TorchRun:
             if self._digests[name] != value:
                 raise PortError(path, f"PyTorch reads other values of {name} than this program")
         return result
+
+
+class _Alone:
+    def __init__(self, run: TorchRun) -> None:
+        self.noise: dict[str, float] = run.result["alone"]
+        self.value = run.value

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from signbart_port import h5, kinds, transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError
 from signbart_port.kinds import ModelKind
 from signbart_port.parity import inputs as parity_inputs
-from signbart_port.parity import weights
+from signbart_port.parity import weights as weights_of
 from signbart_port.parity.compare import LOGITS, Floats, Truth, largest_difference
 from signbart_port.parity.inputs import Inputs
-from signbart_port.parity.proof import Record, Recorded, judge
+from signbart_port.parity.proof import Isolation, Record, Recorded, judge
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report, Weights
+from signbart_port.parity.search import Search
 from signbart_port.parity.tolerances import UNMEASURED, Precision
 from signbart_port.quiet import quiet
 from signbart_port.resolve import Options, Resolved
@@ -28,6 +29,7 @@ from signbart_port.tflite.run import run as run_tflite
 from signbart_port.transfer import Direction, Plan
 from signbart_port.transfer.ops import Array
 
+FLOAT32 = Precision.FLOAT32
 _ORDER = list(ModelKind)  # the reference is the one nearer to the source
 
 
@@ -78,16 +80,23 @@ def verify(
         if reference.keras or candidate.keras:
             progress("Importing TensorFlow")
             stack.enter_context(quiet())
+        progress("Comparing the weights")
+        weights = _weights(reference, candidate)
         progress(f"Running {reference.path.name}")
         truth, taps = _truth(reference, torch_reference, inputs)
         progress(f"Comparing {candidate.path.name}")
+        precision = max(reference.precision, candidate.precision, key=list(Precision).index)
+        run, isolation = _runs(candidate, torch_candidate, inputs, torch_reference, weights)
         report = judge(
             (str(reference.path), str(candidate.path)),
             truth,
             [LOGITS] if candidate.tflite else taps,
             inputs,
-            lambda record: _outputs(candidate, torch_candidate, inputs, record),
-            max(reference.precision, candidate.precision, key=list(Precision).index),
+            run,
+            precision,
+            isolation=isolation,
+            weights=weights,
+            finder=_search(reference, inputs, isolation) if precision is FLOAT32 else None,
         )
     notes = tuple(
         f"{model.path}: {note}"
@@ -95,7 +104,9 @@ def verify(
         if model.source
         for note in (f"config: {model.source.resolved.origin}", *model.source.resolved.notes)
     )
-    return replace(report, weights=_weights(reference, candidate), notes=notes)
+    return replace(
+        report, placed=reference.source.placed() if reference.source else (), notes=notes
+    )
 
 
 def _open(a: str | Path, b: str | Path, options: Options) -> tuple[_Model, _Model]:
@@ -145,10 +156,10 @@ def _weights(reference: _Model, candidate: _Model) -> Weights | None:
     plan = _plan(reference)
     if expected is None or got is None or plan is None:
         return None
-    compared = weights.compare(
+    compared = weights_of.compare(
         plan, dict(transfer.apply(plan, Direction.KERAS_TO_TORCH, expected)), got
     )
-    rounded = weights.rounded(reference.source.checkpoint) if reference.source else ()
+    rounded = weights_of.rounded(reference.source.checkpoint) if reference.source else ()
     return replace(compared, rounded=rounded)
 
 
@@ -202,14 +213,40 @@ def _keras_truth(file: h5.KerasFile, inputs: Inputs) -> tuple[Recorded, Sequence
     return Recorded(float64, noise), list(float64)
 
 
-def _outputs(model: _Model, torch_run: TorchRun | None, inputs: Inputs, record: Record) -> Any:
+def _runs(
+    model: _Model,
+    torch_run: TorchRun | None,
+    inputs: Inputs,
+    reference: TorchRun | None,
+    weights: Weights | None,
+) -> tuple[Callable[[Record], object], Isolation | None]:
+    """How to run a candidate, and where both sides show their modules, these alone."""
     if torch_run is not None:
-        for tap, output in torch_run.outputs():
-            record(tap, output)
-    elif model.keras is not None:
-        from signbart_port.keras_model.weights import build
-        from signbart_port.parity import keras_run
+        return lambda record: _replay(torch_run, record), None
+    if model.keras is None:
+        return lambda record: record(LOGITS, run_tflite(model.path, inputs).logits), None
+    from signbart_port.keras_model.weights import build
+    from signbart_port.parity import keras_run
 
-        keras_run.run(build(model.keras), inputs, record)
-    else:
-        record(LOGITS, run_tflite(model.path, inputs).logits)
+    keras = build(model.keras)
+    # Modules of other sizes cannot be fed what the reference's were.
+    comparable = reference is not None and weights is not None and not weights.missing
+    isolation = keras_run.isolation(keras, reference) if reference and comparable else None
+    return lambda record: keras_run.run(keras, inputs, record), isolation
+
+
+def _replay(torch_run: TorchRun, record: Record) -> None:
+    for tap, output in torch_run.outputs():
+        record(tap, output)
+
+
+def _search(reference: _Model, inputs: Inputs, isolation: Isolation | None) -> Search | None:
+    """How to find the cause of a failure, where the reference shows its weights."""
+    calls = isolation.calls if isolation else ()
+    if (source := reference.source) is not None:
+        return Search(source.resolved.config, source.tensors_of_reference, inputs, calls)
+    if (keras := reference.keras) is not None:
+        own = transfer.plan(transfer.load(), keras.config.sizes())
+        back = partial(transfer.apply, own, Direction.KERAS_TO_TORCH, keras.tensors)
+        return Search(keras.config, lambda: dict(back()), inputs, calls)
+    return None

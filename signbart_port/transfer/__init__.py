@@ -3,7 +3,7 @@
 Plain data in and out (dicts of NumPy arrays); no framework is imported.
 """
 
-from signbart_port.transfer.apply import apply
+from signbart_port.transfer.apply import apply, renamed
 from signbart_port.transfer.check import Code, Finding, check, compare, same_bits, summary
 from signbart_port.transfer.mapping import WeightMapping, load
 from signbart_port.transfer.ops import Direction
@@ -21,6 +21,7 @@ __all__ = [
     "compare",
     "load",
     "plan",
+    "renamed",
     "same_bits",
     "sizes_from_shapes",
     "summary",

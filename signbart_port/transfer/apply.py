@@ -18,3 +18,9 @@ def apply(
     for transfer in plan.transfers:
         name, _ = transfer.source(direction)
         yield transfer.target(direction)[0], transfer.op.run(source[name], direction)
+
+
+def renamed(plan: Plan, other: Plan, source: Mapping[str, Array]) -> dict[str, Array]:
+    """Tensors under the PyTorch names of `plan`, put under those of `other` by way of Keras'."""
+    keras = dict(apply(plan, Direction.TORCH_TO_KERAS, source))
+    return dict(apply(other, Direction.KERAS_TO_TORCH, keras))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import product
 from pathlib import Path
@@ -94,6 +94,7 @@ class WeightMapping:
     rules: tuple[Rule, ...]
     ignored_torch: tuple[Ignored, ...]
     ignored_keras: tuple[Ignored, ...]
+    own: bool = False  # whether its PyTorch names are those of `pt_reference`
 
     def at(self, line: int) -> str:
         """Where a rule stands, for messages: `signbart.yaml:31`."""
@@ -126,7 +127,7 @@ def load(path: str | Path | None = None) -> WeightMapping:
     """
     if path is None:
         with resources.as_file(resources.files("signbart_port.mappings") / "signbart.yaml") as own:
-            return _Reader(own).read()
+            return replace(_Reader(own).read(), own=True)
     return _Reader(Path(path)).read()
 
 

@@ -1,0 +1,48 @@
+"""Which module is wrong, and what its numbers say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from signbart_port.parity.compare import LOGITS, Comparison, Floats, Row
+from signbart_port.parity.report import Blame, Evidence, Weights
+
+Finder = Callable[[Row, Floats], str]
+"""Finds the cause of a failed row from the wrong output: a sentence, or nothing. The row is of a
+module that ran alone, or of the whole model's logits."""
+
+
+def find(
+    chained: Comparison,
+    alone: Comparison | None,
+    weights: Weights | None,
+    finder: Finder | None = None,
+) -> Blame | None:
+    """The module to blame for a failed proof; None where nothing failed.
+
+    Rows come in the order in which modules end, so the first that fails has no failed module in it.
+    One that is wrong when fed the reference's own inputs is wrong itself. Where none is, but a
+    tensor differs, that tensor's module is. Where neither is, the first wrong output of the run
+    tells; unless every module passed alone: then what is wrong lies between them, and it is the
+    whole model that is blamed.
+    """
+    row = _first_failed(alone.rows()) if alone else None
+    if alone and row:
+        return Blame(row.module, Evidence.ISOLATED, row, _cause(finder, alone, row))
+    row = _first_failed(chained.rows())
+    if weights and weights.differing:
+        return Blame(weights.differing[0].module, Evidence.WEIGHTS, row)
+    if row is None:
+        return None
+    logits = next(r for r in chained.rows() if r.tap == LOGITS)
+    cause = "" if logits.passed else _cause(finder, chained, logits)
+    return Blame(LOGITS if alone else row.module, Evidence.CHAINED, row, cause)
+
+
+def _first_failed(rows: Sequence[Row]) -> Row | None:
+    return next((row for row in rows if not row.passed), None)
+
+
+def _cause(finder: Finder | None, comparison: Comparison, row: Row) -> str:
+    output = comparison.wrong.get(row.tap)
+    return "" if finder is None or output is None else finder(row, output)

@@ -1,0 +1,192 @@
+"""Does `verify` catch what can go wrong, and blame the right module? Seeded faults, one at a time.
+
+    python tools/mutate.py [--seed N] [--list]
+
+Every fault is made in a real model file or in the real Keras model, and judged by the real
+`signbart_port.verify`. Only PyTorch's run, which is the same for every fault, is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import h5py
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+import signbart_port
+from faults import Arrays, Fault, every
+from signbart_port import PortError, h5, transfer
+from signbart_port.keras_model import SignBart
+from signbart_port.keras_model import weights as keras_weights
+from signbart_port.parity import reference
+from signbart_port.parity import verify as verification
+from signbart_port.parity.report import Evidence, Report
+from signbart_port.resolve import Options
+from signbart_port.source import Source, open_source
+from signbart_port.transfer import Direction
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "synthetic-signs.pth"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `verify` said of a fault: `report` is None where it refused the file."""
+
+    fault: Fault
+    report: Report | None
+
+    @property
+    def caught(self) -> bool:
+        return self.report is None or not self.report.passed
+
+    @property
+    def blamed(self) -> str:
+        return self.report.blame.module if self.report and self.report.blame else ""
+
+    @property
+    def right(self) -> bool:
+        return self.caught and self.blamed in self.fault.modules
+
+    @property
+    def margin(self) -> float:
+        """How far beyond its limit the blamed output is; of no meaning where a weight told."""
+        blame = self.report.blame if self.report else None
+        if blame is None or blame.evidence is Evidence.WEIGHTS or blame.row is None:
+            return np.nan
+        return blame.row.error / blame.row.limit
+
+
+class Chain:
+    """A checkpoint, its PyTorch run, and a plain .h5 of it (no digests) to make faults in."""
+
+    def __init__(self, checkpoint: Path, folder: Path, options: Options = Options()) -> None:
+        self.folder, self.options = folder, options
+        self.checkpoint = checkpoint
+        self.source = open_source(checkpoint, options)
+        self.right = folder / "right.h5"
+        model = SignBart(self.source.resolved.config)
+        keras_weights.assign(model, self._place(self.source.plan))
+        model.save(self.right)
+        self.model = model
+
+    def faults(self, seed: int) -> list[Fault]:
+        return every(self.source.plan, self.model, seed)
+
+    @contextmanager
+    def pytorch(self) -> Iterator[None]:
+        """Let every `verify` within use one run of PyTorch."""
+        real = reference.TorchRun
+        runs: dict[int, Any] = {}
+
+        class Kept:
+            def __init__(self, source: Source, inputs: Any, *, truth: bool) -> None:
+                key = inputs.attention_mask.shape[1]
+                if key not in runs:
+                    runs[key] = real(source, inputs, truth=truth)
+
+                self.run = runs[key]
+
+            def __enter__(self) -> Any:
+                return self.run
+
+            def __exit__(self, *error: object) -> None:
+                pass
+
+        with mock.patch.object(verification, "TorchRun", Kept):
+            try:
+                yield
+            finally:
+                for run in runs.values():
+                    run.__exit__(None, None, None)
+
+    def judge(self, fault: Fault) -> Outcome:
+        """`verify` on the checkpoint and a .h5 or a Keras model that has the fault.
+
+        A fault of the mapping is in force on both ways, as it would be: the weights alone cannot
+        show it.
+        """
+        plan = fault.plan(self.source.plan)
+        weights = dict(self._place(plan))
+        fault.weights(weights)
+        wrong = self.folder / "wrong.h5"
+        _write(self.right, wrong, weights)
+        build = keras_weights.build
+
+        def faulty(file: h5.KerasFile, dtype: str | None = None) -> SignBart:
+            model = build(file, dtype)
+            fault.model(model)
+            return model
+
+        with (
+            fault.during(),
+            mock.patch.object(keras_weights, "build", faulty),
+            mock.patch.object(verification, "open_source", lambda *a, **k: self._source(plan)),
+        ):
+            try:
+                return Outcome(fault, signbart_port.verify(self.checkpoint, wrong, self.options))
+            except PortError:
+                return Outcome(fault, None)
+
+    def _source(self, plan: transfer.Plan) -> Source:
+        return Source(self.source.checkpoint, self.source.resolved, plan)
+
+    def _place(self, plan: transfer.Plan) -> Iterator[tuple[str, np.ndarray]]:
+        return transfer.apply(plan, Direction.TORCH_TO_KERAS, self.source.checkpoint.tensors)
+
+
+def _write(right: Path, wrong: Path, weights: Arrays) -> None:
+    """A copy of a .h5 with these weights."""
+    wrong.write_bytes(right.read_bytes())
+    with h5py.File(wrong, "r+") as file:
+        for name, dataset in h5._datasets(wrong, file):
+            dataset[...] = weights[name]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--list", action="store_true", help="print every fault and its verdict")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        chain = Chain(SAMPLE, Path(folder))
+        faults = chain.faults(arguments.seed)
+        with chain.pytorch():
+            outcomes = [chain.judge(fault) for fault in track(faults, "Verifying")]
+    show(outcomes, arguments.list)
+
+
+def show(outcomes: list[Outcome], everything: bool) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    for o in outcomes:
+        if everything or not o.right:
+            state = "right" if o.right else "WRONG BLAME" if o.caught else "NOT CAUGHT"
+            cause = o.report.blame.cause if o.report and o.report.blame else ""
+            console.print(f"{state}: {o.fault.name} -> {o.blamed or '-'} {o.margin:.3g} {cause}")
+    table = Table("faults in", "made", "caught", "blamed right", "smallest error / limit")
+    groups = {
+        o.fault.group: [p for p in outcomes if p.fault.group == o.fault.group] for o in outcomes
+    }
+    for name, some in (*groups.items(), ("all", outcomes)):
+        margins = [o.margin for o in some if np.isfinite(o.margin)]
+        table.add_row(
+            name,
+            str(len(some)),
+            str(sum(o.caught for o in some)),
+            str(sum(o.right for o in some)),
+            f"{min(margins):.3g}" if margins else "",
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""How far may a right Keras model be from PyTorch? The errors of many random models, measured.
+
+    python tools/study.py [--models N] [--seed N] [--tflite N]
+
+Every model has its own sizes, heads, joints, labels, length and scale of weights. Each module's
+error against float64 is held against PyTorch's own float32 error on the same inputs: of the whole
+run, of the module alone, and for the first `--tflite` models of the float32 .tflite's logits
+against Keras. Nothing is judged: the limits of `parity/tolerances.py` are set from these figures.
+Writes docs/study.json; `tools/picture.py` draws it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from rich.console import Console
+from rich.table import Table
+
+from signbart_port import transfer
+from signbart_port.config import SignBartConfig
+from signbart_port.parity import inputs as parity_inputs
+from signbart_port.parity.compare import LOGITS, Row, largest_difference
+from signbart_port.parity.proof import Recorded, judge
+from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.tolerances import EPSILON
+from signbart_port.quiet import quiet
+from signbart_port.resolve import Options
+from signbart_port.source import Source, open_source
+from signbart_port.transfer import Direction
+
+OUT = Path(__file__).parents[1] / "docs" / "study.json"
+FLOORS = (0, 1, 2, 4, 8)  # units in the last place of a tap's largest value
+
+
+def random_config(rng: np.random.Generator) -> SignBartConfig:
+    """Any SignBART of 1 to 4 layers a stack: sizes, heads, joints, labels, positions at random."""
+    heads = [int(rng.choice([1, 2, 3, 4, 8, 16])) for _ in range(2)]
+    d_model = int(np.lcm.reduce(heads)) * int(rng.integers(1, 1 + 256 // np.lcm.reduce(heads)))
+    skeleton = int(rng.choice([42, 75, 100]))
+    joints = rng.permutation(skeleton)[: int(rng.integers(1, skeleton + 1))]
+    return SignBartConfig(
+        d_model=d_model,
+        encoder_layers=int(rng.integers(1, 5)),
+        encoder_attention_heads=heads[0],
+        encoder_ffn_dim=int(rng.integers(1, 513)),
+        decoder_layers=int(rng.integers(1, 5)),
+        decoder_attention_heads=heads[1],
+        decoder_ffn_dim=int(rng.integers(1, 513)),
+        max_position_embeddings=int(rng.integers(1, 129)),
+        num_labels=int(rng.integers(1, 301)),
+        joint_idx=tuple(int(j) for j in joints),
+    )
+
+
+def random_weights(config: SignBartConfig, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Of the scale of trained weights, times a factor of the model's own from 0.3 to 3."""
+    scale = np.float32(10 ** rng.uniform(-0.5, 0.5))
+    weights = {}
+    for t in transfer.plan(transfer.load(), config.sizes()).transfers:
+        values = rng.standard_normal(t.torch_shape, dtype=np.float32)
+        gain = len(t.torch_shape) == 1 and t.torch.endswith(".weight")
+        fan_in = np.float32(np.sqrt(t.torch_shape[-1]))
+        weights[t.torch] = 1 + values / 4 if gain else scale * values / fan_in
+    return weights
+
+
+def make(folder: Path, number: int, seed: int) -> tuple[Source, parity_inputs.Inputs]:
+    rng = np.random.default_rng([seed, number])
+    config = random_config(rng)
+    path = folder / f"{number}.safetensors"
+    safetensors.numpy.save_file(random_weights(config, rng), path)
+    path.with_suffix(".yaml").write_text(config.model_dump_json())
+    frames = int(rng.integers(1, min(parity_inputs.FRAMES, config.max_position_embeddings) + 1))
+    inputs = parity_inputs.make(config.keypoints, frames, seed=number)
+    return open_source(path, Options(config=str(path.with_suffix(".yaml")))), inputs
+
+
+def measure(models: int, tflite: int, seed: int) -> Iterator[dict[str, Any]]:
+    """A row a tap and mode: kind of module, error, PyTorch's own error, scale of the tap."""
+    with tempfile.TemporaryDirectory() as name, quiet():
+        folder = Path(name)
+        # The next model's PyTorch process runs while this one's Keras does.
+        source, inputs = make(folder, 0, seed)
+        run = TorchRun(source, inputs, truth=True)
+        for number in range(models):
+            now, (source, inputs) = (run, source, inputs), make(folder, number + 1, seed)
+            run = TorchRun(source, inputs, truth=True)
+            yield from _compare(*now, emit=number < tflite, folder=folder)
+            now[0].__exit__(None, None, None)
+        run.__exit__(None, None, None)
+
+
+def _compare(
+    run: TorchRun, source: Source, inputs: parity_inputs.Inputs, *, emit: bool, folder: Path
+) -> Iterator[dict[str, Any]]:
+    from signbart_port.keras_model import SignBart
+    from signbart_port.keras_model.weights import assign
+    from signbart_port.parity import keras_run
+
+    def build(dtype: str) -> SignBart:
+        model = SignBart(source.resolved.config, dtype=dtype)
+        tensors = source.checkpoint.tensors
+        assign(model, transfer.apply(source.plan, Direction.TORCH_TO_KERAS, tensors))
+        return model
+
+    model = build("float32")
+    report = judge(
+        ("", ""), run, run.result["taps"], inputs,
+        lambda record: keras_run.run(model, inputs, record),
+        isolation=keras_run.isolation(model, run),
+    )
+    for mode, rows in (("run", report.rows), ("alone", report.isolated)):
+        yield from (_row(mode, kind(row.tap), row) for row in rows)
+    if emit:
+        yield _row("tflite", "logits", _emitted(model, build("float64"), inputs, folder))
+
+
+def _emitted(model: Any, double: Any, inputs: parity_inputs.Inputs, folder: Path) -> Row:
+    from signbart_port.tflite.emit import Quantization, _converted
+    from signbart_port.tflite.run import run
+
+    path = folder / "model.tflite"
+    path.write_bytes(_converted(model, Quantization.NONE, inputs.attention_mask.shape[1]))
+    feed = (inputs.keypoints, inputs.attention_mask)
+    truth = np.asarray(double(*feed, training=False))
+    noise = largest_difference(
+        np.asarray(model(*feed, training=False)), truth, inputs.classified
+    )
+    recorded = Recorded({LOGITS: truth}, {LOGITS: noise})
+    logits = run(path, inputs).logits
+    report = judge(("", ""), recorded, [LOGITS], inputs, lambda record: record(LOGITS, logits))
+    return report.logits
+
+
+def kind(tap: str) -> str:
+    """The kind of module that a tap belongs to."""
+    name = tap.partition("[")[0].partition(":")[0].rpartition(".")[2]
+    if name.isdigit():
+        return "layer"
+    if "norm" in name:
+        return "LayerNorm"
+    if name.endswith(("_proj", "proj_x1", "proj_y1", "fc1", "fc2", "projection")):
+        return "linear"
+    return {
+        "self_attn": "attention",
+        "encoder_attn": "attention",
+        "activation_fn": "GELU",
+        "activation_dropout": "GELU",
+        "dropout": "dropout",
+        "embed_positions": "positions",
+        "classification_head": "linear",
+        "encoder": "stack",
+        "decoder": "stack",
+        "last_frame": "stack",
+    }.get(name, name)
+
+
+def _row(mode: str, kind: str, row: Row) -> dict[str, Any]:
+    if not row.elements or not np.isfinite(row.error):
+        raise SystemExit(f"{row.tap}: nothing to measure ({row})")
+    return {
+        "mode": mode, "kind": kind, "error": row.error, "noise": row.noise, "scale": row.scale,
+    }
+
+
+def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """By mode and kind: how many, and the spread of error / PyTorch's error; and by mode, for each
+    floor, the factor that no model would have exceeded."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(f"{row['mode']} {row['kind']}", []).append(row)
+    kinds = {}
+    for name, some in sorted(groups.items()):
+        ratios = [r["error"] / r["noise"] for r in some if r["noise"] > 0]
+        counted, edges = np.histogram(np.log2(np.maximum(ratios, 2**-6)), np.arange(-6, 6.25, 0.25))
+        kinds[name] = {
+            "outputs": len(some),
+            "without_noise": len(some) - len(ratios),
+            "quantiles": {str(q): float(np.quantile(ratios, q)) for q in (0.5, 0.99, 0.999, 1.0)}
+            if ratios else {},
+            "log2_histogram": {"edges": edges.tolist(), "counts": counted.tolist()},
+        }
+    needed = {
+        mode: {
+            str(floor): max(_factor(r, floor) for r in rows if r["mode"] == mode)
+            for floor in FLOORS
+        }
+        for mode in dict.fromkeys(r["mode"] for r in rows)
+    }
+    return {"kinds": kinds, "needed_factor_by_floor_ulp": needed}
+
+
+def _factor(row: dict[str, Any], floor: int) -> float:
+    over = row["error"] - floor * EPSILON * row["scale"]
+    if over <= 0:
+        return 0.0
+    return over / row["noise"] if row["noise"] else np.inf
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", type=int, default=240)
+    parser.add_argument("--tflite", type=int, default=240)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--raw", type=Path, help="also write every row here, as JSON lines")
+    arguments = parser.parse_args()
+    rows = []
+    raw = arguments.raw.open("w") if arguments.raw else None
+    for row in measure(arguments.models, arguments.tflite, arguments.seed):
+        rows.append(row)
+        if raw:
+            print(json.dumps(row), file=raw, flush=True)
+    data = {"models": arguments.models, "seed": arguments.seed} | summarise(rows)
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(data, indent=1) + "\n")
+    show(data)
+
+
+def show(data: dict[str, Any]) -> None:
+    table = Table("mode and kind", "outputs", "median", "99 %", "99.9 %", "largest",
+                  title=f"error / PyTorch's own error, {data['models']} random models")
+    for name, figures in data["kinds"].items():
+        table.add_row(name, str(figures["outputs"]),
+                      *(f"{value:.2f}" for value in figures["quantiles"].values()))
+    console = Console(soft_wrap=True)
+    console.print(table)
+    for mode, needed in data["needed_factor_by_floor_ulp"].items():
+        said = ", ".join(f"{factor:.2f} with a floor of {f} ulp" for f, factor in needed.items())
+        console.print(f"{mode}: no model needs a factor above {said}")
+
+
+if __name__ == "__main__":
+    main()
