@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +12,8 @@ from signbart_port.checkpoint import Checkpoint, NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.errors import PortError
 from signbart_port.parity.report import Placed
-from signbart_port.resolve import Options, Resolved, resolve
-from signbart_port.transfer import Direction, Plan, WeightMapping
+from signbart_port.resolve import Options, Resolved, on_other_names, resolve
+from signbart_port.transfer import Code, Direction, Plan, WeightMapping
 from signbart_port.transfer.ops import Array
 
 
@@ -24,10 +25,8 @@ class Source:
     resolved: Resolved
     plan: Plan
 
-    def tensors_of_reference(self) -> dict[str, Array]:
+    def tensors_of_reference(self) -> Mapping[str, Array]:
         """The weights under the names of `pt_reference`, whatever the checkpoint's are."""
-        if self.plan.mapping.own:
-            return self.checkpoint.tensors
         own = transfer.plan(transfer.load(), self.plan.sizes)
         return transfer.renamed(self.plan, own, self.checkpoint.tensors)
 
@@ -61,7 +60,8 @@ def open_source(
     mapping: WeightMapping | None = None,
     fallback: Resolved | None = None,
 ) -> Source:
-    """Read a checkpoint, find its config, and check that every tensor has its place.
+    """Read a checkpoint, find its config, and check that every tensor has its place and every place
+    its tensor.
 
     Raises PortError with every finding.
     """
@@ -69,8 +69,11 @@ def open_source(
     checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
     resolved = resolve(checkpoint, mapping, options, fallback)
     plan = transfer.plan(mapping, resolved.config.sizes())
-    if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, checkpoint.tensors):
-        raise PortError(path, transfer.summary(findings))
+    target = {t.keras: t.keras_shape for t in transfer.plan(transfer.load(), plan.sizes).transfers}
+    if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, checkpoint.tensors, target):
+        names = any(finding.code in (Code.UNMAPPED, Code.UNFILLED) for finding in findings)
+        hint = on_other_names(path, mapping) if names else ""
+        raise PortError(path, transfer.summary(findings), hint)
     left_behind = tuple(
         f"left behind: {name} ({why})"
         for name, why in plan.ignored_torch.items()

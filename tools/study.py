@@ -112,7 +112,10 @@ def _compare(
 
     model = build("float32")
     report = judge(
-        ("", ""), run, run.result["taps"], inputs,
+        ("", ""),
+        run,
+        run.result["taps"],
+        inputs,
         lambda record: keras_run.run(model, inputs, record),
         isolation=keras_run.isolation(model, run),
     )
@@ -130,9 +133,7 @@ def _emitted(model: Any, double: Any, inputs: parity_inputs.Inputs, folder: Path
     path.write_bytes(_converted(model, Quantization.NONE, inputs.attention_mask.shape[1]))
     feed = (inputs.keypoints, inputs.attention_mask)
     truth = np.asarray(double(*feed, training=False))
-    noise = largest_difference(
-        np.asarray(model(*feed, training=False)), truth, inputs.classified
-    )
+    noise = largest_difference(np.asarray(model(*feed, training=False)), truth, inputs.classified)
     recorded = Recorded({LOGITS: truth}, {LOGITS: noise})
     logits = run(path, inputs).logits
     report = judge(("", ""), recorded, [LOGITS], inputs, lambda record: record(LOGITS, logits))
@@ -166,7 +167,11 @@ def _row(mode: str, kind: str, row: Row) -> dict[str, Any]:
     if not row.elements or not np.isfinite(row.error):
         raise SystemExit(f"{row.tap}: nothing to measure ({row})")
     return {
-        "mode": mode, "kind": kind, "error": row.error, "noise": row.noise, "scale": row.scale,
+        "mode": mode,
+        "kind": kind,
+        "error": row.error,
+        "noise": row.noise,
+        "scale": row.scale,
     }
 
 
@@ -184,7 +189,8 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "outputs": len(some),
             "without_noise": len(some) - len(ratios),
             "quantiles": {str(q): float(np.quantile(ratios, q)) for q in (0.5, 0.99, 0.999, 1.0)}
-            if ratios else {},
+            if ratios
+            else {},
             "log2_histogram": {"edges": edges.tolist(), "counts": counted.tolist()},
         }
     needed = {
@@ -224,11 +230,21 @@ def main() -> None:
 
 
 def show(data: dict[str, Any]) -> None:
-    table = Table("mode and kind", "outputs", "median", "99 %", "99.9 %", "largest",
-                  title=f"error / PyTorch's own error, {data['models']} random models")
+    table = Table(
+        "mode and kind",
+        "outputs",
+        "median",
+        "99 %",
+        "99.9 %",
+        "largest",
+        title=f"error / PyTorch's own error, {data['models']} random models",
+    )
     for name, figures in data["kinds"].items():
-        table.add_row(name, str(figures["outputs"]),
-                      *(f"{value:.2f}" for value in figures["quantiles"].values()))
+        table.add_row(
+            name,
+            str(figures["outputs"]),
+            *(f"{value:.2f}" for value in figures["quantiles"].values()),
+        )
     console = Console(soft_wrap=True)
     console.print(table)
     for mode, needed in data["needed_factor_by_floor_ulp"].items():

@@ -31,25 +31,26 @@ def candidates(
 def _misplaced(
     config: SignBartConfig, tensors: Tensors, path: str
 ) -> Iterator[tuple[str, NumPySignBart]]:
-    """The module with tensors of its own in the wrong order, or with another module's."""
+    """The module with its kernel not transposed, with others' tensors, or without one of its
+    own."""
     own = {leaf: f"{path}.{leaf}" for leaf in ("weight", "bias") if f"{path}.{leaf}" in tensors}
-    shapes = {leaf: tensors[name].shape for leaf, name in own.items()}
     weight = tensors[own["weight"]]
     if weight.ndim == 2 and weight.shape[0] == weight.shape[1]:
         swapped = {**tensors, own["weight"]: weight.T}
         yield "its kernel is not transposed", NumPySignBart(config, swapped)
     others = [
-        name.rpartition(".")[0]
+        name.removesuffix(".weight")
         for name, tensor in tensors.items()
-        if name.endswith(".weight") and tensor.shape == shapes["weight"] and name != own["weight"]
+        if name.endswith(".weight") and tensor.shape == weight.shape and name != own["weight"]
     ]
-    for leaves in ([*own], *([leaf] for leaf in own if len(own) > 1)):
-        what = " and ".join(leaves)
-        for other in others:
-            if any(f"{other}.{leaf}" not in tensors for leaf in leaves):
-                continue
-            moved = {own[leaf]: tensors[f"{other}.{leaf}"] for leaf in leaves}
-            yield f"it has the {what} of {other}", NumPySignBart(config, {**tensors, **moved})
+    for other in others:
+        if all(f"{other}.{leaf}" in tensors for leaf in own):
+            moved = {name: tensors[f"{other}.{leaf}"] for leaf, name in own.items()}
+            yield f"it has the weights of {other}", NumPySignBart(config, {**tensors, **moved})
+    for leaf, name in own.items():
+        for other, tensor in tensors.items():
+            if tensor.shape == tensors[name].shape and other != name:
+                yield f"its {leaf} is {other}", NumPySignBart(config, {**tensors, name: tensor})
     for leaf, name in own.items():
         empty = {**tensors, name: np.zeros_like(tensors[name])}
         yield f"its {leaf} is missing (all zeros)", NumPySignBart(config, empty)
@@ -66,7 +67,8 @@ def _known(config: SignBartConfig, kind: str, path: str) -> Iterator[tuple[str, 
     if whole or kind in ("self_attn", "encoder_attn"):
         yield from _ATTENTION.items()
         for heads in (n for n in range(1, config.d_model + 1) if config.d_model % n == 0):
-            yield f"its attention has {heads} heads", _with(heads=lambda self, path, n=heads: n)
+            model = _with(heads=lambda self, path, n=heads: n)
+            yield f"it attends with {heads} head{'s' if heads > 1 else ''}", model
     if whole or kind in ("encoder", "decoder"):
         yield from _MASKS.items()
     if whole or kind == "last_frame":
@@ -169,7 +171,7 @@ _MASKS: dict[str, Model] = {
             ("not masked", 0.0),
             *(
                 (f"masked with {value:g}, too weak to swallow every score", value)
-                for value in (-100.0, -1000.0, -1e4, -65504.0, -1e5, -1e6, -1e9)
+                for value in (-100.0, -1000.0, -1e4, -65504.0, -1e5, -1e6)
             ),
         )
     },
@@ -195,7 +197,7 @@ _LAST: dict[str, Model] = {
 _PROJECTION: dict[str, Model] = {
     "x and y are swapped": _with(pick=lambda self, k: NumPySignBart.pick(self, k)[..., ::-1]),
     "the joints are read in ascending order": _with(
-        pick=lambda self, k: k[:, :, sorted(self.config.joint_idx)]
+        pick=lambda self, k: NumPySignBart.pick(self, k)[:, :, np.argsort(self.config.joint_idx)]
     ),
     "the first joints are read, not those of joint_idx": _with(
         pick=lambda self, k: k[:, :, : len(self.config.joint_idx)]

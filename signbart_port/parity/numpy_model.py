@@ -60,7 +60,7 @@ class NumPySignBart:
 
     def positions(self, path: str, states: Floats) -> Floats:
         table = self.tensor(f"{path}.weight")
-        return table[None, self.offset : self.offset + states.shape[1]]
+        return table[None, np.minimum(np.arange(states.shape[1]) + self.offset, len(table) - 1)]
 
     def encoder(self, path: str, embeddings: Floats, attention_mask: Floats) -> Floats:
         h = self.embedded(path, embeddings)

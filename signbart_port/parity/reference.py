@@ -49,7 +49,7 @@ class TorchRun:
             "unwrap": rules.unwrap,
             "strip_prefixes": rules.strip_prefixes,
             "ignored": list(source.plan.ignored_torch),
-            "mapping": None if rules.own else str(rules.path.resolve()),
+            "mapping": str(rules.path.resolve()),
             "config": source.resolved.config.model_dump(exclude={"training"}),
             "truth": truth,
             "memory": _IMPORT_BYTES + 30 * checkpoint.path.stat().st_size,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from signbart_port import child, digest, transfer
+from signbart_port import child, digest
 from signbart_port.checkpoint.names import NameRules, strip, unwrap
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import printable
@@ -68,15 +68,25 @@ def _load(job: dict[str, Any]) -> tuple[SignBart, dict[str, str]]:
     }
     del loaded, found
     digests = {name: digest.of_tensor(value.numpy()) for name, value in state.items()}
-    config = SignBartConfig(**job["config"])
-    if job["mapping"]:
-        arrays = {name: value.numpy() for name, value in state.items()}
-        fork = transfer.plan(transfer.load(job["mapping"]), config.sizes())
-        renamed = transfer.renamed(fork, transfer.plan(transfer.load(), config.sizes()), arrays)
-        state = {n: torch.from_numpy(np.ascontiguousarray(array)) for n, array in renamed.items()}
-    model = SignBart(config).eval()
+    model = SignBart(SignBartConfig(**job["config"])).eval()
+    # Other names than the reference's can only be understood by the mapping. Its own are taken as
+    # they are: then the reference knows nothing of the mapping, and shows where it is wrong.
+    if state.keys() != model.state_dict().keys():
+        state = _renamed(state, job["mapping"], model.config)
     model.load_state_dict(state, strict=True)
     return model, digests
+
+
+def _renamed(state: dict[str, Any], mapping: str, config: SignBartConfig) -> dict[str, Any]:
+    import torch
+
+    from signbart_port import transfer
+
+    fork, own = (
+        transfer.plan(m, config.sizes()) for m in (transfer.load(mapping), transfer.load())
+    )
+    arrays = transfer.renamed(fork, own, {name: value.numpy() for name, value in state.items()})
+    return {n: torch.from_numpy(np.ascontiguousarray(array)) for n, array in arrays.items()}
 
 
 class _Outputs:

@@ -20,7 +20,10 @@ def apply(
         yield transfer.target(direction)[0], transfer.op.run(source[name], direction)
 
 
-def renamed(plan: Plan, other: Plan, source: Mapping[str, Array]) -> dict[str, Array]:
-    """Tensors under the PyTorch names of `plan`, put under those of `other` by way of Keras'."""
+def renamed(plan: Plan, other: Plan, source: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Tensors that `plan` reads, under the PyTorch names of `other`: as they are where they have
+    these names already, else by way of Keras'."""
+    if all(transfer.torch in source for transfer in other.transfers):
+        return source
     keras = dict(apply(plan, Direction.TORCH_TO_KERAS, source))
     return dict(apply(other, Direction.KERAS_TO_TORCH, keras))

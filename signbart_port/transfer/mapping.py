@@ -8,9 +8,10 @@ substring replacement, so a mapping reads the same in both directions.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from itertools import product
 from pathlib import Path
@@ -21,6 +22,7 @@ from signbart_port.errors import PortError, printable
 from signbart_port.transfer.ops import OPS, Op
 
 SCHEMA = 1
+_OWN = "signbart"
 _PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
 
 
@@ -34,6 +36,9 @@ class Size:
 
     def of(self, sizes: Mapping[str, int]) -> int:
         return sizes[self.name] + self.plus
+
+    def __str__(self) -> str:
+        return f"{self.name} + {self.plus}" if self.plus else self.name
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Axis:
 class Leaf:
     """One tensor of a kind of layer.
 
+    `torch` is "" where the rule's path is the tensor's own name: a parameter without a module.
     `dims` are the names of its PyTorch dimensions.
     """
 
@@ -67,6 +73,7 @@ class Rule:
 
     torch: str
     keras: str
+    kind: str
     leaves: tuple[Leaf, ...]
     dims: Mapping[str, Size]
     line: int
@@ -94,7 +101,6 @@ class WeightMapping:
     rules: tuple[Rule, ...]
     ignored_torch: tuple[Ignored, ...]
     ignored_keras: tuple[Ignored, ...]
-    own: bool = False  # whether its PyTorch names are those of `pt_reference`
 
     def at(self, line: int) -> str:
         """Where a rule stands, for messages: `signbart.yaml:31`."""
@@ -126,9 +132,29 @@ def load(path: str | Path | None = None) -> WeightMapping:
     Raises PortError, naming the line, for anything that is not a mapping of this schema.
     """
     if path is None:
-        with resources.as_file(resources.files("signbart_port.mappings") / "signbart.yaml") as own:
-            return replace(_Reader(own).read(), own=True)
+        with resources.as_file(resources.files("signbart_port.mappings") / f"{_OWN}.yaml") as own:
+            return _Reader(own).read()
     return _Reader(Path(path)).read()
+
+
+def find(file_or_name: str | Path | None) -> WeightMapping:
+    """A mapping file, or a mapping that comes with this program by its name, such as `hf-bart`;
+    SignBART's own for None."""
+    if file_or_name is None or str(file_or_name) == _OWN:
+        return load()
+    if (name := str(file_or_name)) in names():
+        with resources.as_file(resources.files("signbart_port.mappings") / f"{name}.yaml") as path:
+            return load(path)
+    if not os.path.exists(name) and not Path(name).suffix:
+        known = ", ".join(names())
+        raise PortError(name, "neither a file nor a mapping's name", f"Known: {known}")
+    return load(name)
+
+
+def names() -> tuple[str, ...]:
+    """The names of the mappings that come with this program, sorted."""
+    files = resources.files("signbart_port.mappings").iterdir()
+    return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
 
 
 class _Reader:
@@ -179,11 +205,12 @@ class _Reader:
         return Axis(range=self.text(block, "range"), line=block.line)
 
     def leaf(self, leaf: Any) -> Leaf:
-        self.keys(leaf, required={"torch", "keras", "dims"}, optional={"op"})
+        self.keys(leaf, required={"keras", "dims"}, optional={"torch", "op"})
         op = self.text(leaf, "op") if "op" in leaf else "identity"
         if op not in OPS:
             raise self.wrong(leaf, "op", f"unknown op {printable(op)!r}; known: {', '.join(OPS)}")
-        torch, keras = self.text(leaf, "torch"), self.text(leaf, "keras")
+        torch = self.text(leaf, "torch") if "torch" in leaf else ""
+        keras = self.text(leaf, "keras")
         if not {"{", "}"}.isdisjoint(torch + keras):
             raise self.wrong(leaf, "torch", "the tensors of a kind take no placeholders")
         return Leaf(torch, keras, self.texts(leaf, "dims"), OPS[op])
@@ -200,13 +227,12 @@ class _Reader:
         self.keys(rule, required={"kind", *names, *dims})
         torch = self.pattern(rule, "path" if "path" in rule else "torch")
         keras = self.pattern(rule, "path" if "path" in rule else "keras").replace(".", "/")
-        if (
-            "path" in rule
-        ):  # Keras names a layer of a list "layers.0", PyTorch the module "layers.0"
-            keras = re.sub(r"/(\{\w+\}|\d+)(?=/|$)", self._list_item, keras)
+        # Keras names a layer of a list "layers.0": to PyTorch that is a "0" within "layers".
+        keras = re.sub(r"/(\{\w+\}|\d+)(?=/|$)", self._list_item, keras)
         if set(_PLACEHOLDER.findall(torch)) != set(_PLACEHOLDER.findall(keras)):
             raise self.wrong(rule, "torch", "torch and keras use different placeholders")
-        return Rule(torch, keras, leaves, {dim: self.size(rule, dim) for dim in dims}, rule.line)
+        sizes = {dim: self.size(rule, dim) for dim in dims}
+        return Rule(torch, keras, kind, leaves, sizes, rule.line)
 
     def _list_item(self, item: re.Match[str]) -> str:
         name = item[1].strip("{}")

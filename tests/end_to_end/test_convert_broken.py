@@ -69,20 +69,21 @@ def one_head(patch: pytest.MonkeyPatch) -> None:
 
     def with_one_head(self: Any, input_shape: Any) -> None:
         build(self, input_shape)
-        self.heads = 1
+        self.heads, self.scaling = 1, self.d_model**-0.5
 
     patch.setattr(attention.Attention, "build", with_one_head)
 
 
 Break = Callable[[pytest.MonkeyPatch], None]
-IN_THE_MODEL: dict[Break, str] = {
-    tanh_gelu: "encoder.layers.0.activation_fn",
-    position_zero: "encoder.embed_positions",
-    unscaled_queries: "encoder.layers.0.self_attn.dropout",
-    seeing_one_frame_ahead: "decoder.layers.0.self_attn.dropout",
-    padding_as_minus_1000: "encoder.layers.0.self_attn.dropout",
-    the_frame_before_the_last: "classification_head.dropout",
-    one_head: "encoder.layers.0.self_attn.dropout",
+IN_THE_MODEL: dict[Break, tuple[str, str]] = {
+    keras_epsilon: ("encoder.layernorm_embedding", "epsilon is 0.001, not 1e-05"),
+    tanh_gelu: ("encoder.layers.0.activation_fn", "GELU is the tanh form"),
+    position_zero: ("encoder.embed_positions", "positions start at row 0 of the table"),
+    unscaled_queries: ("encoder.layers.0.self_attn", "the query is not scaled"),
+    seeing_one_frame_ahead: ("decoder", "the decoder sees one frame ahead"),
+    padding_as_minus_1000: ("encoder", "padding is masked with -1000, too weak"),
+    the_frame_before_the_last: ("last_frame", "the frame before the last real one is classified"),
+    one_head: ("encoder.layers.0.self_attn", "it attends with 1 head"),
 }
 
 
@@ -104,12 +105,14 @@ def test_a_wrong_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Br
     make(monkeypatch)
     message = refused(source)
     assert message.startswith(f"{source}: NOT EQUAL")
-    assert f"first wrong output: {IN_THE_MODEL[make]}: " in message
+    module, cause = IN_THE_MODEL[make]
+    assert f"{module}: wrong for the reference's own inputs; off by" in message
+    assert cause in message.rpartition("; ")[2]
 
 
 SELF_ATTENTION = '{path: "encoder.layers.{enc}.self_attn.{proj}", kind: linear,'
 IN_THE_MAPPING = {
-    "queries as keys": [
+    "it has the weights of encoder.layers.0.self_attn.k_proj": [
         (
             SELF_ATTENTION,
             '{path: "encoder.layers.{enc}.self_attn", kind: swapped,',
@@ -125,7 +128,7 @@ IN_THE_MAPPING = {
             ),
         ),
     ],
-    "square kernels as they are": [
+    "its kernel is not transposed": [
         (SELF_ATTENTION, SELF_ATTENTION.replace("linear", "square")),
         (
             "kinds:\n",
@@ -145,7 +148,8 @@ def test_a_wrong_mapping(tmp_path: Path, change: str) -> None:
         text = text.replace(old, new)
     (tmp_path / "mapping.yaml").write_text(text)
     message = refused(save_model(tmp_path, CONFIG), mapping=tmp_path / "mapping.yaml")
-    assert "first wrong output: encoder.layers.0.self_attn.q_proj: " in message
+    assert "encoder.layers.0.self_attn.q_proj: wrong for the reference's own inputs" in message
+    assert message.endswith(change)
 
 
 def test_a_weight_that_changed_on_its_way_to_the_disk(
@@ -185,6 +189,8 @@ def test_the_command_ends_with_1(
     printed = capsys.readouterr()
     assert end.value.code == 1
     assert printed.out == "" and len(printed.err.splitlines()) == 1
-    assert printed.err.startswith(f"signbart-port: {source}: NOT EQUAL, first wrong output")
-    assert "output: encoder.layernorm_embedding: off by" in printed.err
+    assert printed.err.startswith(f"signbart-port: {source}: NOT EQUAL, ")
+    assert (
+        "encoder.layernorm_embedding: wrong for the reference's own inputs; off by" in printed.err
+    )
     assert not source.with_suffix(".h5").exists()

@@ -57,9 +57,13 @@ def test_equal(files: Path, a: str, b: str) -> None:
 def test_another_model(files: Path, a: str, b: str) -> None:
     report = signbart_port.verify(files / f"model.{a}", files / f"other.{b}")
     assert not report.passed
-    first = LOGITS if "tflite" in (a, b) else WRONG
-    assert report.first_failure is not None and report.first_failure.tap == first
-    assert f"first wrong output: {first}" in report.verdict()
+    assert report.blame is not None
+    assert report.blame.module == (LOGITS if "tflite" in (a, b) else WRONG)
+    assert report.verdict().startswith(f"{report.blame.module}: {report.blame.evidence.value}")
+    if "tflite" not in (a, b):
+        (wrong,) = report.weights.differing
+        assert (wrong.module, wrong.values, wrong.worst) == (WRONG, 1, (2, 3))
+        assert wrong.largest == pytest.approx(0.01)
 
 
 def test_a_rounded_file_is_held_to_its_precision(files: Path, tmp_path: Path) -> None:
@@ -165,7 +169,7 @@ def test_another_signature(files: Path, tmp_path: Path, inputs: dict[str, list[i
     ("a", "b", "code", "says"),
     [
         ("model.h5", "model.tflite", 0, "equal: 1 outputs"),
-        ("model.tflite", "other.h5", 1, "first wrong output: logits"),
+        ("model.tflite", "other.h5", 1, "logits: "),
         ("model.h5", "nothing.tflite", 2, "nothing.tflite: does not exist"),
         ("model.h5", "model.yaml", 2, "model.yaml: is"),
     ],

@@ -11,7 +11,7 @@ from signbart_port.config import SignBartConfig
 from signbart_port.config import named as published
 from signbart_port.parity import keras_run
 
-NOT_IN_TORCH = {"keypoints", "attention_mask", "last_frame", "decoder.last_frame"}
+NOT_IN_TORCH = {"keypoints", "attention_mask", "decoder.last_frame"}
 
 
 @pytest.mark.parametrize("config", [small_config(), published("lsa-64")], ids=["small", "lsa-64"])

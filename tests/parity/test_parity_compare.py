@@ -8,6 +8,7 @@ import pytest
 from signbart_port.parity.compare import LOGITS, Comparison, compare, counted
 from signbart_port.parity.inputs import make
 from signbart_port.parity.proof import Recorded, judge
+from signbart_port.parity.report import Evidence
 from signbart_port.parity.tolerances import EPSILON, FACTOR, FLOOR, MOST, Precision
 
 FRAMES = np.array([[True, True, False], [True, False, False]])
@@ -132,6 +133,7 @@ def test_the_report_names_the_first_wrong_output() -> None:
     report = judge(
         ("x", "y"), Recorded(truth, dict.fromkeys(truth, EPSILON)), list(truth), inputs, run
     )
-    assert not report.passed and report.first_failure.tap == "b"
-    assert report.verdict().startswith("first wrong output: b: off by 1.00e+00")
+    assert not report.passed and report.blame is not None
+    assert report.blame.module == "b" and report.blame.evidence is Evidence.CHAINED
+    assert report.verdict().startswith("b: the first wrong output of the run; off by 1.00e+00")
     assert report.agreement == (7, 7)
