@@ -23,6 +23,16 @@ def test_every_package_is_installed() -> None:
     assert declared == found
 
 
+def test_every_data_file_is_installed() -> None:
+    patterns = project()["tool"]["setuptools"]["package-data"]
+    for file in (ROOT / "signbart_port").rglob("*"):
+        if file.is_dir() or file.suffix in (".py", ".pyc"):
+            continue
+        package = ".".join(file.parent.relative_to(ROOT).parts)
+        declared = patterns["*"] + patterns.get(package, [])
+        assert any(file.match(pattern) for pattern in declared), file
+
+
 def test_every_dependency_is_pinned_exactly() -> None:
     pinned = set()
     for line in (ROOT / "constraints.txt").read_text().splitlines():

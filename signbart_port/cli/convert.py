@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from signbart_port.cli import app, options
+from signbart_port.errors import PortError
 
 
 @app.command()
@@ -29,10 +30,12 @@ def convert(
     joints: options.Joints = None,
     layout: options.Layout = None,
     sizes_from_checkpoint: options.SizesFromCheckpoint = False,
+    mapping: options.Mapping = None,
     no_verify: Annotated[
         bool,
         typer.Option("--no-verify", help="Skip the proof; the file records that it is unproven."),
     ] = False,
+    report: options.Report = None,
     force: options.Force = False,
     every_module: options.EveryModule = False,
     json: options.Json = False,
@@ -43,14 +46,20 @@ def convert(
     Nothing is written unless the proof holds.
     """
     from signbart_port.cli import show
+    from signbart_port.cli.reporting import ReportFile
     from signbart_port.conversion import convert as run
 
     chosen = options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
-    with show.steps(quiet or json) as progress:
+    if report and no_verify:
+        raise PortError(None, "--report is of the proof that --no-verify skips", "Leave one out")
+    file = ReportFile(report, force, (checkpoint, config, mapping), silent=quiet or json)
+    file.check()
+    with file.of_failure(), show.steps(quiet or json) as progress:
         done = run(
             checkpoint,
             out,
             chosen,
+            mapping=mapping,
             verify=not no_verify,
             force=force,
             progress=progress,
@@ -59,7 +68,9 @@ def convert(
         show.as_json(_as_dict(done))
     elif not quiet:
         _print(done, every_module)
-    if done.report is None:
+    if done.report:
+        file.write(done.report)
+    else:
         show.warn(
             f"NOT PROVEN: {done.out} was not compared with PyTorch (--no-verify);"
             " the file says so too"

@@ -21,6 +21,15 @@ Config = Annotated[
         help="The model's config: a YAML file, or a published config by name (lsa-64 ...).",
     ),
 ]
+Mapping = Annotated[
+    str | None,
+    typer.Option(
+        "--mapping",
+        metavar="FILE|NAME",
+        help="Whose names the checkpoint has: a mapping file, or one by name (signbart, hf-bart)."
+        " Default: SignBART's.",
+    ),
+]
 Heads = Annotated[
     int | None,
     typer.Option("--heads", min=1, help="Attention heads of both stacks: no tensor tells them."),
@@ -51,6 +60,14 @@ SizesFromCheckpoint = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE.html|FILE.json",
+        help="Write the proof to a file as well, whether it holds or not: a page to read, or JSON.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing but errors and warnings.")

@@ -20,6 +20,8 @@ def verify(
     joints: options.Joints = None,
     layout: options.Layout = None,
     sizes_from_checkpoint: options.SizesFromCheckpoint = False,
+    report: options.Report = None,
+    force: options.Force = False,
     every_module: options.EveryModule = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -29,14 +31,18 @@ def verify(
     Exit code 0: equal; 1: not.
     """
     from signbart_port.cli import show
+    from signbart_port.cli.reporting import ReportFile
     from signbart_port.parity.verify import verify as run
 
     chosen = options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
+    file = ReportFile(report, force, (a, b, config), silent=quiet or json)
+    file.check()
     with show.steps(quiet or json) as progress:
-        report = run(a, b, chosen, progress=progress)
+        found = run(a, b, chosen, progress=progress)
     if json:
-        show.as_json(report.as_dict())
+        show.as_json(found.as_dict())
     elif not quiet:
-        show.parity(report, every_module)
-    if not report.passed:
+        show.parity(found, every_module)
+    file.write(found)
+    if not found.passed:
         raise typer.Exit(ExitCode.PROOF_FAILED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from enum import Enum
 import numpy as np
 
 from signbart_port.errors import printable
+from signbart_port.transfer.fold import Template, folded, template
 from signbart_port.transfer.ops import Array, Direction
 from signbart_port.transfer.plan import Plan, Shape, Transfer
 
@@ -36,6 +36,11 @@ class Finding:
     code: Code
     name: str
     detail: str = ""
+
+    def sentence(self) -> str:
+        """For a person: `MISSING fc1.weight: the mapping asks for it ...`."""
+        more = f" ({self.detail})" if self.detail else ""
+        return f"{self.code.name} {printable(self.name)}: {self.code.value}{more}"
 
 
 def check(
@@ -149,32 +154,22 @@ def _check_target(
             yield Finding(Code.UNFILLED, name)
 
 
+def gathered(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings that differ in their layer alone as one: `encoder.layers.{0..1}.fc1.weight`."""
+    alike: dict[tuple[Code, Template, str], list[int | None]] = {}
+    for finding in findings:
+        shared, number = template(finding.name)
+        alike.setdefault((finding.code, shared, finding.detail), []).append(number)
+    return [
+        Finding(code, folded(shared, numbers), detail)
+        for (code, shared, detail), numbers in alike.items()
+    ]
+
+
 def summary(findings: Sequence[Finding], most: int = 4) -> str:
     """Findings on one line: repeated layers folded (`encoder.layers.{0..1}`), the rest counted."""
-    folded: dict[tuple[Code, str, str], list[int]] = {}
-    for finding in findings:
-        # "\0" stands for the layer's number while equal findings of other layers are gathered.
-        number = re.search(r"(?<=layers\.)\d+", finding.name)
-        pattern = finding.name
-        if number is not None:
-            pattern = f"{pattern[: number.start()]}\0{pattern[number.end() :]}"
-        folded.setdefault((finding.code, pattern, finding.detail), []).append(
-            int(number[0]) if number else 0
-        )
-    parts = []
-    for (code, pattern, detail), numbers in list(folded.items())[:most]:
-        name = printable(pattern.replace("\0", _span(numbers)))
-        parts.append(f"{code.name} {name}: {code.value}" + (f" ({detail})" if detail else ""))
-    if len(folded) > most:
-        parts.append(f"and {len(folded) - most} more")
+    alike = gathered(findings)
+    parts = [finding.sentence() for finding in alike[:most]]
+    if len(alike) > most:
+        parts.append(f"and {len(alike) - most} more")
     return "; ".join(parts)
-
-
-def _span(numbers: list[int]) -> str:
-    low, high = min(numbers), max(numbers)
-    if low == high:
-        return str(low)
-    different = sorted(set(numbers))  # two rules for one tensor find the same twice
-    if len(different) == high - low + 1:
-        return f"{{{low}..{high}}}"
-    return "{" + ",".join(str(n) for n in different) + "}"

@@ -1,0 +1,59 @@
+"""The option --report of several verbs: a proof as a file, whether it holds or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from signbart_port.cli import show
+from signbart_port.errors import PortError, ProofError
+from signbart_port.parity.report import Report
+
+
+@dataclass(frozen=True)
+class ReportFile:
+    """Where the report goes, if one is asked for.
+
+    `inputs` are the files that it must not replace; a None among them is one that was not given.
+    """
+
+    path: Path | None
+    force: bool
+    inputs: tuple[str | Path | None, ...]
+    silent: bool
+
+    def check(self) -> None:
+        """Refuse, before any work, what `write` would refuse.
+
+        Raises PortError.
+        """
+        if self.path is not None:
+            from signbart_port import report as files
+
+            files.check(self.path, force=self.force, inputs=filter(None, self.inputs))
+
+    def write(self, report: Report) -> None:
+        """Write it and say where."""
+        if self.path is not None:
+            from signbart_port import report as files
+
+            files.write(self.path, report, force=self.force, inputs=filter(None, self.inputs))
+            if not self.silent:
+                size = show.bytes_of(self.path.stat().st_size)
+                # As wide as the labels that stand above it.
+                show.facts([("report ", f"{self.path} ({size})")])
+
+    @contextmanager
+    def of_failure(self) -> Iterator[None]:
+        """Write the report of a ProofError that is raised inside."""
+        try:
+            yield
+        except ProofError as error:
+            if error.report is not None:
+                try:
+                    self.write(error.report)
+                except PortError as refusal:  # less to tell than that the proof failed
+                    show.warn(str(refusal))
+            raise

@@ -1,0 +1,68 @@
+"""A report as a document: versioned plain data that schema.json describes."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from math import isfinite
+from typing import Any
+
+from signbart_port import __version__
+from signbart_port.parity.report import Report
+
+SCHEMA = 1
+"""The version of the document: it grows when a reader of the last one could not read this one."""
+
+_PACKAGES = ("torch", "keras", "tensorflow", "ai-edge-litert", "numpy", "h5py", "safetensors")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """When and with what a report was made: `packages` are versions of what computes and reads."""
+
+    created: str
+    version: str
+    python: str
+    system: str
+    packages: dict[str, str]
+
+    @classmethod
+    def now(cls) -> Origin:
+        return cls(
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            version=__version__,
+            python=platform.python_version(),
+            system=f"{platform.system()} {platform.machine()}",
+            packages={name: metadata.version(name) for name in _PACKAGES},
+        )
+
+
+def document(report: Report, origin: Origin) -> dict[str, Any]:
+    """The report with its origin, JSON-ready but for figures that are not finite."""
+    return {
+        "schema": SCHEMA,
+        "program": {"name": "signbart-port", "version": origin.version},
+        "created": origin.created,
+        "environment": {
+            "python": origin.python,
+            "system": origin.system,
+            "packages": origin.packages,
+        },
+        **report.as_dict(),
+    }
+
+
+def strict_json(data: dict[str, Any]) -> str:
+    """JSON as every reader takes it: what is not finite becomes null."""
+    return json.dumps(_finite(data), indent=2, default=str, allow_nan=False)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not isfinite(data) else data

@@ -1,0 +1,144 @@
+"""A report as a page: one self-contained file that needs neither network nor script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from math import isinf, isnan
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from signbart_port.errors import printable
+from signbart_port.parity.blocks import by_block, strain
+from signbart_port.parity.compare import Row
+from signbart_port.parity.report import Report
+from signbart_port.report.axis import Axis
+from signbart_port.report.document import Origin
+from signbart_port.report.placements import placements
+
+_LONGEST = 10_000  # characters of a note
+
+
+def page(report: Report, origin: Origin) -> str:
+    """The HTML. Whatever comes from a file is escaped, and its control characters are shown."""
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        report=report,
+        origin=origin,
+        pictures=_pictures(report),
+        axis=Axis.of(
+            figure
+            for row in (*report.rows, *report.isolated)
+            for figure in (row.error, row.noise, row.limit)
+            if row.elements
+        ),
+        worst=max((*report.rows, *report.isolated), key=strain),
+        clips=[_Clip.of(*clip) for clip in zip(report.clips, report.masks, strict=True)],
+        placements=placements(report.placed),
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("signbart_port.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "figure": _figure,
+        "name": _name,
+        "note": lambda text: printable(text, _LONGEST),
+        "share": _share,
+        "file": lambda path: Path(path).name,
+    }
+    return environment
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Outputs of one block of the model; `worst` is the nearest to its limit, or beyond it most."""
+
+    name: str
+    rows: list[Row]
+
+    @property
+    def worst(self) -> Row:
+        return max(self.rows, key=strain)
+
+    @property
+    def wrong(self) -> int:
+        return sum(not row.passed for row in self.rows)
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One of the runs: what it shows, and its blocks."""
+
+    title: str
+    about: str
+    blocks: list[_Block]
+
+
+def _pictures(report: Report) -> list[_Picture]:
+    chained = _Picture("The whole run", _CHAINED, _blocks(report.rows))
+    alone = _Picture("Each module alone", _ALONE, _blocks(report.isolated))
+    return [chained, alone] if report.isolated else [chained]
+
+
+_CHAINED = "Every module fed what the modules before it gave: how far the run drifts."
+_ALONE = "Every module fed the reference’s own inputs: which one is wrong by itself."
+
+
+def _blocks(rows: Iterable[Row]) -> list[_Block]:
+    return [_Block(name, members) for name, members in by_block(rows).items()]
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """A clip's mask: its `frames`, how many are `real`, and the `runs` of real ones, each a start
+    and a length in per cent."""
+
+    name: str
+    real: int
+    frames: int
+    runs: list[tuple[float, float]]
+
+    @classmethod
+    def of(cls, name: str, mask: str) -> _Clip:
+        runs, start = [], 0
+        for kind, group in groupby(mask):
+            length = len(list(group))
+            if kind == "1":
+                runs.append((100 * start / len(mask), 100 * length / len(mask)))
+            start += length
+        return cls(name, mask.count("1"), len(mask), runs)
+
+
+def _figure(value: float) -> str:
+    """As the terminal prints it, but for what is no number."""
+    if isnan(value):
+        return "NaN"
+    if isinf(value):
+        return "∞"
+    return f"{value:.1e}" if value else "0"
+
+
+def _share(row: Row) -> str:
+    """A row's error as a share of its limit, where there is one."""
+    share = strain(row)
+    if isinf(share):
+        return _figure(row.error) if row.elements else "no output"
+    return f"{share:.0%}" if share <= 1 else f"{share:.3g}×"
+
+
+def _name(text: object) -> Markup:
+    """A path or a dotted name, which may break where it has a joint."""
+    name = escape(printable(text))
+    for joint in "./_":
+        name = name.replace(joint, Markup(f"{joint}<wbr>"))
+    return name
