@@ -21,6 +21,7 @@ from signbart_port.errors import PortError, ProofError
 if TYPE_CHECKING:
     from signbart_port.config import SignBartConfig
     from signbart_port.conversion import convert
+    from signbart_port.exporting import export
     from signbart_port.keras_model import SignBart
     from signbart_port.keras_model.weights import load
     from signbart_port.parity.verify import verify
@@ -36,6 +37,7 @@ __all__ = [
     "SignBart",
     "SignBartConfig",
     "convert",
+    "export",
     "load",
     "to_tflite",
     "verify",
@@ -46,6 +48,7 @@ _HOMES = {
     "SignBart": "signbart_port.keras_model",
     "SignBartConfig": "signbart_port.config",
     "convert": "signbart_port.conversion",
+    "export": "signbart_port.exporting",
     "load": "signbart_port.keras_model.weights",
     "to_tflite": "signbart_port.tflite.emit",
     "verify": "signbart_port.parity.verify",

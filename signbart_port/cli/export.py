@@ -1,0 +1,111 @@
+"""The verb `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from signbart_port.cli import app, options
+
+_WITHOUT_CONFIG = (
+    "not in the checkpoint: no tensor tells heads and joints",
+    "whoever reads it must say them, as with convert --config FILE|NAME;"
+    " signbart-port inspect shows those of the .h5",
+    "--container training and .safetensors keep the config with the weights",
+)
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A model.h5.", metavar="MODEL.h5")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Where to write: a .pth, .pt or .safetensors."
+            " Default: the model's name with .pth.",
+            metavar="MODEL.pth",
+        ),
+    ] = None,
+    container: Annotated[
+        str,
+        typer.Option(
+            "--container",
+            metavar="state-dict|training",
+            help="state-dict: the weights alone, as torch.save(model.state_dict()) writes them."
+            " training: the weights under model, the config beside them.",
+        ),
+    ] = "state-dict",
+    no_verify: Annotated[
+        bool,
+        typer.Option(
+            "--no-verify", help="Skip the run in PyTorch; every weight is compared all the same."
+        ),
+    ] = False,
+    force: options.Force = False,
+    every_module: options.EveryModule = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Carry a Keras model.h5 back into a PyTorch checkpoint, and prove the two equal.
+
+    Nothing is written unless the proof holds.
+    """
+    from signbart_port.cli import show
+    from signbart_port.exporting import export as run
+
+    with show.steps(quiet or json) as progress:
+        done = run(
+            model,
+            out,
+            container=container,
+            verify=not no_verify,
+            force=force,
+            progress=progress,
+        )
+    if json:
+        show.as_json(_as_dict(done))
+    elif not quiet:
+        _print(done, every_module)
+    if done.report is None:
+        show.warn(f"NOT PROVEN: {done.out} was not run in PyTorch (--no-verify)")
+
+
+def _as_dict(done: Any) -> dict[str, Any]:
+    return {
+        "out": str(done.out),
+        "source": {"path": str(done.source.path), "sha256": done.source.sha256},
+        "config": done.config.model_dump(),
+        "config_in_checkpoint": done.holds_config,
+        "parameters": done.parameters,
+        "transfers": [
+            {"keras": t.keras, "torch": t.torch, "op": t.op.name, "shape": t.torch_shape}
+            for t in done.plan.transfers
+        ],
+        "proven": done.report is not None,
+        "report": done.report.as_dict() if done.report else None,
+    }
+
+
+def _print(done: Any, every_module: bool) -> None:
+    from signbart_port.cli import show
+
+    if done.report:
+        show.parity(done.report, every_module)
+    config, *more = ["in the checkpoint"] if done.holds_config else _WITHOUT_CONFIG
+    show.facts(
+        [
+            ("source", str(done.source.path)),
+            ("config", config),
+            *(("", line) for line in more),
+            (
+                "weights",
+                f"{len(done.plan.transfers)} tensors, {done.parameters:,} parameters,"
+                " read back equal in every bit",
+            ),
+            ("written", f"{done.out} ({show.bytes_of(done.out.stat().st_size)})"),
+        ],
+    )
