@@ -57,6 +57,7 @@ def convert(
 ) -> Converted:
     """Carry the weights of the checkpoint `path` into a Keras SignBART and write it to `out`.
 
+    `mapping` is whose names the checkpoint has, a mapping file or a name; SignBART's without one.
     Nothing is written unless every module's output is proven equal to PyTorch's, and the written
     file, opened again, still gives the proven logits. Raises PortError for input that cannot be
     used, ProofError where the proof fails.
@@ -68,7 +69,7 @@ def convert(
         raise PortError(out, "the Keras model is written as .h5", "Name it like model.h5")
     output.check(out, force=force, inputs=(path,))
     progress("Reading the checkpoint")
-    rules = transfer.load(mapping) if mapping else None
+    rules = transfer.find(mapping)
 
     def reopen() -> Source:
         return open_source(path, options, rules)
@@ -152,7 +153,7 @@ class _Conversion:
         self.progress("Comparing every module")
         path = self.source.checkpoint.path
         report = judge(
-            (path.name, out.name),
+            (str(path), str(out)),
             self.reference,
             taps,
             self.inputs,
@@ -165,7 +166,9 @@ class _Conversion:
                 self.reference.calls,
             ),
         )
-        report = replace(report, placed=self.placed)
+        resolved = self.source.resolved
+        notes = (*self.source.checkpoint.notes, f"config: {resolved.origin}", *resolved.notes)
+        report = replace(report, placed=self.placed, notes=notes)
         if not report.passed:
             raise ProofError(f"{path}: NOT EQUAL, {report.verdict()}", report)
         return report

@@ -48,7 +48,14 @@ def main() -> None:
 
     Turns the library's errors into one line and an exit code.
     """
-    from signbart_port.cli import convert, inspect, tflite, verify  # noqa: F401  each adds its verb
+    from signbart_port.cli import (  # noqa: F401  each adds its verb
+        convert,
+        export,
+        inspect,
+        plan,
+        tflite,
+        verify,
+    )
     from signbart_port.output import interruptible
 
     try:

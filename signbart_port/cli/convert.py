@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from signbart_port.cli import app, options
-from signbart_port.errors import PortError
 
 
 @app.command()
@@ -50,10 +49,8 @@ def convert(
     from signbart_port.conversion import convert as run
 
     chosen = options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
-    if report and no_verify:
-        raise PortError(None, "--report is of the proof that --no-verify skips", "Leave one out")
     file = ReportFile(report, force, (checkpoint, config, mapping), silent=quiet or json)
-    file.check()
+    file.check(proof=not no_verify)
     with file.of_failure(), show.steps(quiet or json) as progress:
         done = run(
             checkpoint,
@@ -105,7 +102,7 @@ def _print(done: Any, every_module: bool) -> None:
 
     checkpoint, resolved = done.source.checkpoint, done.source.resolved
     if done.report:
-        show.parity(done.report, every_module)
+        show.parity(done.report, every_module, notes=False)
     show.facts(
         [
             ("source", f"{checkpoint.path} ({checkpoint.container})"),

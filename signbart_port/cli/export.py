@@ -45,6 +45,7 @@ def export(
             "--no-verify", help="Skip the run in PyTorch; every weight is compared all the same."
         ),
     ] = False,
+    report: options.Report = None,
     force: options.Force = False,
     every_module: options.EveryModule = False,
     json: options.Json = False,
@@ -55,9 +56,12 @@ def export(
     Nothing is written unless the proof holds.
     """
     from signbart_port.cli import show
+    from signbart_port.cli.reporting import ReportFile
     from signbart_port.exporting import export as run
 
-    with show.steps(quiet or json) as progress:
+    file = ReportFile(report, force, (model,), silent=quiet or json)
+    file.check(proof=not no_verify)
+    with file.of_failure(), show.steps(quiet or json) as progress:
         done = run(
             model,
             out,
@@ -70,7 +74,9 @@ def export(
         show.as_json(_as_dict(done))
     elif not quiet:
         _print(done, every_module)
-    if done.report is None:
+    if done.report:
+        file.write(done.report)
+    else:
         show.warn(f"NOT PROVEN: {done.out} was not run in PyTorch (--no-verify)")
 
 

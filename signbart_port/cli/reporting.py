@@ -24,12 +24,16 @@ class ReportFile:
     inputs: tuple[str | Path | None, ...]
     silent: bool
 
-    def check(self) -> None:
-        """Refuse, before any work, what `write` would refuse.
+    def check(self, *, proof: bool = True) -> None:
+        """Refuse, before any work, what `write` would refuse, and a report where there will be no
+        `proof`.
 
         Raises PortError.
         """
         if self.path is not None:
+            if not proof:
+                what = "--report is of the proof that --no-verify skips"
+                raise PortError(None, what, "Leave one out")
             from signbart_port import report as files
 
             files.check(self.path, force=self.force, inputs=filter(None, self.inputs))

@@ -69,7 +69,7 @@ def logits(reports: Sequence[Report]) -> None:
     out.print(table)
 
 
-def parity(report: Report, every_module: bool = False) -> None:
+def parity(report: Report, every_module: bool = False, *, notes: bool = True) -> None:
     """The comparison as a table, by block of the model or module by module, and the verdict."""
     table = Table(
         title=f"{_title(report)}: {len(report.clips)} clips of"
@@ -94,7 +94,9 @@ def parity(report: Report, every_module: bool = False) -> None:
     same, of = report.agreement
     colour = "green" if report.passed else "bold red"
     out.print(f"[{colour}]{escape(report.verdict())}[/]; same class for {same} of {of} clips")
-    if report.weights:
+    if not notes:
+        return
+    if report.weights and report.weights.passed:  # else the verdict has it
         out.print(escape(printable(report.weights.sentence(), _LONGEST)))
     for change in _roundings(report):
         out.print(escape(printable(change, _LONGEST)))

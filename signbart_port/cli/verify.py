@@ -20,6 +20,7 @@ def verify(
     joints: options.Joints = None,
     layout: options.Layout = None,
     sizes_from_checkpoint: options.SizesFromCheckpoint = False,
+    mapping: options.Mapping = None,
     report: options.Report = None,
     force: options.Force = False,
     every_module: options.EveryModule = False,
@@ -35,10 +36,10 @@ def verify(
     from signbart_port.parity.verify import verify as run
 
     chosen = options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
-    file = ReportFile(report, force, (a, b, config), silent=quiet or json)
+    file = ReportFile(report, force, (a, b, config, mapping), silent=quiet or json)
     file.check()
     with show.steps(quiet or json) as progress:
-        found = run(a, b, chosen, progress=progress)
+        found = run(a, b, chosen, mapping=mapping, progress=progress)
     if json:
         show.as_json(found.as_dict())
     elif not quiet:

@@ -1,0 +1,179 @@
+"""The verb `plan`."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from signbart_port.cli import app, options
+
+if TYPE_CHECKING:
+    from signbart_port.planning import Planned
+    from signbart_port.transfer import Transfer
+
+
+@app.command()
+def plan(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A .pth, .pt or .safetensors checkpoint.", metavar="MODEL.pth")
+    ],
+    mapping: options.Mapping = None,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Show where a mapping puts every tensor of a checkpoint, and everything that is wrong with it.
+
+    No data moves. Names that the mapping does not know get suggestions: rules to paste into a
+    mapping file of one's own. Exit code 0: the plan is complete; 2: it is not.
+    """
+    from signbart_port import transfer
+    from signbart_port.cli import show
+    from signbart_port.errors import PortError
+    from signbart_port.planning import plan as run
+
+    found = run(checkpoint, mapping=mapping, config=config)
+    if json:
+        show.as_json(_as_dict(found))
+    else:
+        show.facts(list(_rows(found, mapping)))
+        if found.draft:
+            print(f"\n{found.draft}", end="")
+    if found.findings:
+        raise PortError(checkpoint, transfer.summary(found.findings), _advice(found, mapping))
+
+
+def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
+    from signbart_port import transfer
+
+    checkpoint, rules = found.checkpoint, found.plan.mapping
+    known = {name: n for name, n in found.plan.sizes.items() if name not in found.unsettled}
+    yield "checkpoint", f"{checkpoint.path} ({checkpoint.container})"
+    yield from _labelled("", checkpoint.notes)
+    yield "mapping", f"{mapping or rules.path.name} ({rules.family})"
+    yield "sizes", ", ".join(f"{name} {n}" for name, n in known.items()) or "unknown"
+    if found.contradictions:
+        said = ", ".join(f"{name} {n}" for name, n in found.contradictions.items())
+        yield "", f"the tensors say otherwise: {said}"
+    if found.unsettled:
+        yield "", f"told by nothing, one each assumed: {', '.join(found.unsettled)}"
+    rows = [
+        f"{use.found} of {use.of} tensors: {use.rule.torch} -> {use.rule.keras},"
+        f" {use.rule.kind} ({rules.at(use.rule.line)})"
+        for use in found.uses()
+    ]
+    yield from _labelled("rules", rows)
+    yield from _labelled("transfers", _folded(found.transfers()))
+    left = [f"{name}: {why}" for name, why in found.left_behind().items()]
+    yield from _labelled("left behind", left)
+    sentences = [finding.sentence() for finding in transfer.gathered(found.findings)]
+    yield from _labelled("findings", sentences)
+    if found.suggestions:
+        guesses = sum(bool(line.doubt) for line in found.suggestions.lines)
+        said = f"{len(found.suggestions.lines)} rules, {guesses} of them guesses"
+        yield "suggestions", said if found.draft else "none: nothing in it fits a SignBART"
+
+
+def _labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The lines, or "none", the first with the label."""
+    if lines or label:
+        first, *rest = lines or ["none"]
+        yield label, first
+        yield from (("", line) for line in rest)
+
+
+def _folded(transfers: Sequence[Transfer]) -> list[str]:
+    """Transfers that differ in their layer alone as one line."""
+    from signbart_port.transfer.fold import folded, template
+
+    alike: dict[tuple[Any, ...], tuple[list[str], list[int | None]]] = {}
+    for t in transfers:
+        keras, number = template(t.keras)
+        key = (keras, _size(t.torch_shape), _size(t.keras_shape), t.op.name)
+        names, numbers = alike.setdefault(key, ([], []))
+        names.append(t.torch)
+        numbers.append(number)
+    return [
+        f"{_one(names)} {before} -> {folded(keras, numbers)} {after}"
+        + (f", {op}" if op != "identity" else "")
+        for (keras, before, after, op), (names, numbers) in alike.items()
+    ]
+
+
+def _one(names: Sequence[str]) -> str:
+    """Names that differ in one number as one, wherever in them it stands; others as a list."""
+    from signbart_port.transfer.fold import folded
+
+    parts = [re.split("([0-9]+)", name) for name in names]
+    differing = [i for i, same in enumerate(zip(*parts, strict=False)) if len(set(same)) > 1]
+    if len(set(map(len, parts))) > 1 or len(differing) != 1 or differing[0] % 2 == 0:
+        return ", ".join(names)
+    number = differing[0]
+    shared = "".join(parts[0][:number]), "".join(parts[0][number + 1 :])
+    return folded(shared, [int(part[number]) for part in parts])
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "scalar"
+
+
+def _advice(found: Planned, mapping: str | None) -> str:
+    if not found.suggestions or not found.suggestions.lines:
+        return ""
+    if mapping:
+        return "Paste the suggested lines that are right into the mapping"
+    again = f"signbart-port plan {shlex.quote(str(found.checkpoint.path))} --mapping my.yaml"
+    return f"Save the suggested mapping as my.yaml, look at every guess, then: {again}"
+
+
+def _as_dict(found: Planned) -> dict[str, Any]:
+    suggestions = found.suggestions
+    return {
+        "checkpoint": {
+            "path": str(found.checkpoint.path),
+            "sha256": found.checkpoint.sha256,
+            "container": found.checkpoint.container,
+            "notes": found.checkpoint.notes,
+        },
+        "mapping": {
+            "path": str(found.plan.mapping.path),
+            "family": found.plan.mapping.family,
+            "sha256": found.plan.mapping.sha256,
+        },
+        "sizes": found.plan.sizes,
+        "unsettled": found.unsettled,
+        "contradictions": found.contradictions,
+        "rules": [
+            {
+                "line": use.rule.line,
+                "torch": use.rule.torch,
+                "keras": use.rule.keras,
+                "kind": use.rule.kind,
+                "found": use.found,
+                "of": use.of,
+            }
+            for use in found.uses()
+        ],
+        "transfers": [
+            {"torch": t.torch, "keras": t.keras, "op": t.op.name, "shape": t.keras_shape}
+            for t in found.transfers()
+        ],
+        "left_behind": found.left_behind(),
+        "complete": not found.findings,
+        "findings": [
+            {"code": f.code.name, "name": f.name, "what": f.code.value, "detail": f.detail}
+            for f in found.findings
+        ],
+        "suggestions": suggestions
+        and {
+            "modules": [dataclasses.asdict(line) for line in suggestions.lines],
+            "unplaced": suggestions.unplaced,
+            "unfilled": suggestions.unfilled,
+            "yaml": found.draft,
+        },
+    }
