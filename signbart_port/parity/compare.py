@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.parity.tolerances import ROUNDED_WEIGHTS, Precision, limit
+from signbart_port.parity.tolerances import ROUNDED_WEIGHTS, RUN, Criterion, Precision
 
 Floats = NDArray[np.floating]
 LOGITS = "logits"
@@ -99,14 +100,16 @@ def compare(
     truth: Truth,
     frames: NDArray[np.bool_],
     precision: Precision = Precision.FLOAT32,
+    criterion: Criterion = RUN,
 ) -> Row:
     """Judge one tap.
 
-    `frames` (N, T) are the frames that count.
+    `frames` (N, T) are the frames that count. `criterion` is for float32.
     """
     expected = truth.value(tap)
     if got.shape != expected.shape:
         return absent(tap)
+    place = partial(_place, expected, frames)
     expected, got = counted(expected, frames), counted(got, frames)
     error = _difference(got, expected)
     scale = float(np.max(np.abs(expected), initial=0.0))
@@ -117,17 +120,19 @@ def compare(
         error=float(error[worst]) if error.size else np.nan,
         noise=truth.noise[tap],
         scale=scale,
-        limit=_limit(truth.noise[tap], scale, expected, precision),
+        limit=(
+            criterion.limit(truth.noise[tap], scale)
+            if precision is Precision.FLOAT32
+            else _rounded_limit(expected, precision)
+        ),
         elements=error.size,
-        worst=tuple(int(i) for i in worst),
+        worst=place(worst),
         expected=float(expected[worst]) if error.size else np.nan,
         got=float(got[worst]) if error.size else np.nan,
     )
 
 
-def _limit(noise: float, scale: float, expected: Floats, precision: Precision) -> float:
-    if precision is Precision.FLOAT32:
-        return limit(noise, scale)
+def _rounded_limit(expected: Floats, precision: Precision) -> float:
     spread = float(np.max(np.abs(expected - expected.mean(axis=0)), initial=0.0))
     return ROUNDED_WEIGHTS[precision] * spread
 
@@ -139,10 +144,26 @@ def counted(output: Floats, frames: NDArray[np.bool_]) -> Floats:
     (N, heads, T, T); positions (1, T, d) and what comes after the last frame is picked (N, d) count
     whole.
     """
+    by_frame = _by_frame(output, frames)
+    output = output.swapaxes(1, 2) if output.ndim == 4 else output
+    return (output[frames] if by_frame else output).astype(np.float64)
+
+
+def _by_frame(output: Floats, frames: NDArray[np.bool_]) -> bool:
+    states = output.ndim == 3 and output.shape[:2] == frames.shape
+    return states or (output.ndim == 4 and output.shape[::2] == frames.shape)
+
+
+def _place(
+    output: Floats, frames: NDArray[np.bool_], counted: Sequence[np.intp]
+) -> tuple[int, ...]:
+    """The index in `output` of an element that `counted` gives the index of."""
+    index = [int(i) for i in counted]
+    if index and _by_frame(output, frames):
+        index[:1] = (int(i) for i in np.argwhere(frames)[index[0]])
     if output.ndim == 4:
-        output = output.swapaxes(1, 2)
-    selected = output[frames] if output.ndim > 2 and output.shape[:2] == frames.shape else output
-    return selected.astype(np.float64)
+        index[1:3] = index[2:0:-1]
+    return tuple(index)
 
 
 def largest_difference(a: Floats, b: Floats, frames: NDArray[np.bool_]) -> float:
@@ -167,15 +188,18 @@ class Comparison:
         taps: Sequence[str],
         frames: NDArray[np.bool_],
         precision: Precision = Precision.FLOAT32,
+        criterion: Criterion = RUN,
     ) -> None:
-        self._truth, self._taps, self._frames, self._precision = truth, taps, frames, precision
+        self._truth, self._taps, self._frames = truth, taps, frames
+        self._precision, self._criterion = precision, criterion
         self._rows: dict[str, Row] = {}
         self.wrong: dict[str, Floats] = {}
 
     def record(self, tap: str, output: Floats) -> None:
         """Judge one output; taps that the reference does not have are passed over."""
         if tap in self._taps:
-            row = compare(tap, output, self._truth, self._frames, self._precision)
+            how = self._precision, self._criterion
+            row = compare(tap, output, self._truth, self._frames, *how)
             self._rows[tap] = row
             if row.elements and not row.passed:
                 self.wrong[tap] = output

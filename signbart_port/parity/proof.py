@@ -12,7 +12,7 @@ from signbart_port.parity.blame import Finder, find
 from signbart_port.parity.compare import LOGITS, Comparison, Floats, Truth
 from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.report import Report, Weights
-from signbart_port.parity.tolerances import Precision
+from signbart_port.parity.tolerances import ALONE, Precision
 
 Record = Callable[[str, Floats], None]
 
@@ -74,7 +74,7 @@ def judge(
     alone = None
     if isolation is not None:
         modules = [tap for tap in taps if tap != LOGITS]
-        alone = Comparison(isolation.truth, modules, inputs.classified, precision)
+        alone = Comparison(isolation.truth, modules, inputs.classified, criterion=ALONE)
         isolation.run(isolation.calls, alone.record)
     expected, got = truth.value(LOGITS), logits[LOGITS]
     same = int(np.sum(expected.argmax(-1) == got.argmax(-1))) if got.shape == expected.shape else 0

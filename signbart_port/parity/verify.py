@@ -26,7 +26,7 @@ from signbart_port.resolve import Options, Resolved
 from signbart_port.source import Source, open_source
 from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.run import run as run_tflite
-from signbart_port.transfer import Direction, Plan
+from signbart_port.transfer import Direction, Plan, WeightMapping
 from signbart_port.transfer.ops import Array
 
 FLOAT32 = Precision.FLOAT32
@@ -58,17 +58,19 @@ def verify(
     b: str | Path,
     options: Options = Options(),
     *,
+    mapping: str | Path | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Report:
     """Run two models, each a .pth, .safetensors, .h5 or .tflite, on the same seeded inputs.
 
     The one nearer to PyTorch is the reference, or `a` of two of a kind. Every module is compared
     where both show their modules, the logits always. `options` say the config of a checkpoint that
-    has none; without them it is taken from the other file. Raises PortError for files that cannot
-    be compared.
+    has none; without them it is taken from the other file. `mapping` is whose names a checkpoint
+    has, a mapping file or a name, of both where two are compared; SignBART's without one. Raises
+    PortError for files that cannot be compared.
     """
     progress("Reading both files")
-    reference, candidate = _open(a, b, options)
+    reference, candidate = _open(a, b, options, transfer.find(mapping))
     inputs = _common_inputs(reference, candidate)
     with ExitStack() as stack:
         torch_reference, torch_candidate = (
@@ -109,7 +111,9 @@ def verify(
     )
 
 
-def _open(a: str | Path, b: str | Path, options: Options) -> tuple[_Model, _Model]:
+def _open(
+    a: str | Path, b: str | Path, options: Options, mapping: WeightMapping
+) -> tuple[_Model, _Model]:
     paths = sorted(
         ((kinds.kind_of(path), Path(path)) for path in (a, b)), key=lambda p: _ORDER.index(p[0])
     )
@@ -123,7 +127,8 @@ def _open(a: str | Path, b: str | Path, options: Options) -> tuple[_Model, _Mode
             fallback = Resolved(file.config, f"config of {path.name}")
             models.insert(0, _Model(path, keras=file))
         else:
-            models.insert(0, _Model(path, source=open_source(path, options, fallback=fallback)))
+            source = open_source(path, options, mapping, fallback)
+            models.insert(0, _Model(path, source=source))
     return models[0], models[1]
 
 

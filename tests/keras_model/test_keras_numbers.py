@@ -19,7 +19,7 @@ from signbart_port.parity.compare import LOGITS, Floats, largest_difference
 from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.report import Report
-from signbart_port.parity.tolerances import limit
+from signbart_port.parity.tolerances import RUN
 
 
 def proof(config: SignBartConfig, arrays: Arrays, inputs: Inputs) -> Report:
@@ -105,7 +105,7 @@ def test_classify_skips_nothing_that_counts() -> None:
     ):
         truth = np.asarray(model(keypoints, mask, training=False))
         found = np.asarray(model.classify(keypoints, mask))
-        assert np.abs(found - truth).max() <= limit(0.0, float(np.abs(truth).max()))
+        assert np.abs(found - truth).max() <= RUN.limit(0.0, float(np.abs(truth).max()))
 
 
 def test_real_checkpoint(real_h5: Path, recorded: dict[str, np.ndarray]) -> None:

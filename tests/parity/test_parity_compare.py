@@ -9,7 +9,7 @@ from signbart_port.parity.compare import LOGITS, Comparison, compare, counted
 from signbart_port.parity.inputs import make
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.report import Evidence
-from signbart_port.parity.tolerances import EPSILON, FACTOR, FLOOR, MOST, Precision
+from signbart_port.parity.tolerances import EPSILON, MOST, RUN, Precision
 
 FRAMES = np.array([[True, True, False], [True, False, False]])
 TRUTH = np.random.default_rng(0).normal(size=(2, 3, 4))
@@ -31,7 +31,7 @@ def test_equal_outputs_pass_and_the_figures_are_right() -> None:
     passed = row(TRUTH + 1e-7)
     assert passed.passed and passed.elements == 12 and passed.scale == scale
     assert passed.error == pytest.approx(1e-7)
-    assert passed.limit == pytest.approx(FACTOR * NOISE + FLOOR * scale)
+    assert passed.limit == pytest.approx(RUN.factor * NOISE + RUN.ulps * EPSILON * scale)
 
 
 def test_one_element_beyond_the_limit_fails_and_is_named() -> None:
@@ -39,7 +39,7 @@ def test_one_element_beyond_the_limit_fails_and_is_named() -> None:
     assert row(spoilt(TRUTH[0, 1, 2] + 0.9 * limit)).passed
     wrong = row(spoilt(TRUTH[0, 1, 2] + 1.1 * limit))
     assert not wrong.passed
-    assert wrong.worst == (1, 2)  # of the frames that count, one after the other
+    assert wrong.worst == (0, 1, 2)
     assert wrong.expected == TRUTH[0, 1, 2] and wrong.got != wrong.expected
 
 
@@ -137,3 +137,19 @@ def test_the_report_names_the_first_wrong_output() -> None:
     assert report.blame.module == "b" and report.blame.evidence is Evidence.CHAINED
     assert report.verdict().startswith("b: the first wrong output of the run; off by 1.00e+00")
     assert report.agreement == (7, 7)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (1, 3, 4), (2, 5, 3, 3), (2, 5, 3, 7)])
+def test_the_worst_element_has_its_own_index(shape: tuple[int, ...]) -> None:
+    """Of states, logits, positions and attention weights: not that among the frames that count."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=shape)
+    seen = 0
+    for at in np.ndindex(shape):
+        got = truth.copy()
+        got[at] += 1
+        wrong = row(got, truth)
+        if not wrong.passed:
+            seen += 1
+            assert wrong.worst == at and wrong.expected == truth[at] and wrong.got == got[at]
+    assert seen == counted(truth, FRAMES).size

@@ -17,7 +17,7 @@ from signbart_port.parity.mistakes import candidates
 from signbart_port.parity.numpy_model import NumPySignBart
 from signbart_port.parity.proof import Call
 from signbart_port.parity.search import Search
-from signbart_port.parity.tolerances import limit
+from signbart_port.parity.tolerances import RUN
 
 CONFIGS = {
     "small": small_config(),
@@ -84,7 +84,7 @@ def test_every_mistake_shows(recording: Recording) -> None:
             if [v.shape for v in values] != [o.shape for o in outputs]:
                 continue
             off = max(np.abs(v - o).max() for v, o in zip(values, outputs, strict=True))
-            if not off <= limit(0.0, max(np.abs(o).max() for o in outputs)):
+            if not off <= RUN.limit(0.0, max(np.abs(o).max() for o in outputs)):
                 tried[sentence].add(path)
     for kind in (
         "epsilon",
