@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 from keras import ops
 
-from signbart_port.keras_model import SignBart, decoder, encoder, masks
+from signbart_port.keras_model import SignBart, decoder, encoder, layers, masks
 from signbart_port.parity.keras_run import modules
 from signbart_port.transfer import Plan, Transfer
 from signbart_port.transfer.ops import OPS
@@ -140,8 +140,8 @@ def _stale(t: Transfer, rng: np.random.Generator) -> Callable[[Arrays], None]:
 
 
 def _in_model(model: SignBart) -> Iterator[Fault]:
-    layers = dict(modules(model))
-    kind = {path: type(layer).__name__ for path, layer in layers.items()}
+    found = dict(modules(model))
+    kind = {path: type(layer).__name__ for path, layer in found.items()}
     norms = [path for path, name in kind.items() if name == "LayerNorm"]
     for epsilon, paths in ((1e-3, norms), (1e-6, norms[:3]), (1e-12, norms[3:6])):
         for path in paths:
@@ -150,7 +150,7 @@ def _in_model(model: SignBart) -> Iterator[Fault]:
         for name, function in _ACTIVATIONS.items():
             yield _attribute(path, name, activation=function)
     for path in (path for path, name in kind.items() if name == "Attention"):
-        heads, d_model = layers[path].heads, layers[path].d_model
+        heads, d_model = found[path].heads, found[path].d_model
         other = heads // 2 if heads > 1 else 2
         yield _attribute(path, "unscaled", scaling=1.0)
         yield _attribute(path, "scaled by d_model", scaling=d_model**-0.5)
@@ -287,7 +287,7 @@ def _levelled(queries: Any, attention_mask: Any, dtype: str) -> Any:
 
 
 def _swapped_coordinates(self: Any, keypoints: Any) -> Any:
-    return type(self).__mro__[1].call(self, keypoints[..., ::-1])
+    return layers.Projection.call(self, keypoints[..., ::-1])
 
 
 def _reversed_joints(self: Any, keypoints: Any) -> Any:

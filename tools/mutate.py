@@ -9,6 +9,7 @@ Every fault is made in a real model file or in the real Keras model, and judged 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from signbart_port.keras_model import SignBart
 from signbart_port.keras_model import weights as keras_weights
 from signbart_port.parity import reference
 from signbart_port.parity import verify as verification
-from signbart_port.parity.report import Evidence, Report
+from signbart_port.parity.report import Report
 from signbart_port.resolve import Options
 from signbart_port.source import Source, open_source
 from signbart_port.transfer import Direction
@@ -59,9 +60,12 @@ class Outcome:
 
     @property
     def margin(self) -> float:
-        """How far beyond its limit the blamed output is; of no meaning where a weight told."""
+        """How far beyond its limit the blamed output is.
+
+        NaN for a bit in a file: most are too small for any output, and the weights tell them all.
+        """
         blame = self.report.blame if self.report else None
-        if blame is None or blame.evidence is Evidence.WEIGHTS or blame.row is None:
+        if self.fault.group.startswith(".") or blame is None or blame.row is None:
             return np.nan
         return blame.row.error / blame.row.limit
 
@@ -156,6 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--list", action="store_true", help="print every fault and its verdict")
+    parser.add_argument("--out", type=Path, help="also write every verdict here, as JSON")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         chain = Chain(SAMPLE, Path(folder))
@@ -163,6 +168,24 @@ def main() -> None:
         with chain.pytorch():
             outcomes = [chain.judge(fault) for fault in track(faults, "Verifying")]
     show(outcomes, arguments.list)
+    if arguments.out:
+        arguments.out.write_text(json.dumps(as_dict(arguments.seed, outcomes), indent=1) + "\n")
+
+
+def as_dict(seed: int, outcomes: list[Outcome]) -> dict[str, Any]:
+    """Every verdict, in plain data."""
+    faults = [
+        {
+            "group": o.fault.group,
+            "fault": o.fault.name,
+            "caught": o.caught,
+            "blamed": o.blamed,
+            "right": o.right,
+            "margin": float(o.margin) if np.isfinite(o.margin) else None,
+        }
+        for o in outcomes
+    ]
+    return {"seed": seed, "faults": faults}
 
 
 def show(outcomes: list[Outcome], everything: bool) -> None:

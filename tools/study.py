@@ -15,6 +15,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity.compare import LOGITS, Row, largest_difference
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.reference import TorchRun
-from signbart_port.parity.tolerances import EPSILON
+from signbart_port.parity.tolerances import ALONE, EPSILON, RUN
 from signbart_port.quiet import quiet
 from signbart_port.resolve import Options
 from signbart_port.source import Source, open_source
@@ -200,7 +201,29 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
         }
         for mode in dict.fromkeys(r["mode"] for r in rows)
     }
-    return {"kinds": kinds, "needed_factor_by_floor_ulp": needed}
+    criteria = {"run": RUN, "alone": ALONE, "tflite": RUN}
+    return {
+        "criterion": {mode: asdict(criterion) for mode, criterion in criteria.items()},
+        "kinds": kinds,
+        "needed_factor_by_floor_ulp": needed,
+        "strain": _strain(
+            [
+                row["error"] / limit
+                for row in rows
+                if (limit := criteria[row["mode"]].limit(row["noise"], row["scale"])) > 0
+            ]
+        ),
+    }
+
+
+def _strain(shares: list[float]) -> dict[str, Any]:
+    """Error over limit, of every output: how near a right model comes to being refused."""
+    counted, edges = np.histogram(np.log10(np.maximum(shares, 1e-3)), np.linspace(-3, 1, 49))
+    return {
+        "outputs": len(shares),
+        "largest": max(shares),
+        "log10_histogram": {"edges": edges.tolist(), "counts": counted.tolist()},
+    }
 
 
 def _factor(row: dict[str, Any], floor: int) -> float:
@@ -215,14 +238,15 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=240)
     parser.add_argument("--tflite", type=int, default=240)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--raw", type=Path, help="also write every row here, as JSON lines")
+    parser.add_argument("--raw", type=Path, help="keep every row here, as JSON lines")
+    parser.add_argument("--again", action="store_true", help="sum up the rows of --raw again")
     arguments = parser.parse_args()
-    rows = []
-    raw = arguments.raw.open("w") if arguments.raw else None
-    for row in measure(arguments.models, arguments.tflite, arguments.seed):
-        rows.append(row)
-        if raw:
-            print(json.dumps(row), file=raw, flush=True)
+    if arguments.again:
+        rows = [json.loads(line) for line in arguments.raw.read_text().splitlines()]
+    else:
+        rows = list(measure(arguments.models, arguments.tflite, arguments.seed))
+        if arguments.raw:
+            arguments.raw.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     data = {"models": arguments.models, "seed": arguments.seed} | summarise(rows)
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(data, indent=1) + "\n")
@@ -247,6 +271,7 @@ def show(data: dict[str, Any]) -> None:
         )
     console = Console(soft_wrap=True)
     console.print(table)
+    console.print(f"largest error / limit: {data['strain']['largest']:.2f}")
     for mode, needed in data["needed_factor_by_floor_ulp"].items():
         said = ", ".join(f"{factor:.2f} with a floor of {f} ulp" for f, factor in needed.items())
         console.print(f"{mode}: no model needs a factor above {said}")
