@@ -1,10 +1,11 @@
 """What conversion and inference cost, as ratios measured side by side in one run.
 
-    python tools/bench.py [--rounds N] [--only convert|latency]
+    python tools/bench.py [--rounds N] [--only convert|verify|latency]
 
 convert: the whole command with its proof against the bare `import torch, tensorflow`, and the peak
-memory of its larger process, the one with TensorFlow, against that of its imports alone. latency:
-the emitted .tflite against PyTorch eager, one thread, 64 frames. Rounds alternate, medians are
+memory of its larger process, the one with TensorFlow, against that of its imports alone. verify: the
+whole command, every module compared in the run and alone, against importing both frameworks and
+running the same clips in PyTorch once in float64 and once in float32. latency: the emitted .tflite against PyTorch eager, one thread, 64 frames. Rounds alternate, medians are
 printed.
 """
 
@@ -29,6 +30,7 @@ from signbart_port.config import SignBartConfig
 CLI = [sys.executable, "-c", "from signbart_port.cli import main; main()"]
 BOTH = [sys.executable, "-c", "import torch, tensorflow"]
 LARGER = [sys.executable, "-c", "import typer, signbart_port.conversion, signbart_port.keras_model"]
+FORWARD = [sys.executable, str(Path(__file__).with_name("forward.py"))]
 FRAMES = 64
 
 
@@ -87,6 +89,16 @@ def bench_convert(name: str, checkpoint: Path, rounds: int, table: Table) -> Non
     )
 
 
+def bench_verify(name: str, checkpoint: Path, rounds: int, table: Table) -> None:
+    command = [*CLI, "verify", str(checkpoint), str(checkpoint.with_suffix(".h5")), "--quiet"]
+    bare_command = [*FORWARD, str(checkpoint)]
+    run(bare_command), run(command)  # fills the disk cache
+    bare, whole = zip(*((run(bare_command), run(command)) for _ in range(rounds)), strict=True)
+    seconds = [median(r[0] for r in runs) for runs in (bare, whole)]
+    row = (f"{seconds[0]:.2f} s", f"{seconds[1]:.2f} s", f"{seconds[1] / seconds[0]:.2f}")
+    table.add_row(name, *row)
+
+
 def bench_latency(name: str, checkpoint: Path, rounds: int, table: Table) -> None:
     """In this process: PyTorch eager and every .tflite take turns."""
     import numpy as np
@@ -135,24 +147,28 @@ def bench_latency(name: str, checkpoint: Path, rounds: int, table: Table) -> Non
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["convert", "latency"])
+    parser.add_argument("--only", choices=["convert", "verify", "latency"])
     arguments = parser.parse_args()
     convert = Table("model", "checkpoint", "import", "convert", "ratio", title="convert")
     for column in ("imports", "peak", "over it, in checkpoints"):
         convert.add_column(column)
+    verify = Table("model", "import and run", "verify", "ratio", title="verify")
     latency = Table("model", "runner", "one clip", "speed", title="latency, one thread, 64 frames")
     with tempfile.TemporaryDirectory() as temp:
         for name, config in sizes().items():
             folder = Path(temp) / name.replace(" ", "-")
             folder.mkdir()
             checkpoint = make_checkpoint(folder, config)
-            if arguments.only != "latency":
+            wanted = {arguments.only} - {None} or {"convert", "verify", "latency"}
+            if "convert" in wanted:
                 bench_convert(name, checkpoint, arguments.rounds, convert)
-            if arguments.only != "convert":
-                run([*CLI, "convert", str(checkpoint), "--force", "--quiet"])
+            run([*CLI, "convert", str(checkpoint), "--force", "--quiet"])
+            if "verify" in wanted:
+                bench_verify(name, checkpoint, arguments.rounds, verify)
+            if "latency" in wanted:
                 bench_latency(name, checkpoint, 20 * arguments.rounds, latency)
     console = Console()
-    for table in (convert, latency):
+    for table in (convert, verify, latency):
         if table.row_count:
             console.print(table)
 
