@@ -3,10 +3,10 @@
     python tools/bench.py [--rounds N] [--only convert|verify|latency]
 
 convert: the whole command with its proof against the bare `import torch, tensorflow`, and the peak
-memory of its larger process, the one with TensorFlow, against that of its imports alone. verify: the
-whole command, every module compared in the run and alone, against importing both frameworks and
-running the same clips in PyTorch once in float64 and once in float32. latency: the emitted .tflite against PyTorch eager, one thread, 64 frames. Rounds alternate, medians are
-printed.
+memory of its larger process, the one with TensorFlow, against that of its imports alone. verify:
+the whole command, every module compared in the run and alone, against importing both frameworks and
+running the same clips in PyTorch once in float64 and once in float32. latency: the emitted .tflite
+against PyTorch eager, one thread, 64 frames. Rounds alternate, medians are printed.
 """
 
 from __future__ import annotations

@@ -5,10 +5,11 @@ Each fault says which modules are wrong, so that the blame can be judged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -17,6 +18,8 @@ from keras import ops
 
 from signbart_port.keras_model import SignBart, decoder, encoder, layers, masks
 from signbart_port.parity.keras_run import modules
+from signbart_port.tflite import constants, flatbuffer
+from signbart_port.tflite.matching import match
 from signbart_port.transfer import Plan, Transfer
 from signbart_port.transfer.ops import OPS
 
@@ -28,7 +31,8 @@ class Fault:
     """What is wrong, and in which modules: any of them is the right one to blame.
 
     A fault changes the `plan` that places the weights, the placed `weights` (by Keras path), the
-    `model` that was built of them, or what is in force while it runs (`during`).
+    `model` that was built of them, what is in force while it runs (`during`), or the bytes of the
+    .tflite of a `quantization`.
     """
 
     group: str
@@ -38,12 +42,22 @@ class Fault:
     weights: Callable[[Arrays], None] = lambda weights: None
     model: Callable[[SignBart], None] = lambda model: None
     during: Callable[[], AbstractContextManager[Any]] = nullcontext
+    quantization: str = ""
+    file: Callable[[bytearray], None] = lambda data: None
 
 
-def every(plan: Plan, model: SignBart, seed: int) -> list[Fault]:
-    """The faults for a model of `plan`; `model` is a right one, to learn its modules from."""
+def every(plan: Plan, model: SignBart, files: Mapping[str, Path], seed: int) -> list[Fault]:
+    """The faults for a model of `plan`.
+
+    `model` is a right one, and `files` are right .tflite of it by their quantization.
+    """
     rng = np.random.default_rng(seed)
-    return [*_in_mapping(plan, rng), *_in_model(model), *_in_weights(plan, rng)]
+    return [
+        *_in_mapping(plan, rng),
+        *_in_model(model),
+        *_in_weights(plan, rng),
+        *(fault for item in files.items() for fault in _in_tflite(*item, model, rng)),
+    ]
 
 
 # --- the mapping ----------------------------------------------------------------------------------
@@ -316,5 +330,42 @@ def _flip(path: str, element: int, bit: int) -> Callable[[Arrays], None]:
         changed = np.ascontiguousarray(weights[path]).copy()
         changed.reshape(-1).view(np.uint32)[element] ^= np.uint32(1 << bit)
         weights[path] = changed
+
+    return flip
+
+
+def _in_tflite(
+    quantization: str, path: Path, model: SignBart, rng: np.random.Generator
+) -> Iterator[Fault]:
+    """One bit in one weight of a .tflite, as the file has it."""
+    tensors = {weight.path: np.asarray(weight) for weight in model.weights}
+    found = match(flatbuffer.read(path), model.config, tensors)
+    modules_of: dict[str, set[str]] = {}
+    for weight, held in found.held.items():
+        paths = (weight, *held.form.also)
+        modules_of.setdefault(held.constant.name, set()).update(
+            path.rpartition("/")[0].replace("/", ".") for path in paths
+        )
+    tree = flatbuffer.parsed(path.read_bytes())
+    stored = [c for _, c in constants.of(tree) if c.name in modules_of]
+    for constant in _some(stored, rng, 16):
+        values = constant.values
+        element, bit = int(rng.integers(values.size)), int(rng.integers(8 * values.itemsize))
+        yield Fault(
+            f".tflite, {quantization}",
+            f"bit {bit} of {constant.name[:60]}[{element}] ({values.dtype})",
+            frozenset(modules_of[constant.name]),
+            quantization=quantization,
+            file=_flip_in_file(constant.name, element, bit),
+        )
+
+
+def _flip_in_file(name: str, element: int, bit: int) -> Callable[[bytearray], None]:
+    def flip(data: bytearray) -> None:
+        tree = flatbuffer.parsed(data)
+        (tensor,) = (t for t, constant in constants.of(tree) if constant.name == name)
+        raw = tree.buffers[tensor.buffer].data  # a view of `data`
+        itemsize = len(raw) // int(np.prod(tensor.shape))
+        raw[element * itemsize + bit // 8] ^= np.uint8(1 << bit % 8)
 
     return flip

@@ -29,13 +29,15 @@ from faults import Arrays, Fault, every
 from signbart_port import PortError, h5, transfer
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model import weights as keras_weights
-from signbart_port.parity import reference
+from signbart_port.parity import opened, reference
 from signbart_port.parity import verify as verification
 from signbart_port.parity.report import Report
 from signbart_port.resolve import Options
 from signbart_port.source import Source, open_source
+from signbart_port.tflite.emit import Quantization
 from signbart_port.transfer import Direction
 
+FRAMES = 8  # of the .tflite files
 SAMPLE = Path(__file__).parents[1] / "samples" / "synthetic-signs.pth"
 
 
@@ -82,9 +84,12 @@ class Chain:
         keras_weights.assign(model, self._place(self.source.plan))
         model.save(self.right)
         self.model = model
+        self.files = {q.value: folder / f"{q.value}.tflite" for q in Quantization}
+        for quantization, path in self.files.items():
+            signbart_port.to_tflite(self.right, path, quantization=quantization, frames=FRAMES)
 
     def faults(self, seed: int) -> list[Fault]:
-        return every(self.source.plan, self.model, seed)
+        return every(self.source.plan, self.model, self.files, seed)
 
     @contextmanager
     def pytorch(self) -> Iterator[None]:
@@ -117,8 +122,10 @@ class Chain:
         """`verify` on the checkpoint and a .h5 or a Keras model that has the fault.
 
         A fault of the mapping is in force on both ways, as it would be: the weights alone cannot
-        show it.
+        show it. One of a .tflite is judged against the right .h5.
         """
+        if fault.quantization:
+            return self._judge_tflite(fault)
         plan = fault.plan(self.source.plan)
         weights = dict(self._place(plan))
         fault.weights(weights)
@@ -134,12 +141,22 @@ class Chain:
         with (
             fault.during(),
             mock.patch.object(keras_weights, "build", faulty),
-            mock.patch.object(verification, "open_source", lambda *a, **k: self._source(plan)),
+            mock.patch.object(opened, "open_source", lambda *a, **k: self._source(plan)),
         ):
             try:
                 return Outcome(fault, signbart_port.verify(self.checkpoint, wrong, self.options))
             except PortError:
                 return Outcome(fault, None)
+
+    def _judge_tflite(self, fault: Fault) -> Outcome:
+        data = bytearray(self.files[fault.quantization].read_bytes())
+        fault.file(data)
+        wrong = self.folder / "wrong.tflite"
+        wrong.write_bytes(data)
+        try:
+            return Outcome(fault, signbart_port.verify(self.right, wrong))
+        except PortError:
+            return Outcome(fault, None)
 
     def _source(self, plan: transfer.Plan) -> Source:
         return Source(self.source.checkpoint, self.source.resolved, plan)

@@ -33,14 +33,16 @@ class Criterion:
 # Both sides round every product and sum, in different orders, so the worst of a few thousand
 # elements differs by a small factor either way. The factors were set from the errors of random
 # models that are known to be right (tools/study.py; docs/parity.md has the figures), with room for
-# half as much again.
+# two fifths more.
 
-ALONE = Criterion(factor=4, ulps=2)
-"""For a module that is fed the reference's own inputs: nothing but its own rounding counts."""
+ALONE = Criterion(factor=6, ulps=1)
+"""For a module that is fed the reference's own inputs: nothing but its own rounding counts. (240
+models: no output beyond 0.67 of it.)"""
 
 RUN = Criterion(factor=4, ulps=8)
 """For an output of the whole run. The two runs drift apart before the module is reached; and on a
 tap with few elements (T = 1, or the logits) the reference's worst error can be near zero by luck.
+(240 models: no output beyond 0.70 of it, no .tflite's logits beyond 0.33.)
 """
 
 

@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
-from signbart_port import h5, kinds, transfer
-from signbart_port.config import SignBartConfig
+from signbart_port import h5, transfer
 from signbart_port.errors import PortError
-from signbart_port.kinds import ModelKind
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity import weights as weights_of
 from signbart_port.parity.compare import LOGITS, Floats, Truth, largest_difference
 from signbart_port.parity.inputs import Inputs
+from signbart_port.parity.opened import Opened, open_pair
 from signbart_port.parity.proof import Isolation, Record, Recorded, judge
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report, Weights
 from signbart_port.parity.search import Search
 from signbart_port.parity.tolerances import UNMEASURED, Precision
 from signbart_port.quiet import quiet
-from signbart_port.resolve import Options, Resolved
-from signbart_port.source import Source, open_source
-from signbart_port.tflite import flatbuffer
+from signbart_port.resolve import Options
+from signbart_port.tflite import weights as tflite_weights
 from signbart_port.tflite.run import run as run_tflite
-from signbart_port.transfer import Direction, Plan, WeightMapping
-from signbart_port.transfer.ops import Array
+from signbart_port.transfer import Direction
 
 FLOAT32 = Precision.FLOAT32
-_ORDER = list(ModelKind)  # the reference is the one nearer to the source
-
-
-@dataclass(frozen=True)
-class _Model:
-    """An opened file: exactly one of the three is there."""
-
-    path: Path
-    source: Source | None = None
-    keras: h5.KerasFile | None = None
-    tflite: flatbuffer.TFLiteFile | None = None
-
-    @property
-    def config(self) -> SignBartConfig | None:
-        if self.source:
-            return self.source.resolved.config
-        return self.keras.config if self.keras else None
-
-    @property
-    def precision(self) -> Precision:
-        return self.tflite.precision if self.tflite else Precision.FLOAT32
 
 
 def verify(
@@ -70,7 +45,7 @@ def verify(
     PortError for files that cannot be compared.
     """
     progress("Reading both files")
-    reference, candidate = _open(a, b, options, transfer.find(mapping))
+    reference, candidate = open_pair(a, b, options, transfer.find(mapping))
     inputs = _common_inputs(reference, candidate)
     with ExitStack() as stack:
         torch_reference, torch_candidate = (
@@ -100,44 +75,19 @@ def verify(
             weights=weights,
             finder=_search(reference, inputs, isolation) if precision is FLOAT32 else None,
         )
-    notes = tuple(
-        f"{model.path}: {note}"
-        for model in (reference, candidate)
-        if model.source
-        for note in (f"config: {model.source.resolved.origin}", *model.source.resolved.notes)
-    )
     return replace(
-        report, placed=reference.source.placed() if reference.source else (), notes=notes
+        report,
+        placed=reference.source.placed() if reference.source else (),
+        notes=(*reference.notes(), *candidate.notes()),
     )
 
 
-def _open(
-    a: str | Path, b: str | Path, options: Options, mapping: WeightMapping
-) -> tuple[_Model, _Model]:
-    paths = sorted(
-        ((kinds.kind_of(path), Path(path)) for path in (a, b)), key=lambda p: _ORDER.index(p[0])
-    )
-    fallback: Resolved | None = None
-    models: list[_Model] = []
-    for kind, path in reversed(paths):  # a checkpoint last: it may need the other file's config
-        if kind is ModelKind.TFLITE:
-            models.insert(0, _Model(path, tflite=flatbuffer.read(path)))
-        elif kind is ModelKind.KERAS:
-            file = h5.read(path)
-            fallback = Resolved(file.config, f"config of {path.name}")
-            models.insert(0, _Model(path, keras=file))
-        else:
-            source = open_source(path, options, mapping, fallback)
-            models.insert(0, _Model(path, source=source))
-    return models[0], models[1]
-
-
-def _common_inputs(reference: _Model, candidate: _Model) -> Inputs:
+def _common_inputs(reference: Opened, candidate: Opened) -> Inputs:
     """Inputs that both models take.
 
     Raises PortError where there are none.
     """
-    sizes = [_interface(model) for model in (reference, candidate)]
+    sizes = [model.interface for model in (reference, candidate)]
     for what, ours, theirs in zip(("joints", "labels"), *sizes, strict=True):
         if ours != theirs:
             raise PortError(
@@ -155,43 +105,24 @@ def _common_inputs(reference: _Model, candidate: _Model) -> Inputs:
     return parity_inputs.make(sizes[0][0], frames)
 
 
-def _weights(reference: _Model, candidate: _Model) -> Weights | None:
-    """Every weight of two files that show them, bit for bit, in the reference's names."""
-    expected, got = _keras_tensors(reference), _keras_tensors(candidate)
-    plan = _plan(reference)
-    if expected is None or got is None or plan is None:
+def _weights(reference: Opened, candidate: Opened) -> Weights | None:
+    """Every weight of two files that show them: bit for bit, or as a .tflite's type rounds it."""
+    expected, got, plan = reference.keras_tensors, candidate.keras_tensors, reference.plan
+    if expected is None or plan is None or reference.config is None:
         return None
-    compared = weights_of.compare(
-        plan, dict(transfer.apply(plan, Direction.KERAS_TO_TORCH, expected)), got
-    )
+    if candidate.tflite is not None:
+        compared = tflite_weights.compare(candidate.tflite, reference.config, expected)
+    elif got is None:
+        return None
+    else:
+        named = dict(transfer.apply(plan, Direction.KERAS_TO_TORCH, expected))
+        compared = weights_of.compare(plan, named, got)
     rounded = weights_of.rounded(reference.source.checkpoint) if reference.source else ()
     return replace(compared, rounded=rounded)
 
 
-def _plan(model: _Model) -> Plan | None:
-    if model.source:
-        return model.source.plan
-    return transfer.plan(transfer.load(), model.keras.config.sizes()) if model.keras else None
-
-
-def _keras_tensors(model: _Model) -> Mapping[str, Array] | None:
-    """The weights under Keras' names and in its order of dimensions: views, where possible."""
-    if model.source:
-        source = model.source
-        tensors = source.checkpoint.tensors
-        return dict(transfer.apply(source.plan, Direction.TORCH_TO_KERAS, tensors))
-    return model.keras.tensors if model.keras else None
-
-
-def _interface(model: _Model) -> tuple[int, int]:
-    if model.tflite:
-        return model.tflite.joints, model.tflite.labels
-    assert model.config is not None
-    return model.config.keypoints, model.config.num_labels
-
-
 def _truth(
-    model: _Model, torch_run: TorchRun | None, inputs: Inputs
+    model: Opened, torch_run: TorchRun | None, inputs: Inputs
 ) -> tuple[Truth, Sequence[str]]:
     """The reference's outputs, and the taps that it has."""
     if torch_run is not None:
@@ -219,7 +150,7 @@ def _keras_truth(file: h5.KerasFile, inputs: Inputs) -> tuple[Recorded, Sequence
 
 
 def _runs(
-    model: _Model,
+    model: Opened,
     torch_run: TorchRun | None,
     inputs: Inputs,
     reference: TorchRun | None,
@@ -245,13 +176,9 @@ def _replay(torch_run: TorchRun, record: Record) -> None:
         record(tap, output)
 
 
-def _search(reference: _Model, inputs: Inputs, isolation: Isolation | None) -> Search | None:
+def _search(reference: Opened, inputs: Inputs, isolation: Isolation | None) -> Search | None:
     """How to find the cause of a failure, where the reference shows its weights."""
+    if reference.config is None:
+        return None
     calls = isolation.calls if isolation else ()
-    if (source := reference.source) is not None:
-        return Search(source.resolved.config, source.tensors_of_reference, inputs, calls)
-    if (keras := reference.keras) is not None:
-        own = transfer.plan(transfer.load(), keras.config.sizes())
-        back = partial(transfer.apply, own, Direction.KERAS_TO_TORCH, keras.tensors)
-        return Search(keras.config, lambda: dict(back()), inputs, calls)
-    return None
+    return Search(reference.config, reference.tensors_of_reference, inputs, calls)

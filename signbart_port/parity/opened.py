@@ -1,0 +1,106 @@
+"""The two files of a comparison, opened, and what each of them can show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from signbart_port import h5, kinds, transfer
+from signbart_port.config import SignBartConfig
+from signbart_port.kinds import ModelKind
+from signbart_port.parity.tolerances import Precision
+from signbart_port.resolve import Options, Resolved
+from signbart_port.source import Source, open_source
+from signbart_port.tflite import flatbuffer
+from signbart_port.transfer import Direction, Plan, WeightMapping
+from signbart_port.transfer.ops import Array
+
+_ORDER = list(ModelKind)  # the reference is the one nearer to the source
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An opened file: exactly one of the three is there."""
+
+    path: Path
+    source: Source | None = None
+    keras: h5.KerasFile | None = None
+    tflite: flatbuffer.TFLiteFile | None = None
+
+    @property
+    def config(self) -> SignBartConfig | None:
+        if self.source:
+            return self.source.resolved.config
+        return self.keras.config if self.keras else None
+
+    @property
+    def precision(self) -> Precision:
+        return self.tflite.precision if self.tflite else Precision.FLOAT32
+
+    @property
+    def interface(self) -> tuple[int, int]:
+        """How many keypoints it takes, and how many labels it tells."""
+        if self.tflite:
+            return self.tflite.joints, self.tflite.labels
+        assert self.config is not None
+        return self.config.keypoints, self.config.num_labels
+
+    @property
+    def plan(self) -> Plan | None:
+        """How its weights are placed; None for a .tflite."""
+        if self.source:
+            return self.source.plan
+        return transfer.plan(transfer.load(), self.keras.config.sizes()) if self.keras else None
+
+    @property
+    def keras_tensors(self) -> Mapping[str, NDArray[Any]] | None:
+        """The weights under Keras' names and in its order of dimensions: views, where possible."""
+        if self.source:
+            source = self.source
+            tensors = source.checkpoint.tensors
+            return dict(transfer.apply(source.plan, Direction.TORCH_TO_KERAS, tensors))
+        return self.keras.tensors if self.keras else None
+
+    def tensors_of_reference(self) -> Mapping[str, Array]:
+        """The weights under the names of `pt_reference`; none for a .tflite."""
+        if self.source:
+            return self.source.tensors_of_reference()
+        if self.keras is None or self.plan is None:
+            return {}
+        return dict(transfer.apply(self.plan, Direction.KERAS_TO_TORCH, self.keras.tensors))
+
+    def notes(self) -> tuple[str, ...]:
+        """Where its config comes from, for a person."""
+        if self.source is None:
+            return ()
+        resolved = self.source.resolved
+        return tuple(f"{self.path}: {n}" for n in (f"config: {resolved.origin}", *resolved.notes))
+
+
+def open_pair(
+    a: str | Path, b: str | Path, options: Options, mapping: WeightMapping
+) -> tuple[Opened, Opened]:
+    """The reference and the candidate: the one nearer to PyTorch comes first, else `a`.
+
+    Raises PortError where one cannot be read.
+    """
+    paths = sorted(
+        ((kinds.kind_of(path), Path(path)) for path in (a, b)), key=lambda p: _ORDER.index(p[0])
+    )
+    fallback: Resolved | None = None
+    models: list[Opened] = []
+    for kind, path in reversed(paths):  # a checkpoint last: it may need the other file's config
+        if kind is ModelKind.TFLITE:
+            models.insert(0, Opened(path, tflite=flatbuffer.read(path)))
+        elif kind is ModelKind.KERAS:
+            file = h5.read(path)
+            fallback = Resolved(file.config, f"config of {path.name}")
+            models.insert(0, Opened(path, keras=file))
+        else:
+            source = open_source(path, options, mapping, fallback)
+            models.insert(0, Opened(path, source=source))
+    return models[0], models[1]
