@@ -11,7 +11,8 @@ from signbart_port.checkpoint import NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.errors import PortError
 from signbart_port.kinds import ModelKind
-from signbart_port.resolve import Options, resolve
+from signbart_port.planning import unmapped
+from signbart_port.resolve import Options, on_other_names, resolve
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ def _checkpoint(path: Path) -> Inspection:
         config, note, notes = resolved.config.model_dump(), resolved.origin, resolved.notes
     except PortError as error:
         note = error.what if error.path == path else str(error)
+    if strange := unmapped(checkpoint, mapping):
+        count = f"{len(strange)} of {len(checkpoint.tensors)} names are not SignBART's"
+        notes += (f"{count}. {on_other_names(path, mapping)}",)
     return Inspection(
         path=path,
         kind=ModelKind.CHECKPOINT,

@@ -6,6 +6,7 @@ In order: the file or name the user gives, a config stored in the checkpoint, `m
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from signbart_port.checkpoint import Checkpoint
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError
 from signbart_port.transfer import WeightMapping, sizes_from_shapes
+from signbart_port.transfer import load as load_mapping
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,14 @@ class Resolved:
     notes: tuple[str, ...] = ()
 
 
+def on_other_names(path: str | Path, mapping: WeightMapping) -> str:
+    """What to do about a checkpoint with names that `mapping` does not know."""
+    command = f"signbart-port plan {shlex.quote(str(path))}"
+    if mapping.path == load_mapping().path:
+        return f"Write a mapping: {command}"
+    return f"See the whole plan: {command} --mapping {shlex.quote(str(mapping.path))}"
+
+
 _HEADS = ("encoder_attention_heads", "decoder_attention_heads")
 _SETTLED_BY_SHAPES = "--sizes-from-checkpoint"
 
@@ -74,7 +84,7 @@ def resolve(
         raise PortError(
             checkpoint.path,
             f"holds no tensor of a SignBART (first: {next(iter(shapes))})",
-            "Give the checkpoint of a SignBART",
+            f"Is it one under other names? {on_other_names(checkpoint.path, mapping)}",
         )
     if (name := options.config) is not None:
         stated = _stated(lambda override: configs.find(name, override), name, options)

@@ -309,9 +309,10 @@ def test_one_damaged_tensor_does_not_change_what_is_found(checkpoint):
 def test_a_checkpoint_of_another_model(checkpoint):
     other = {"conv1.weight": np.zeros((64, 3, 7, 7), np.float32)}
     for options in (Options(), Options(config="lsa-64"), Options(heads=16, joints=(1,))):
-        assert refused(checkpoint(other), options) == (
-            "holds no tensor of a SignBART (first: conv1.weight). Give the checkpoint of a SignBART"
-        )
+        said = refused(checkpoint(other), options)
+        what, _, hint = said.partition(". ")
+        assert what == "holds no tensor of a SignBART (first: conv1.weight)"
+        assert "Write a mapping: signbart-port plan " in hint
 
 
 def test_a_mapping_with_a_size_that_no_config_has(tmp_path, checkpoint):

@@ -84,7 +84,7 @@ def _margins(axes: Axes, study: dict[str, Any], faults: dict[str, Any]) -> None:
         color=HONEST,
         fill=True,
         alpha=0.75,
-        label=f"right models: {honest['outputs']:,} outputs of {study['models']}",
+        label=f"right models: {honest['outputs']:,} outputs of {study['models']} models",
     )
     margins = np.array([f["margin"] for f in faults["faults"] if f["margin"] is not None])
     made, _ = np.histogram(np.minimum(margins, edges[-2]), edges)

@@ -21,17 +21,22 @@ def find(
     """The module to blame for a failed proof; None where nothing failed.
 
     Rows come in the order in which modules end, so the first that fails has no failed module in it.
-    One that is wrong when fed the reference's own inputs is wrong itself. Where none is, but a
-    tensor differs, that tensor's module is. Where neither is, the first wrong output of the run
-    tells; unless every module passed alone: then what is wrong lies between them, and it is the
-    whole model that is blamed.
+    One that is wrong when fed the reference's own inputs is wrong itself, or the module in it that
+    has a wrong tensor (too little wrong to be seen alone). Where none is, but a tensor differs,
+    that tensor's module is. Where neither is, the first wrong output of the run tells; unless every
+    module passed alone: then what is wrong lies between them, and it is the whole model that is
+    blamed.
     """
+    differing = [tensor.module for tensor in weights.differing] if weights else []
     row = _first_failed(alone.rows()) if alone else None
     if alone and row:
+        inside = next((m for m in differing if m.startswith(f"{row.module}.")), None)
+        if inside and row.module not in differing:
+            return Blame(inside, Evidence.WEIGHTS, row)
         return Blame(row.module, Evidence.ISOLATED, row, _cause(finder, alone, row))
     row = _first_failed(chained.rows())
-    if weights and weights.differing:
-        return Blame(weights.differing[0].module, Evidence.WEIGHTS, row)
+    if differing:
+        return Blame(differing[0], Evidence.WEIGHTS, row)
     if row is None:
         return None
     logits = next(r for r in chained.rows() if r.tap == LOGITS)

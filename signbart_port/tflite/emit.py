@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from signbart_port import h5, kinds, output, transfer
+from signbart_port import h5, kinds, output
 from signbart_port.config import SignBartConfig
 from signbart_port.data.preprocessing import MOST_FRAMES
 from signbart_port.errors import PortError, ProofError
-from signbart_port.parity.compare import LOGITS, Floats, largest_difference
-from signbart_port.parity.inputs import make_for
-from signbart_port.parity.proof import Recorded, judge
+from signbart_port.parity.compare import LOGITS, largest_difference
+from signbart_port.parity.inputs import Inputs, make_for
+from signbart_port.parity.proof import Record, Recorded, judge
 from signbart_port.parity.report import Report
 from signbart_port.parity.tolerances import Precision
 from signbart_port.quiet import quiet
-from signbart_port.tflite import flatbuffer
+from signbart_port.tflite import flatbuffer, weights
+from signbart_port.tflite.graph import GraphProof, with_graph
 from signbart_port.tflite.run import Run, run
-
-_BYTES = {Precision.FLOAT32: 4, Precision.FLOAT16: 2, Precision.DYNAMIC: 1}
 
 _VARIABLE_OPERATORS = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
 
@@ -86,27 +86,24 @@ def to_tflite(
     if not 1 <= frames <= longest:
         raise PortError(path, f"takes 1 to {longest} frames, not {frames}", "Give another --frames")
     checked = sorted({1, min(17, longest), frames, longest}) if dynamic_frames else [frames]
-    with output.replacing(out, force=force, inputs=(path,)) as temp:
+    clips = {n: make_for(file.config, n) for n in checked}
+    with output.replacing(out, force=force, inputs=(path,)) as temp, quiet():
         progress("Importing TensorFlow")
-        with quiet():
-            from signbart_port.keras_model.weights import build
+        from signbart_port.keras_model.weights import build
 
-            progress("Running Keras")
-            model = build(file)
-            truths = {n: _truth(file, model, n) for n in checked}
-            progress("Converting")
-            temp.write_bytes(_converted(model, quantization, None if dynamic_frames else frames))
+        progress("Running Keras")
+        model, exact = build(file), build(file, "float64")
+        truths = {n: _truth(model, exact, inputs) for n, inputs in clips.items()}
+        progress("Converting")
+        temp.write_bytes(_converted(model, quantization, None if dynamic_frames else frames))
         progress("Running the file")
         try:
             emitted = flatbuffer.read(temp)
-            _refuse_wrong_graph(path, emitted, file.config, quantization)
-            runs = {n: run(temp, make_for(file.config, n)) for n in checked}
+            _refuse_wrong_graph(path, emitted, quantization)
+            runs = {n: run(temp, inputs) for n, inputs in clips.items()}
+            reports = _proof((path.name, out.name), file, exact, emitted, clips, truths, runs)
         except PortError as error:  # the input is good: what the converter made of it is not
             raise ProofError(f"{path}: the .tflite made of it {error.what}") from None
-        reports = tuple(
-            _judge((path.name, out.name), truths[n], file.config, n, runs[n], quantization)
-            for n in checked
-        )
         for report in reports:
             if not report.passed:
                 raise ProofError(f"{path}: the .tflite is NOT EQUAL, {report.verdict()}")
@@ -132,15 +129,12 @@ def _known(quantization: Quantization | str) -> Quantization:
         ) from None
 
 
-def _truth(file: h5.KerasFile, model: Any, frames: int) -> Recorded:
+def _truth(model: Any, exact: Any, inputs: Inputs) -> Recorded:
     """Keras in float64, and how far Keras in float32 is from it."""
-    from signbart_port.keras_model.weights import build
-
-    inputs = make_for(file.config, frames)
-    float64: Floats = np.asarray(
-        build(file, "float64")(inputs.keypoints, inputs.attention_mask, training=False)
+    float32, float64 = (
+        np.asarray(m(inputs.keypoints, inputs.attention_mask, training=False))
+        for m in (model, exact)
     )
-    float32 = np.asarray(model(inputs.keypoints, inputs.attention_mask, training=False))
     noise = largest_difference(float32, float64, inputs.classified)
     return Recorded({LOGITS: float64}, {LOGITS: noise})
 
@@ -174,10 +168,7 @@ def _converted(model: Any, quantization: Quantization, frames: int | None) -> by
 
 
 def _refuse_wrong_graph(
-    path: Path,
-    emitted: flatbuffer.TFLiteFile,
-    config: SignBartConfig,
-    quantization: Quantization,
+    path: Path, emitted: flatbuffer.TFLiteFile, quantization: Quantization
 ) -> None:
     """What a converter may do wrong without an error: see that it did not."""
     wrong = [o for o in emitted.ops if o.startswith("custom:") or o in _VARIABLE_OPERATORS]
@@ -187,27 +178,41 @@ def _refuse_wrong_graph(
         raise ProofError(
             f"{path}: asked for {quantization.value}, the converter wrote {emitted.precision.value}"
         )
-    positions = config.max_position_embeddings - (emitted.frames or 0)
-    parameters = transfer.plan(transfer.load(), config.sizes()).parameters
-    used = parameters - 2 * positions * config.d_model
-    stored = sum(constant.bytes for constant in emitted.constants)
-    if stored < 0.9 * used * _BYTES[emitted.precision]:
-        raise ProofError(f"{path}: the converter kept {stored:,} bytes of {used:,} weights")
 
 
-def _judge(
+def _proof(
     names: tuple[str, str],
-    truth: Recorded,
-    config: SignBartConfig,
-    frames: int,
-    result: Run,
-    quantization: Quantization,
-) -> Report:
-    return judge(
-        names,
-        truth,
-        [LOGITS],
-        make_for(config, frames),
-        lambda record: record(LOGITS, result.logits),
-        quantization.precision,
-    )
+    file: h5.KerasFile,
+    exact: Any,
+    emitted: flatbuffer.TFLiteFile,
+    clips: Mapping[int, Inputs],
+    truths: Mapping[int, Recorded],
+    runs: Mapping[int, Run],
+) -> tuple[Report, ...]:
+    """The weights that the file has, what it computes, and where they are rounded its graph.
+
+    A report for each number of frames. `exact`, the Keras model in float64, is given other weights.
+    """
+    compared = weights.compare(emitted, file.config, file.tensors)
+    reports = {
+        n: judge(
+            names,
+            truths[n],
+            [LOGITS],
+            inputs,
+            partial(_record, runs[n]),
+            emitted.precision,
+            weights=compared,
+        )
+        for n, inputs in clips.items()
+    }
+    if emitted.precision is not Precision.FLOAT32:
+        graph = GraphProof(emitted, file.config, file.tensors, exact)
+        for n, inputs in clips.items():
+            row = graph.row(inputs, truths[n].noise[LOGITS], runs[n].logits)
+            reports[n] = with_graph(reports[n], row)
+    return tuple(reports.values())
+
+
+def _record(result: Run, record: Record) -> None:
+    record(LOGITS, result.logits)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -99,19 +101,31 @@ def read(path: str | Path) -> TFLiteFile:
     Raises PortError for anything else.
     """
     path = Path(path)
+    with opened(path) as model:
+        return _describe(path, path.stat().st_size, model)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The object tree (`schema.ModelT`) of a .tflite.
+
+    The one boundary to the format: whatever goes wrong inside leaves as a PortError.
+    """
     kinds.expect(path, kinds.ModelKind.TFLITE)
-    size = path.stat().st_size
-    if size > _LARGEST:
+    if (size := path.stat().st_size) > _LARGEST:
         raise PortError(path, f"has {size:,} bytes, more than a .tflite can")
-    data = path.read_bytes()
     try:
-        model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
-        return _describe(path, size, model)
+        yield parsed(path.read_bytes())
     except PortError:
         raise
     except Exception as error:  # whatever damaged offsets provoke in the flatbuffer reader
         what = f"is damaged or truncated ({type(error).__name__})"
         raise PortError(path, what, "Copy or convert it again") from None
+
+
+def parsed(data: bytes) -> Any:
+    """The object tree of a .tflite's bytes."""
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
 
 
 def _describe(path: Path, size: int, model: Any) -> TFLiteFile:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from statistics import median
 
@@ -24,13 +25,14 @@ _TIMED_RUNS = 30
 
 @dataclass(frozen=True)
 class Run:
-    """Logits (N, labels), and the median time of one clip on one thread, in milliseconds."""
+    """Logits (N, labels), and the median time of one clip on one thread, in milliseconds (NaN where
+    it was not measured)."""
 
     logits: NDArray[np.float32]
     milliseconds: float
 
 
-def run(path: str | Path, inputs: Inputs) -> Run:
+def run(path: str | Path, inputs: Inputs, *, timed: bool = True) -> Run:
     """Run every clip, one at a time.
 
     Raises PortError where the interpreter refuses the file.
@@ -40,7 +42,7 @@ def run(path: str | Path, inputs: Inputs) -> Run:
         child.save_inputs(folder, inputs)
         try:
             process = subprocess.run(
-                child.command(__name__, Path(path).resolve(), folder),
+                child.command(__name__, Path(path).resolve(), folder, str(int(timed))),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -57,7 +59,7 @@ def run(path: str | Path, inputs: Inputs) -> Run:
         return Run(np.load(folder / "logits.npy"), milliseconds)
 
 
-def _main(path: str, folder: Path) -> None:
+def _main(path: str, folder: Path, timed: bool) -> None:
     child.limit_memory(_IMPORT_BYTES + 20 * Path(path).stat().st_size)
     from ai_edge_litert.interpreter import Interpreter
 
@@ -69,12 +71,12 @@ def _main(path: str, folder: Path) -> None:
     ]
     np.save(folder / "logits.npy", np.concatenate([runner(**clip)["logits"] for clip in clips]))
     times = []
-    for _ in range(_TIMED_RUNS):
+    for _ in range(_TIMED_RUNS if timed else 0):
         start = time.perf_counter()
         runner(**clips[0])
         times.append(time.perf_counter() - start)
-    (folder / "time.json").write_text(json.dumps(1e3 * median(times)))
+    (folder / "time.json").write_text(json.dumps(1e3 * median(times or [nan])))
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], Path(sys.argv[2]))
+    _main(sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "1")

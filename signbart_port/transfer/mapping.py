@@ -23,6 +23,7 @@ from signbart_port.transfer.ops import OPS, Op
 
 SCHEMA = 1
 _OWN = "signbart"
+_LARGEST_START = 1000
 _PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
 
 
@@ -43,14 +44,23 @@ class Size:
 
 @dataclass(frozen=True)
 class Axis:
-    """What a placeholder stands for: `values`, or the numbers below the size called `range`."""
+    """What a placeholder stands for: `values`, or as many numbers as the size called `range`.
+
+    In PyTorch these count from `start`, in Keras from 0.
+    """
 
     values: tuple[str, ...] = ()
     range: str = ""
+    start: int = 0
     line: int = 0
 
     def expand(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
-        return tuple(str(i) for i in range(sizes[self.range])) if self.range else self.values
+        if not self.range:
+            return self.values
+        return tuple(str(self.start + i) for i in range(sizes[self.range]))
+
+    def in_keras(self, value: str) -> str:
+        return str(int(value) - self.start) if self.range else value
 
 
 @dataclass(frozen=True)
@@ -120,10 +130,14 @@ class WeightMapping:
                 )
 
     def expand(self, pattern: str, sizes: Mapping[str, int]) -> Iterator[dict[str, str]]:
-        """Every assignment of the placeholders of `pattern`, in order."""
+        """Every assignment of the placeholders of `pattern`, in order, as PyTorch counts."""
         names = list(dict.fromkeys(_PLACEHOLDER.findall(pattern)))
         for values in product(*(self.axes[name].expand(sizes) for name in names)):
             yield dict(zip(names, values, strict=True))
+
+    def in_keras(self, values: Mapping[str, str]) -> dict[str, str]:
+        """The same assignment as Keras counts."""
+        return {name: self.axes[name].in_keras(value) for name, value in values.items()}
 
 
 def load(path: str | Path | None = None) -> WeightMapping:
@@ -201,8 +215,11 @@ class _Reader:
         if not isinstance(axes[name], dict):
             return Axis(values=self.texts(axes, name))
         block = self.block(axes, name)
-        self.keys(block, required={"range"})
-        return Axis(range=self.text(block, "range"), line=block.line)
+        self.keys(block, required={"range"}, optional={"from"})
+        start = block.get("from", 0)
+        if type(start) is not int or not 0 <= start <= _LARGEST_START:
+            raise self.wrong(block, "from", f"from must be a small number, got {printable(start)}")
+        return Axis(range=self.text(block, "range"), start=start, line=block.line)
 
     def leaf(self, leaf: Any) -> Leaf:
         self.keys(leaf, required={"keras", "dims"}, optional={"torch", "op"})

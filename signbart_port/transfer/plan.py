@@ -51,6 +51,10 @@ class Plan:
     ignored_torch: Mapping[str, str]
     ignored_keras: Mapping[str, str]
 
+    def torch_names(self) -> set[str]:
+        """The PyTorch tensors that a rule uses or lets go."""
+        return {transfer.torch for transfer in self.transfers} | self.ignored_torch.keys()
+
     @property
     def parameters(self) -> int:
         """How many values the transfers carry."""
@@ -69,7 +73,7 @@ def plan(mapping: WeightMapping, sizes: Mapping[str, int]) -> Plan:
         transfers=tuple(
             Transfer(
                 torch=torch,
-                keras=f"{rule.keras}/{leaf.keras}".format(**values),
+                keras=f"{rule.keras}/{leaf.keras}".format(**mapping.in_keras(values)),
                 op=leaf.op,
                 torch_shape=(shape := tuple(rule.dims[dim].of(sizes) for dim in leaf.dims)),
                 keras_shape=leaf.op.keras_shape(shape),
@@ -83,7 +87,7 @@ def plan(mapping: WeightMapping, sizes: Mapping[str, int]) -> Plan:
             for values in mapping.expand(ignored.match, sizes)
         },
         ignored_keras={
-            ignored.match.format(**values): ignored.why
+            ignored.match.format(**mapping.in_keras(values)): ignored.why
             for ignored in mapping.ignored_keras
             for values in mapping.expand(ignored.match, sizes)
         },
@@ -96,7 +100,8 @@ def _torch_names(
     for rule in mapping.rules:
         for values in mapping.expand(rule.torch, sizes):
             for leaf in rule.leaves:
-                yield rule, leaf, values, f"{rule.torch}.{leaf.torch}".format(**values)
+                name = f"{rule.torch}.{leaf.torch}" if leaf.torch else rule.torch
+                yield rule, leaf, values, name.format(**values)
 
 
 def sizes_from_shapes(mapping: WeightMapping, shapes: Mapping[str, Shape]) -> dict[str, int]:
@@ -115,7 +120,8 @@ def sizes_from_shapes(mapping: WeightMapping, shapes: Mapping[str, Shape]) -> di
         if name not in shapes:
             continue
         for axis in ranges.keys() & values.keys():
-            layers[ranges[axis]] = max(layers[ranges[axis]], int(values[axis]) + 1)
+            index = int(mapping.axes[axis].in_keras(values[axis]))
+            layers[ranges[axis]] = max(layers[ranges[axis]], index + 1)
         if len(shapes[name]) == len(leaf.dims):
             for dim, length in zip(leaf.dims, shapes[name], strict=True):
                 size = rule.dims[dim]

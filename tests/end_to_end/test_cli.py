@@ -43,6 +43,7 @@ def program(*arguments: object) -> subprocess.CompletedProcess[str]:
         ("tflite --help", "--quantization"),
         ("verify --help", "--every-module"),
         ("inspect --help", "--tensors"),
+        ("plan --help", "--mapping"),
     ],
 )
 def test_help_imports_no_framework(arguments: str, says: str) -> None:

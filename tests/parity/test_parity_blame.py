@@ -66,6 +66,8 @@ def test_nothing_is_wrong() -> None:
         ({"part.inner": 1}, {"other[1]": 1}, ONE_WRONG, "other", Evidence.ISOLATED),
         ({}, {"drop:2": np.nan}, None, "drop", Evidence.ISOLATED),
         ({}, {"part": None}, None, "part", Evidence.ISOLATED),  # it gave no output
+        # The wrong tensor is in it, and does too little to fail its own module.
+        ({}, {"part": 1}, ONE_WRONG, "part.inner", Evidence.WEIGHTS),
         # No output shows it, or only later ones do.
         ({}, {}, ONE_WRONG, "part.inner", Evidence.WEIGHTS),
         ({"drop": 1, LOGITS: 1}, {}, ONE_WRONG, "part.inner", Evidence.WEIGHTS),

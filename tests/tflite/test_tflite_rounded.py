@@ -50,6 +50,6 @@ def test_a_wrong_model_is_refused(
 
     monkeypatch.setattr(emit, "_converted", of_another)
     out = tmp_path / "model.tflite"
-    with pytest.raises(ProofError, match="is NOT EQUAL, first wrong output: logits"):
+    with pytest.raises(ProofError, match="is NOT EQUAL, "):
         emit.to_tflite(sample, out, quantization=mode)
     assert not list(tmp_path.iterdir())

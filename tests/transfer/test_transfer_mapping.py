@@ -12,6 +12,7 @@ from signbart_port import config as configs
 from signbart_port import transfer
 from signbart_port.errors import PortError
 from signbart_port.transfer import Code, Direction, check
+from signbart_port.transfer.mapping import names
 
 CONFIG = small_config()
 TO_KERAS = Direction.TORCH_TO_KERAS
@@ -78,6 +79,10 @@ NOT_A_MAPPING = {
     "axis is null": ("xy: [proj_x1, proj_y1]", "xy:", "xy must be a list of names, got None"),
     "axis key": ("{range: encoder_layers}", "{rnage: encoder_layers}", "unknown key 'rnage'; kno"),
     "axis is empty": ("{range: encoder_layers}", "{}", "missing range"),
+    "axis from text": ("encoder_layers}", "encoder_layers, from: a}", "from must be a small numb"),
+    "axis from true": ("encoder_layers}", "encoder_layers, from: true}", "from must be a small"),
+    "axis from -1": ("encoder_layers}", "encoder_layers, from: -1}", "from must be a small numb"),
+    "axis from far": ("encoder_layers}", "encoder_layers, from: 1001}", "from must be a small n"),
     "axis number": ("{range: encoder_layers}", "{range: 2}", "range must be a name, got 2"),
     "no reason": (WHY, "{match: loss_fn.weight}", "missing why"),
     "empty reason": (WHY, "{match: loss_fn.weight, why: ''}", "why must be a name, got"),
@@ -246,6 +251,43 @@ def test_both_sides_may_have_names_of_their_own(mutated):
         ("classification_head.out_proj.weight", "head/fc/kernel", line),
         ("classification_head.out_proj.bias", "head/fc/bias", line),
     ]
+
+
+def test_pytorch_may_count_layers_from_another_number_than_keras(mutated):
+    path, _ = mutated("dec: {range: decoder_layers}", "dec: {range: decoder_layers, from: 1}")
+    line = "{match: 'decoder/layers.{dec}/scale', why: a buffer}"
+    path.write_text(path.read_text().replace("  torch:\n    - {match", f"  keras:\n    - {line}\n"
+                                             "  torch:\n    - {match"))  # fmt: skip
+    plan = transfer.plan(transfer.load(path), CONFIG.sizes())
+    own = {t.keras: t.torch for t in plan_of(CONFIG).transfers}
+    for t in plan.transfers:
+        layer = t.torch.split(".")[2] if t.torch.startswith("decoder.layers.") else None
+        if layer is None:
+            assert own[t.keras] == t.torch
+        else:
+            assert own[t.keras] == t.torch.replace(f"layers.{layer}", f"layers.{int(layer) - 1}")
+    assert {t.keras for t in plan.transfers} == own.keys()
+    assert list(plan.ignored_keras) == [
+        f"decoder/layers.{i}/scale" for i in range(CONFIG.decoder_layers)
+    ]
+    shapes = {t.torch: t.torch_shape for t in plan.transfers}
+    assert transfer.sizes_from_shapes(plan.mapping, shapes) == CONFIG.sizes()
+
+
+def test_a_mapping_is_found_by_name_or_file(tmp_path, monkeypatch):
+    assert names() == ("hf-bart", "signbart")
+    for name in names():
+        assert transfer.find(name).family == name
+    assert transfer.find(None) == transfer.find("signbart") == transfer.load()
+    monkeypatch.chdir(tmp_path)
+    text = transfer.load().path.read_text()
+    for file in ("mine.yaml", "mine"):
+        (tmp_path / file).write_text(text.replace("family: signbart", f"family: {file}"))
+        assert transfer.find(file).family == transfer.find(tmp_path / file).family == file
+    with pytest.raises(PortError, match=r"^bart: neither a file nor a mapping's name\. Known"):
+        transfer.find("bart")
+    with pytest.raises(PortError, match=r"^bart\.yaml: does not exist"):
+        transfer.find("bart.yaml")
 
 
 def test_a_mapping_knows_its_file():

@@ -1,0 +1,88 @@
+"""The graph of a .tflite against Keras, undisturbed by the rounding of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port import child
+from signbart_port.config import SignBartConfig
+from signbart_port.parity.compare import Row, absent
+from signbart_port.parity.compare import compare as compare_outputs
+from signbart_port.parity.inputs import Inputs
+from signbart_port.parity.proof import Recorded
+from signbart_port.parity.report import Blame, Evidence, Report
+from signbart_port.parity.tolerances import Precision
+from signbart_port.tflite.flatbuffer import TFLiteFile
+from signbart_port.tflite.matching import match
+from signbart_port.tflite.rewriting import Float32
+from signbart_port.tflite.run import run
+from signbart_port.tflite.widen import as_stored, stored, widened
+
+GRAPH = "graph"
+"""The tap of the logits that a file's graph gives with its weights as they are, none rounded."""
+
+
+class GraphProof:
+    """Keras in float64 with the weights that a file has, ready to be compared with its graph.
+
+    `tensors` are the weights, by path, of the Keras model that the file was made of. `model` is a
+    Keras model of `config` in float64: its weights are replaced; without one, one is built. What
+    remains unproven of a file that passes is LiteRT's rounding of activations to int8.
+    """
+
+    def __init__(
+        self,
+        file: TFLiteFile,
+        config: SignBartConfig,
+        tensors: Mapping[str, Float32],
+        model: Any = None,
+    ) -> None:
+        from signbart_port.keras_model import SignBart
+        from signbart_port.keras_model.layers import LAYER_NORM_EPSILON, LayerNorm
+        from signbart_port.keras_model.weights import assign
+
+        self._file, self._model = file, None
+        found = match(file, config, tensors)
+        if found.missing:
+            return
+        self._model = SignBart(config, dtype="float64") if model is None else model
+        assign(self._model, stored(found, config, tensors, file.precision).items())
+        for layer in self._model._flatten_layers():
+            if isinstance(layer, LayerNorm):
+                layer.epsilon = as_stored(LAYER_NORM_EPSILON, file.precision)
+
+    def row(self, inputs: Inputs, noise: float, logits: NDArray[np.float32] | None = None) -> Row:
+        """The verdict, by the criterion for float32.
+
+        `noise` is how far a float32 run of the original model is from float64. `logits` are those
+        of the file's own run, where there was one. A file that lacks a weight fails.
+        """
+        if self._model is None:
+            return absent(GRAPH)
+        expected = self._model(inputs.keypoints, inputs.attention_mask, training=False)
+        truth = Recorded({GRAPH: np.asarray(expected)}, {GRAPH: noise})
+        if logits is None or self._file.precision is Precision.DYNAMIC:
+            logits = self._logits(inputs)
+        return compare_outputs(GRAPH, logits, truth, inputs.classified)
+
+    def _logits(self, inputs: Inputs) -> NDArray[np.float32]:
+        if self._file.precision is not Precision.DYNAMIC:
+            return run(self._file.path, inputs, timed=False).logits
+        with child.blaming_scratch(), child.new_folder() as folder:
+            path = Path(folder) / "widened.tflite"
+            path.write_bytes(widened(self._file.path.read_bytes()))
+            return run(path, inputs, timed=False).logits
+
+
+def with_graph(report: Report, row: Row) -> Report:
+    """A report on a file's logits, with the verdict on its graph before them."""
+    blame = report.blame
+    if blame is None and not row.passed:
+        blame = Blame(row.module, Evidence.CHAINED, row)
+    return replace(report, rows=(row, *report.rows), blame=blame)

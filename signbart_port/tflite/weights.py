@@ -1,0 +1,50 @@
+"""Every weight of a Keras model among the constants of a .tflite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from signbart_port import transfer
+from signbart_port.config import SignBartConfig
+from signbart_port.errors import printable
+from signbart_port.parity.report import Weights
+from signbart_port.parity.tolerances import Precision
+from signbart_port.parity.weights import EXACT, difference
+from signbart_port.tflite.flatbuffer import TFLiteFile
+from signbart_port.tflite.matching import match
+from signbart_port.tflite.rewriting import Float32
+
+RULES = {
+    Precision.FLOAT32: EXACT,
+    Precision.FLOAT16: "rounded to float16, every one",
+    Precision.DYNAMIC: "within half a step of int8, or equal in every bit",
+}
+
+
+def compare(file: TFLiteFile, config: SignBartConfig, tensors: Mapping[str, Float32]) -> Weights:
+    """Hold a file's constants against the weights of a Keras model of `config`, `tensors` by path.
+
+    They are compared as the converter rewrites them (see `rewriting`), in the order of dimensions
+    that the file has. Raises PortError for a damaged file.
+    """
+    found = match(file, config, tensors)
+    plan = transfer.plan(transfer.load(), config.sizes())
+    differing = []
+    for weight in plan.transfers:
+        held = found.held.get(weight.keras)
+        if held is not None and held.wrong is not None:
+            differing.append(difference(weight, held.form.values, held.constant.real, held.wrong))
+    unread = 0  # the rows of the tables of positions that no frame of the file reads
+    if file.frames is not None:
+        tables = [tensor for path, tensor in tensors.items() if path.endswith("/embeddings")]
+        unread = sum(table[file.frames :].size for table in tables)
+    return Weights(
+        rule=RULES[file.precision],
+        tensors=len(plan.transfers),
+        values=plan.parameters - unread,
+        differing=tuple(differing),
+        missing=(
+            *(f"{path} {tensors[path].shape}" for path in found.missing),
+            *(f"a place for {printable(c.name)} {c.values.shape}" for c in found.extra),
+        ),
+    )

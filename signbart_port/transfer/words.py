@@ -1,0 +1,82 @@
+"""What a module's name says, whoever chose it: `attn.to_q` and `self_attn.q_proj` mean the same."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+Words = frozenset[str]
+
+# A meaning, and what people write for it. `final` is the norm after the feed-forward network; x is
+# what SignBART's encoder reads, y its decoder.
+_SPELLINGS = {
+    "encoder": "enc x",
+    "decoder": "dec y",
+    "self": "sa selfattn selfattention",
+    "cross": "ca src memory mem crossattn crossattention",
+    "attn": "att attention mha multihead sa ca selfattn selfattention crossattn crossattention",
+    "q": "query queries wq",
+    "k": "key keys wk",
+    "v": "value values val wv",
+    "out": "o output wo",
+    "ffn": "ff fc mlp feed feedforward linear lin positionwise pwff intermediate final",
+    "1": "up expand inner intermediate",
+    "2": "down contract outer",
+    "norm": "ln layernorm lnorm",
+    "final": "last",
+    "pos": "position positions positional pe wpe",
+    "embed": "emb embedding embeddings embeds",
+    "head": "classification classifier cls logits logit labels",
+    "x": "",
+    "y": "",
+}
+# Words that are anywhere, and tell nothing apart.
+_NOISE = (
+    "base block blocks core dense layer layers model module net network proj projection stack to w"
+    " weight weights forward wise"
+)
+
+_MEANINGS: dict[str, set[str]] = {word: set() for word in _NOISE.split()}
+for _meaning, _spellings in _SPELLINGS.items():
+    for _word in (_meaning, *_spellings.split()):
+        _MEANINGS.setdefault(_word, set()).add(_meaning)
+_LONG = sorted((word for word in _MEANINGS if len(word) > 3), key=len)
+_COMPOUND = re.compile("|".join(sorted(_MEANINGS, key=len, reverse=True)))
+
+
+def words(path: str, *, in_layer: bool = False) -> Words:
+    """The meanings in a module's path, and what is spelled in no known way as it is.
+
+    A part that is a number alone says nothing. `in_layer`, below a layer, the encoder is what
+    attention crosses to.
+    """
+    found: set[str] = set()
+    for part in path.split("."):
+        if not part.isdigit():
+            apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part).lower()
+            for token in re.findall(r"[^\W\d_]+|\d+", apart):
+                found |= _meanings(token)
+    if in_layer and "encoder" in found:
+        found = found - {"encoder"} | {"cross"}
+    return frozenset(found)
+
+
+def _meanings(token: str) -> set[str]:
+    if token in _MEANINGS:
+        return _MEANINGS[token]
+    parts = _COMPOUND.findall(token)  # encblock, qproj
+    if "".join(parts) == token:
+        return set().union(*(_MEANINGS[part] for part in parts))
+    near = difflib.get_close_matches(token, _LONG, n=1, cutoff=0.8) if len(token) > 3 else []
+    return _MEANINGS[near[0]] if near else {token}
+
+
+def similarity(said: Words, meant: Words) -> float:
+    """From 0 to 1: how well what a name says agrees with what is meant.
+
+    What it says and is not meant counts most; what it leaves unsaid, little.
+    """
+    shared = len(said & meant)
+    if not shared:
+        return 0.0
+    return (shared / len(said) + 0.3 * 2 * shared / (len(said) + len(meant))) / 1.3

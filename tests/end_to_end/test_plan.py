@@ -1,0 +1,296 @@
+"""The command `plan`, `--mapping` on the others, and the page that says how to write a mapping."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from forks import EVEN, FROM_ONE, SHORT, renamed
+from helpers import distinct_state_dict, plan_of, run_python, save_pth, small_config, state_dict
+from safetensors.numpy import save_file
+
+import signbart_port
+from signbart_port import transfer
+from signbart_port.cli import main
+from signbart_port.errors import PortError
+from signbart_port.inspect import inspect
+from signbart_port.planning import plan
+from signbart_port.transfer import Code
+
+CONFIG = small_config()
+DOCS = Path(__file__).parents[2] / "docs"
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line, in a folder of its own: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["signbart-port", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        printed = capsys.readouterr()
+        return int(end.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def fork(tmp_path: Path) -> Path:
+    """A checkpoint with other names, and nothing beside it."""
+    path = tmp_path / "fork.safetensors"
+    save_file(renamed(distinct_state_dict(CONFIG), SHORT), path)
+    return path
+
+
+def draft(printed: str) -> str:
+    """The mapping at the end of what `plan` prints."""
+    return printed[printed.index("schema: 1") :]
+
+
+def expected() -> dict[str, str]:
+    return {t.keras: SHORT(t.torch) for t in plan_of(CONFIG).transfers}
+
+
+def test_a_complete_plan(tmp_path: Path, run: Run) -> None:
+    loss = {"loss_fn.weight": np.ones(5, np.float32)}
+    save_pth(tmp_path / "model.pth", distinct_state_dict(CONFIG) | loss)
+    code, out, err = run("plan", "model.pth")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    rules = transfer.load().rules
+    assert sum(" tensors: " in line for line in lines) == len(rules)
+    for line in lines:
+        if found := re.search(r"(\d+) of (\d+) tensors: ", line):
+            assert found[1] == found[2] != "0"
+    folded = [line for line in lines if " -> " in line and " tensors: " not in line]
+    layers = [line for line in folded if "decoder.layers.{0..2}" in line]
+    assert len(folded) == 10 + 16 + 26 + 2 and len(layers) == 26
+    assert "encoder.embed_positions.weight 18×8 -> encoder/embed_positions/embeddings 18×8\n" in out
+    assert ".out_proj.weight 5×8 -> classification_head/out_proj/kernel 8×5, transpose\n" in out
+    assert re.search(r"left behind +loss_fn.weight: class weights of the training loss\n", out)
+    assert re.search(r"findings +none\n", out)
+    assert "joints 6" in out and "schema" not in out
+
+
+def test_the_way_of_a_fork_from_no_mapping_to_a_proof(run: Run, fork: Path) -> None:
+    code, out, err = run("plan", fork.name)
+    assert code == 2 and err.count("\n") == 1
+    assert err.startswith("signbart-port: fork.safetensors: MISSING projection.proj_x1.weight: ")
+    assert "signbart-port plan fork.safetensors --mapping my.yaml" in err
+    for name in distinct_state_dict(CONFIG):
+        last = CONFIG.decoder_layers - 1 if name.startswith("dec") else CONFIG.encoder_layers - 1
+        shown = re.sub(r"(layers)\.\d+", rf"\1.{{0..{last}}}", name)
+        assert f"MISSING {shown}: the mapping asks for it, and it is not there" in out
+        assert f"UNMAPPED {SHORT(shown)}: no rule of the mapping uses it" in out
+    Path("my.yaml").write_text(draft(out))
+
+    code, out, err = run("plan", fork.name, "--mapping", "my.yaml", "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["complete"] is True and told["findings"] == [] and told["suggestions"] is None
+    assert {t["keras"]: t["torch"] for t in told["transfers"]} == expected()
+    assert told["sizes"] == CONFIG.sizes() and told["unsettled"] == []
+
+    Path("fork.yaml").write_text(CONFIG.model_dump_json())
+    code, _, err = run("convert", fork.name, "--mapping", "my.yaml", "-q")
+    assert (code, err) == (0, "")
+    code, out, err = run("verify", fork.name, "fork.h5", "--mapping", "my.yaml", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["passed"] is True
+    assert json.loads(out)["weights"]["tensors"] == len(expected())
+
+
+def test_everything_that_a_mapping_lacks_is_said_with_a_rule_for_it(run: Run, fork: Path) -> None:
+    whole = draft(run("plan", fork.name)[1])
+    lacking = [line for line in whole.splitlines() if "fc1" in line or '"head"' in line]
+    assert len(lacking) == 3
+    Path("my.yaml").write_text("\n".join(s for s in whole.splitlines() if s not in lacking))
+    code, out, err = run("plan", fork.name, "--mapping", "my.yaml")
+    assert code == 2 and "Paste the suggested lines" in err
+    assert out[out.rindex("\nmodules:\n") :].splitlines()[2:] == lacking
+    Path("fork.yaml").write_text(CONFIG.model_dump_json())
+    with pytest.raises(PortError, match=r"See the whole plan: .* --mapping my\.yaml$"):
+        signbart_port.convert(fork.name, mapping="my.yaml")
+    found = {(f.code, f.name) for f in plan(fork.name, mapping="my.yaml").findings}
+    missing = {keras: torch for keras, torch in expected().items() if re.search("fc1|head", keras)}
+    assert found == {(Code.UNFILLED, name) for name in missing} | {
+        (Code.UNMAPPED, name) for name in missing.values()
+    }
+
+
+def test_layers_are_folded_by_whatever_number_they_have(run: Run, tmp_path: Path) -> None:
+    fork, mine = tmp_path / "fork.safetensors", tmp_path / "my.yaml"
+    after = " 10×8 -> decoder/layers.{0..2}/fc1/kernel 8×10, transpose\n"
+
+    save_file(renamed(distinct_state_dict(CONFIG), FROM_ONE), fork)
+    mine.write_text(draft(run("plan", fork.name)[1]))
+    code, out, _ = run("plan", fork.name, "--mapping", "my.yaml")
+    assert code == 0 and "decoder_layers 3" in out
+    assert f"net.decoder.layers.{{1..3}}.linear1.weight{after}" in out
+
+    # Where every layer has a line of its own, no rule says how many there are.
+    Path("small.yaml").write_text(CONFIG.model_dump_json())
+    even = renamed(distinct_state_dict(CONFIG), EVEN)
+    save_file(even, fork)
+    text = draft(run("plan", fork.name)[1])
+    mine.write_text(text)
+    assert run("plan", fork.name, "--mapping", "my.yaml")[0] == 2
+    code, out, _ = run("plan", fork.name, "--mapping", "my.yaml", "--config", "small.yaml")
+    assert code == 0
+    assert f"net.decoder.layers.{{0,2,4}}.fc1.weight{after}" in out
+
+    words = {"0": "first", "2": "middle", "4": "last"}
+
+    def spelt(text: str) -> str:
+        return re.sub(r"(?<=decoder\.layers\.)\d", lambda number: words[number[0]], text)
+
+    mine.write_text(spelt(text))
+    save_file({spelt(name): array for name, array in even.items()}, fork)
+    code, out, _ = run("plan", fork.name, "--mapping", "my.yaml", "--config", "small.yaml")
+    assert code == 0
+    names = ", ".join(f"net.decoder.layers.{word}.fc1.weight" for word in words.values())
+    assert f"{names}{after}" in out
+
+
+def test_a_mapping_with_a_mistake_shows_every_finding_at_once(run: Run, fork: Path) -> None:
+    """And those that are no name's get no suggestion."""
+    text = draft(run("plan", fork.name)[1])
+    text = text.replace("op: transpose", "op: identity").replace('"head"', '"dec.input"')
+    Path("my.yaml").write_text(text)
+    tensors = renamed(distinct_state_dict(CONFIG), SHORT)
+    tensors["dec.ln_in.bias"][0] = np.nan
+    save_file(tensors, fork)
+    code, out, _ = run("plan", fork.name, "--mapping", "my.yaml", "--json")
+    told = json.loads(out)
+    assert code == 2 and told["complete"] is False
+    codes = {(f["code"], f["name"].split(".")[0].split("/")[0]) for f in told["findings"]}
+    assert {code for code, _ in codes} == {
+        "SHAPE", "DOUBLE_SOURCE", "NONFINITE", "UNMAPPED",
+    }  # fmt: skip
+    assert ("NONFINITE", "dec") in codes and ("UNMAPPED", "head") in codes
+
+
+def test_a_shipped_mapping_by_name_and_what_it_leaves_open(
+    run: Run, tmp_path: Path, ported: Path
+) -> None:
+    own = distinct_state_dict(CONFIG)
+    save_file(
+        {n: a for n, a in own.items() if n.startswith(("encoder", "decoder"))}
+        | {"shared.weight": np.ones((4, 8), np.float32)},
+        tmp_path / "bart.safetensors",
+    )
+    code, out, err = run("plan", "bart.safetensors", "--mapping", "hf-bart")
+    assert code == 2
+    assert "told by nothing, one each assumed: num_labels, joints" in out
+    assert re.search(r"left behind +shared.weight: embeds tokens", out)
+    assert "schema" not in out, "there is no tensor to suggest anything for"
+    unfilled = re.findall("UNFILLED ([^:]*): ", out)
+    assert len(unfilled) == 6 and {n.split("/")[0] for n in unfilled} == {
+        "projection",
+        "classification_head",
+    }
+    assert err.count("UNFILLED") == 4 and "and 2 more" in err
+
+    code, out, err = run("plan", "bart.safetensors", "--mapping", "hf-brat")
+    assert (code, out) == (2, "")
+    assert "hf-brat: neither a file nor a mapping's name. Known: hf-bart, signbart" in err
+    Path("bart.yaml").write_text(CONFIG.model_dump_json())
+    unfilled = "^bart.safetensors: UNFILLED projection/proj_x1/kernel"
+    with pytest.raises(PortError, match=unfilled):
+        signbart_port.convert("bart.safetensors", mapping="hf-bart")
+    with pytest.raises(PortError, match=unfilled):
+        signbart_port.verify("bart.safetensors", ported / "model.h5", mapping="hf-bart")
+
+
+def test_the_sizes_of_a_config_are_held_against_the_tensors(run: Run, tmp_path: Path) -> None:
+    save_pth(tmp_path / "model.pth", distinct_state_dict(CONFIG))
+    (tmp_path / "more.yaml").write_text(CONFIG.replace(encoder_layers=3).model_dump_json())
+    code, out, _ = run("plan", "model.pth", "--config", "more.yaml")
+    assert code == 2
+    assert "encoder_layers 3" in out and "the tensors say otherwise: encoder_layers 2\n" in out
+    missing = re.findall(r"MISSING (\S+):", out)
+    assert len(missing) == 16 and all(n.startswith("encoder.layers.2.") for n in missing)
+    assert re.search(r"\n +8 of 12 tensors: encoder.layers.\{enc\}.\{norm\} ", out)
+    assert run("plan", "model.pth", "--config", "wlasl-99")[0] == 2
+
+
+def test_another_model_is_planned_as_well(run: Run, tmp_path: Path) -> None:
+    save_file({"[red]conv.weight": np.ones((2, 2, 2), np.float32)}, tmp_path / "other.safetensors")
+    code, out, err = run("plan", "other.safetensors")
+    assert code == 2 and err.count("\n") == 1
+    assert "UNMAPPED [red]conv.weight: no rule of the mapping uses it" in out
+    assert "MISSING decoder.layers.0.fc1.bias" in out
+    assert re.search(r"suggestions +none: nothing in it fits a SignBART\n$", out)
+
+
+def test_no_framework_is_imported(fork: Path) -> None:
+    loaded = run_python(
+        "import sys; from signbart_port.planning import plan; p = plan(sys.argv[1])\n"
+        "print(len(p.findings) > 200, bool(p.draft),"
+        " {'torch', 'tensorflow', 'keras'} & set(sys.modules))",
+        fork,
+    )
+    assert loaded.split() == ["True", "True", "set()"]
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model.tflite"])
+def test_only_checkpoints_are_planned(ported: Path, name: str) -> None:
+    with pytest.raises(PortError, match="not a PyTorch checkpoint"):
+        plan(ported / name)
+
+
+def test_who_meets_other_names_is_led_to_plan(run: Run, fork: Path) -> None:
+    advice = "Write a mapping: signbart-port plan fork.safetensors"
+    found = inspect(Path(fork.name))
+    assert f"122 of 122 names are not SignBART's. {advice}" in found.notes
+    code, _, err = run("convert", fork.name)
+    assert code == 2 and err.endswith(f"{advice}\n")
+
+    own = distinct_state_dict(CONFIG)
+    own["head.weight"] = own.pop("classification_head.out_proj.weight")
+    save_pth(Path("part of it.pth"), own, config=CONFIG.model_dump())
+    advice = "Write a mapping: signbart-port plan 'part of it.pth'"
+    assert f"1 of 122 names are not SignBART's. {advice}" in inspect(Path("part of it.pth")).notes
+    code, _, err = run("convert", "part of it.pth")
+    assert code == 2 and "UNMAPPED head.weight" in err and err.endswith(f"{advice}\n")
+
+
+def test_a_mapping_that_confuses_two_tensors_of_one_shape_is_not_seen(run: Run, fork: Path) -> None:
+    """As the page says: the reference is filled through the same mapping."""
+    text = draft(run("plan", fork.name)[1])
+    text = text.replace("self_attn/q_proj", "@").replace("self_attn/k_proj", "self_attn/q_proj")
+    Path("wrong.yaml").write_text(text.replace("@", "self_attn/k_proj"))
+    save_file(renamed(state_dict(CONFIG), SHORT), fork)
+    Path("fork.yaml").write_text(CONFIG.model_dump_json())
+    done = signbart_port.convert(fork.name, mapping="wrong.yaml")
+    assert done.report is not None and done.report.passed
+
+
+def test_the_mapping_on_the_page_is_one(tmp_path: Path) -> None:
+    page = (DOCS / "mapping.md").read_text()
+    [text] = re.findall(r"(?s)```yaml\n(.*?)```", page)
+    (tmp_path / "my.yaml").write_text(text)
+    tensors = renamed(distinct_state_dict(CONFIG), SHORT)
+    save_file(tensors | {"enc.steps": np.ones(1, np.float32)}, tmp_path / "fork.safetensors")
+    planned = plan(tmp_path / "fork.safetensors", mapping=tmp_path / "my.yaml")
+    assert planned.findings == ()
+    assert {t.keras: t.torch for t in planned.plan.transfers} == expected()
+    assert planned.left_behind().keys() == {"enc.steps"}
+
+
+def test_the_commands_and_files_on_the_page_exist(run: Run) -> None:
+    page = (DOCS / "mapping.md").read_text()
+    for link in re.findall(r"\]\(([^)]*)\)", page):
+        assert (DOCS / link).exists(), link
+    commands = re.findall(r"(?m)^signbart-port (\w+) (.*)$", page)
+    assert {command for command, _ in commands} == {"plan", "convert", "verify"}
+    for command, arguments in commands:
+        usage = run(command, "--help")[1]
+        assert all(option in usage for option in re.findall(r"--[\w-]+", arguments))
