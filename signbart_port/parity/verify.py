@@ -22,6 +22,7 @@ from signbart_port.parity.tolerances import UNMEASURED, Precision
 from signbart_port.quiet import quiet
 from signbart_port.resolve import Options
 from signbart_port.tflite import weights as tflite_weights
+from signbart_port.tflite.flatbuffer import TFLiteFile
 from signbart_port.tflite.run import run as run_tflite
 from signbart_port.transfer import Direction
 
@@ -54,7 +55,8 @@ def verify(
             else None
             for model in (reference, candidate)
         )
-        if reference.keras or candidate.keras:
+        graph = candidate.tflite is not None and candidate.precision is not FLOAT32
+        if reference.keras or candidate.keras or (graph and reference.source):
             progress("Importing TensorFlow")
             stack.enter_context(quiet())
         progress("Comparing the weights")
@@ -75,6 +77,9 @@ def verify(
             weights=weights,
             finder=_search(reference, inputs, isolation) if precision is FLOAT32 else None,
         )
+        if candidate.tflite and graph:
+            progress("Comparing the graph")
+            report = _with_graph(report, reference, candidate.tflite, truth, inputs)
     return replace(
         report,
         placed=reference.source.placed() if reference.source else (),
@@ -169,6 +174,19 @@ def _runs(
     comparable = reference is not None and weights is not None and not weights.missing
     isolation = keras_run.isolation(keras, reference) if reference and comparable else None
     return lambda record: keras_run.run(keras, inputs, record), isolation
+
+
+def _with_graph(
+    report: Report, reference: Opened, file: TFLiteFile, truth: Truth, inputs: Inputs
+) -> Report:
+    """What a file with rounded weights computes, beyond their rounding, where there are others."""
+    tensors = reference.keras_tensors
+    if reference.config is None or tensors is None:
+        return report
+    from signbart_port.tflite.graph import GraphProof, with_graph
+
+    proof = GraphProof(file, reference.config, tensors)
+    return with_graph(report, proof.row(inputs, truth.noise[LOGITS]))
 
 
 def _replay(torch_run: TorchRun, record: Record) -> None:

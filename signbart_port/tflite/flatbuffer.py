@@ -123,8 +123,8 @@ def opened(path: Path) -> Iterator[Any]:
         raise PortError(path, what, "Copy or convert it again") from None
 
 
-def parsed(data: bytes) -> Any:
-    """The object tree of a .tflite's bytes."""
+def parsed(data: bytes | bytearray) -> Any:
+    """The object tree of a .tflite's bytes; its buffers are views of them."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
 
 

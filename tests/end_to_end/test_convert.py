@@ -48,12 +48,12 @@ def test_real_checkpoint(shared_data: Path, tmp_path: Path) -> None:
     for name, tensor in state.items():
         assert same_bits(np.ascontiguousarray(weights[name]), tensor.numpy()), name
 
-    # Every module of the reference that gives a tensor is in the table, and the logits last.
+    # Every module of the reference is in the table, and the logits last; each was also run alone.
     model = torch_model(done.source.resolved.config, weights)
-    containers = {"", "projection", "encoder.layers", "decoder.layers"}
-    modules = {name for name, _ in model.named_modules()} - containers
+    modules = {name for name, _ in model.named_modules()} - {"", "encoder.layers", "decoder.layers"}
+    assert {row.module for row in report.isolated} == modules
     taps = [row.tap for row in report.rows]
-    assert taps[-1] == LOGITS and {tap.partition(":")[0] for tap in taps[:-1]} == modules
+    assert taps == [*(row.tap for row in report.isolated), LOGITS]
 
     told = provenance(done.out)
     assert told["source"] == {
