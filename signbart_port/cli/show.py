@@ -50,19 +50,21 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
 
 
 def logits(reports: Sequence[Report]) -> None:
-    """Comparisons of the logits alone, one a number of frames."""
+    """Comparisons of the logits alone, and of a rounded file's graph, one a number of frames."""
     first = reports[0]
     table = Table(
         title=f"{_title(first)}: logits of {len(first.clips)} clips, largest error against float64",
         title_justify="left",
     )
-    for name in ("frames", "error", "Keras float32", "limit", "same class", "verdict"):
+    graph = ["graph"] if len(first.rows) > 1 else []
+    for name in ("frames", "error", "Keras float32", "limit", *graph, "same class", "verdict"):
         table.add_column(name, justify="right")
     for report in reports:
         row = report.logits
+        figures = [row.error, row.noise, row.limit, *(r.error for r in report.rows[:-1])]
         table.add_row(
             str(report.frames),
-            *(f"{figure:.1e}" for figure in (row.error, row.noise, row.limit)),
+            *(f"{figure:.1e}" for figure in figures),
             "{} of {}".format(*report.agreement),
             _verdict(report.passed),
         )

@@ -74,6 +74,7 @@ def tflite(
         show.facts(
             [
                 ("weights", share),
+                ("", done.reports[0].weights.sentence()),
                 ("signature", f"serving_default: {inputs} -> logits {labels}"),
                 ("operators", f"{file.ops.total()}, all builtin: {ops}"),
                 (
