@@ -99,7 +99,8 @@ class _Conversion:
         progress: Progress,
     ) -> None:
         self.source, self.reopen, self.inputs = source, reopen, inputs
-        self.placed, self.rounded = source.placed(), rounded(source.checkpoint)
+        self.placed = source.placed() if reference else ()
+        self.rounded = rounded(source.checkpoint)
         self.reference, self.progress = reference, progress
 
     def run(self, temp: Path, out: Path) -> Converted:

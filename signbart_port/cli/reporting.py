@@ -39,7 +39,19 @@ class ReportFile:
             files.check(self.path, force=self.force, inputs=filter(None, self.inputs))
 
     def write(self, report: Report) -> None:
-        """Write it and say where."""
+        """Write it and say where.
+
+        Of a proof that failed, less is lost with its report than with its exit code: a file that
+        cannot be written is a warning then, else a PortError.
+        """
+        try:
+            self._write(report)
+        except PortError as refusal:
+            if report.passed:
+                raise
+            show.warn(str(refusal))
+
+    def _write(self, report: Report) -> None:
         if self.path is not None:
             from signbart_port import report as files
 
@@ -56,8 +68,5 @@ class ReportFile:
             yield
         except ProofError as error:
             if error.report is not None:
-                try:
-                    self.write(error.report)
-                except PortError as refusal:  # less to tell than that the proof failed
-                    show.warn(str(refusal))
+                self.write(error.report)
             raise

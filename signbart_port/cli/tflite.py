@@ -66,7 +66,7 @@ def tflite(
         show.as_json(_as_dict(done))
     elif not quiet:
         show.logits(done.reports)
-        file = done.file
+        file, proven = done.file, done.reports[0].weights
         share = ", ".join(f"{s:.1%} {t.lower()}" for t, s in file.share_of_types().items())
         ops = ", ".join(f"{count} {name}" for name, count in file.ops.most_common())
         labels = list(file.outputs["logits"].shape)
@@ -74,7 +74,7 @@ def tflite(
         show.facts(
             [
                 ("weights", share),
-                ("", done.reports[0].weights.sentence()),
+                ("", proven.sentence() if proven else ""),
                 ("signature", f"serving_default: {inputs} -> logits {labels}"),
                 ("operators", f"{file.ops.total()}, all builtin: {ops}"),
                 (

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from signbart_port import h5, kinds, transfer
 from signbart_port.config import SignBartConfig
+from signbart_port.errors import PortError
 from signbart_port.kinds import ModelKind
 from signbart_port.parity.tolerances import Precision
 from signbart_port.resolve import Options, Resolved
 from signbart_port.source import Source, open_source
-from signbart_port.tflite import flatbuffer
 from signbart_port.transfer import Direction, Plan, WeightMapping
-from signbart_port.transfer.ops import Array
+
+if TYPE_CHECKING:
+    from signbart_port.tflite.flatbuffer import TFLiteFile
 
 _ORDER = list(ModelKind)  # the reference is the one nearer to the source
 
@@ -29,7 +32,7 @@ class Opened:
     path: Path
     source: Source | None = None
     keras: h5.KerasFile | None = None
-    tflite: flatbuffer.TFLiteFile | None = None
+    tflite: TFLiteFile | None = None
 
     @property
     def config(self) -> SignBartConfig | None:
@@ -49,29 +52,34 @@ class Opened:
         assert self.config is not None
         return self.config.keypoints, self.config.num_labels
 
-    @property
+    @cached_property
     def plan(self) -> Plan | None:
         """How its weights are placed; None for a .tflite."""
         if self.source:
             return self.source.plan
         return transfer.plan(transfer.load(), self.keras.config.sizes()) if self.keras else None
 
-    @property
-    def keras_tensors(self) -> Mapping[str, NDArray[Any]] | None:
-        """The weights under Keras' names and in its order of dimensions: views, where possible."""
+    @cached_property
+    def torch_tensors(self) -> Mapping[str, NDArray[Any]]:
+        """The weights under the PyTorch names of `plan`; none for a .tflite."""
         if self.source:
-            source = self.source
-            tensors = source.checkpoint.tensors
-            return dict(transfer.apply(source.plan, Direction.TORCH_TO_KERAS, tensors))
-        return self.keras.tensors if self.keras else None
-
-    def tensors_of_reference(self) -> Mapping[str, Array]:
-        """The weights under the names of `pt_reference`; none for a .tflite."""
-        if self.source:
-            return self.source.tensors_of_reference()
+            return self.source.checkpoint.tensors
         if self.keras is None or self.plan is None:
             return {}
         return dict(transfer.apply(self.plan, Direction.KERAS_TO_TORCH, self.keras.tensors))
+
+    @cached_property
+    def keras_tensors(self) -> Mapping[str, NDArray[Any]] | None:
+        """The weights under Keras' names and in its order of dimensions: views, where possible."""
+        if self.source:
+            return dict(
+                transfer.apply(self.source.plan, Direction.TORCH_TO_KERAS, self.torch_tensors)
+            )
+        return self.keras.tensors if self.keras else None
+
+    def tensors_of_reference(self) -> Mapping[str, NDArray[Any]]:
+        """The weights under the names of `pt_reference`; none for a .tflite."""
+        return self.source.tensors_of_reference() if self.source else self.torch_tensors
 
     def notes(self) -> tuple[str, ...]:
         """Where its config comes from, for a person."""
@@ -95,9 +103,14 @@ def open_pair(
     models: list[Opened] = []
     for kind, path in reversed(paths):  # a checkpoint last: it may need the other file's config
         if kind is ModelKind.TFLITE:
+            from signbart_port.tflite import flatbuffer
+
             models.insert(0, Opened(path, tflite=flatbuffer.read(path)))
         elif kind is ModelKind.KERAS:
             file = h5.read(path)
+            plan = transfer.plan(transfer.load(), file.config.sizes())
+            if findings := transfer.check(plan, Direction.KERAS_TO_TORCH, file.tensors):
+                raise PortError(path, transfer.summary(findings))
             fallback = Resolved(file.config, f"config of {path.name}")
             models.insert(0, Opened(path, keras=file))
         else:

@@ -38,7 +38,6 @@ class TorchRun:
     def __init__(self, source: Source, inputs: Inputs, *, truth: bool) -> None:
         checkpoint, rules = source.checkpoint, source.plan.mapping
         self._path = checkpoint.path
-        self._digests = source.digests
         self._result: dict[str, Any] | None = None
         with child.blaming_scratch():
             self._folder = child.new_folder()
@@ -64,6 +63,7 @@ class TorchRun:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._digests = source.digests  # while PyTorch is being imported
 
     def __enter__(self) -> TorchRun:
         return self

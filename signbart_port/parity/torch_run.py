@@ -71,7 +71,7 @@ def _load(job: dict[str, Any]) -> tuple[SignBart, dict[str, str]]:
     model = SignBart(SignBartConfig(**job["config"])).eval()
     # Other names than the reference's can only be understood by the mapping. Its own are taken as
     # they are: then the reference knows nothing of the mapping, and shows where it is wrong.
-    if state.keys() != model.state_dict().keys():
+    if not state.keys() >= model.state_dict().keys():
         state = _renamed(state, job["mapping"], model.config)
     model.load_state_dict(state, strict=True)
     return model, digests

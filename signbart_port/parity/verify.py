@@ -18,15 +18,9 @@ from signbart_port.parity.proof import Isolation, Record, Recorded, judge
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report, Weights
 from signbart_port.parity.search import Search
-from signbart_port.parity.tolerances import UNMEASURED, Precision
+from signbart_port.parity.tolerances import ROUNDED_WEIGHTS, UNMEASURED, Precision
 from signbart_port.quiet import quiet
 from signbart_port.resolve import Options
-from signbart_port.tflite import weights as tflite_weights
-from signbart_port.tflite.flatbuffer import TFLiteFile
-from signbart_port.tflite.run import run as run_tflite
-from signbart_port.transfer import Direction
-
-FLOAT32 = Precision.FLOAT32
 
 
 def verify(
@@ -55,8 +49,8 @@ def verify(
             else None
             for model in (reference, candidate)
         )
-        graph = candidate.tflite is not None and candidate.precision is not FLOAT32
-        if reference.keras or candidate.keras or (graph and reference.source):
+        graph = reference.config is not None and candidate.precision is not Precision.FLOAT32
+        if reference.keras or candidate.keras or graph:
             progress("Importing TensorFlow")
             stack.enter_context(quiet())
         progress("Comparing the weights")
@@ -75,15 +69,28 @@ def verify(
             precision,
             isolation=isolation,
             weights=weights,
-            finder=_search(reference, inputs, isolation) if precision is FLOAT32 else None,
+            finder=_search(reference, inputs, isolation)
+            if precision is Precision.FLOAT32
+            else None,
         )
-        if candidate.tflite and graph:
+        if graph:
             progress("Comparing the graph")
-            report = _with_graph(report, reference, candidate.tflite, truth, inputs)
+            report = _with_graph(report, reference, candidate, truth, inputs)
     return replace(
         report,
         placed=reference.source.placed() if reference.source else (),
-        notes=(*reference.notes(), *candidate.notes()),
+        notes=(*reference.notes(), *candidate.notes(), *_unproven(reference, precision)),
+    )
+
+
+def _unproven(reference: Opened, precision: Precision) -> tuple[str, ...]:
+    """What a person must know of a comparison that can tell little."""
+    if reference.tflite is None or precision is Precision.FLOAT32:
+        return ()
+    wide = f"{ROUNDED_WEIGHTS[precision]:.1%}"
+    return (
+        f"two .tflite show logits alone, and rounded ones may be off by {wide} of their spread:"
+        " hold each against its .h5 or .pth, which proves its weights and its graph",
     )
 
 
@@ -112,16 +119,18 @@ def _common_inputs(reference: Opened, candidate: Opened) -> Inputs:
 
 def _weights(reference: Opened, candidate: Opened) -> Weights | None:
     """Every weight of two files that show them: bit for bit, or as a .tflite's type rounds it."""
-    expected, got, plan = reference.keras_tensors, candidate.keras_tensors, reference.plan
-    if expected is None or plan is None or reference.config is None:
-        return None
+    plan, got = reference.plan, candidate.keras_tensors
     if candidate.tflite is not None:
-        compared = tflite_weights.compare(candidate.tflite, reference.config, expected)
-    elif got is None:
+        if reference.config is None or reference.keras_tensors is None:
+            return None
+        from signbart_port.tflite import weights as tflite_weights
+
+        tensors = reference.keras_tensors
+        compared = tflite_weights.compare(candidate.tflite, reference.config, tensors)
+    elif plan is None or got is None:
         return None
     else:
-        named = dict(transfer.apply(plan, Direction.KERAS_TO_TORCH, expected))
-        compared = weights_of.compare(plan, named, got)
+        compared = weights_of.compare(plan, reference.torch_tensors, got)
     rounded = weights_of.rounded(reference.source.checkpoint) if reference.source else ()
     return replace(compared, rounded=rounded)
 
@@ -134,7 +143,7 @@ def _truth(
         return torch_run, torch_run.result["taps"]
     if model.keras is not None:
         return _keras_truth(model.keras, inputs)
-    logits = run_tflite(model.path, inputs).logits
+    logits = _tflite_logits(model.path, inputs)
     noise = UNMEASURED * float(abs(logits).max(initial=0.0))
     return Recorded({LOGITS: logits}, {LOGITS: noise}), [LOGITS]
 
@@ -165,7 +174,7 @@ def _runs(
     if torch_run is not None:
         return lambda record: _replay(torch_run, record), None
     if model.keras is None:
-        return lambda record: record(LOGITS, run_tflite(model.path, inputs).logits), None
+        return lambda record: record(LOGITS, _tflite_logits(model.path, inputs)), None
     from signbart_port.keras_model.weights import build
     from signbart_port.parity import keras_run
 
@@ -177,16 +186,20 @@ def _runs(
 
 
 def _with_graph(
-    report: Report, reference: Opened, file: TFLiteFile, truth: Truth, inputs: Inputs
+    report: Report, reference: Opened, candidate: Opened, truth: Truth, inputs: Inputs
 ) -> Report:
-    """What a file with rounded weights computes, beyond their rounding, where there are others."""
-    tensors = reference.keras_tensors
-    if reference.config is None or tensors is None:
-        return report
+    """What a file with rounded weights computes, beyond their rounding."""
     from signbart_port.tflite.graph import GraphProof, with_graph
 
-    proof = GraphProof(file, reference.config, tensors)
+    assert candidate.tflite and reference.config and reference.keras_tensors
+    proof = GraphProof(candidate.tflite, reference.config, reference.keras_tensors)
     return with_graph(report, proof.row(inputs, truth.noise[LOGITS]))
+
+
+def _tflite_logits(path: Path, inputs: Inputs) -> Floats:
+    from signbart_port.tflite.run import run
+
+    return run(path, inputs, timed=False).logits
 
 
 def _replay(torch_run: TorchRun, record: Record) -> None:

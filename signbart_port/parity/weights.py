@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from signbart_port.checkpoint import Checkpoint
+from signbart_port.errors import printable
 from signbart_port.parity.report import Differing, Rounded, Weights
 from signbart_port.transfer import Plan, Transfer, same_bits
 from signbart_port.transfer.ops import Array, Direction
@@ -25,7 +26,8 @@ def compare(plan: Plan, reference: Mapping[str, Array], candidate: Mapping[str, 
         expected, stored = reference[transfer.torch], candidate.get(transfer.keras)
         got = None if stored is None else transfer.op.run(stored, Direction.KERAS_TO_TORCH)
         if got is None or got.shape != expected.shape or got.dtype != expected.dtype:
-            missing.append(f"{transfer.keras} {expected.shape}")
+            here = "" if got is None else f" (there is one of {got.shape}, {got.dtype})"
+            missing.append(f"{transfer.keras} of {expected.shape}{here}")
         elif not same_bits(expected, got):
             differing.append(difference(transfer, expected, got, expected.view("u4") != _bits(got)))
     extra = candidate.keys() - {transfer.keras for transfer in plan.transfers}
@@ -34,7 +36,7 @@ def compare(plan: Plan, reference: Mapping[str, Array], candidate: Mapping[str, 
         tensors=len(plan.transfers),
         values=plan.parameters,
         differing=tuple(differing),
-        missing=(*missing, *(f"a place for {name}" for name in sorted(extra))),
+        missing=(*missing, *(f"a place for {printable(name)}" for name in sorted(extra))),
     )
 
 

@@ -102,7 +102,10 @@ def to_tflite(
             _refuse_wrong_graph(path, emitted, quantization)
             runs = {n: run(temp, inputs) for n, inputs in clips.items()}
             reports = _proof((path.name, out.name), file, exact, emitted, clips, truths, runs)
-        except PortError as error:  # the input is good: what the converter made of it is not
+        except PortError as error:
+            if error.path != temp:
+                raise
+            # The input is good: what the converter made of it is not.
             raise ProofError(f"{path}: the .tflite made of it {error.what}") from None
         for report in reports:
             if not report.passed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 
 from signbart_port import child
 from signbart_port.config import SignBartConfig
+from signbart_port.errors import PortError
 from signbart_port.parity.compare import Row, absent
 from signbart_port.parity.compare import compare as compare_outputs
 from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.proof import Recorded
 from signbart_port.parity.report import Blame, Evidence, Report
 from signbart_port.parity.tolerances import Precision
+from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.flatbuffer import TFLiteFile
 from signbart_port.tflite.matching import match
 from signbart_port.tflite.rewriting import Float32
@@ -76,8 +79,17 @@ class GraphProof:
             return run(self._file.path, inputs, timed=False).logits
         with child.blaming_scratch(), child.new_folder() as folder:
             path = Path(folder) / "widened.tflite"
-            path.write_bytes(widened(self._file.path.read_bytes()))
-            return run(path, inputs, timed=False).logits
+            path.write_bytes(self._widened)
+            try:
+                return run(path, inputs, timed=False).logits
+            except PortError as error:
+                what = "cannot be run with its int8 weights as float32: a graph of another kind"
+                raise PortError(self._file.path, what) from error
+
+    @cached_property
+    def _widened(self) -> bytes:
+        with flatbuffer.opened(self._file.path):  # whose boundary it is to damaged bytes
+            return widened(self._file.path.read_bytes())
 
 
 def with_graph(report: Report, row: Row) -> Report:
