@@ -6,6 +6,7 @@ import json
 from itertools import combinations_with_replacement, product
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -111,6 +112,31 @@ def test_other_lengths(files: Path, tmp_path: Path) -> None:
     signbart_port.convert(save_model(tmp_path, short), tmp_path / "short.h5", verify=False)
     with pytest.raises(PortError, match=r"takes 9 frames, short\.h5 fewer"):
         signbart_port.verify(files / "model.tflite", tmp_path / "short.h5")
+
+
+@pytest.mark.parametrize("other", ["model.h5", "model.tflite", "model.pth"])
+def test_a_keras_file_that_is_not_its_config(files: Path, tmp_path: Path, other: str) -> None:
+    """Refused by name, whichever side it is on."""
+    lacking = tmp_path / "lacking.h5"
+    lacking.write_bytes((files / "model.h5").read_bytes())
+    with h5py.File(lacking, "r+") as file:
+        del file["model_weights/encoder/encoder/layers.0/fc1/bias"]
+    for pair in ((lacking, files / other), (files / other, lacking)):
+        with pytest.raises(PortError, match=r"lacking\.h5: MISSING encoder/layers\.0/fc1/bias"):
+            signbart_port.verify(*pair)
+
+
+def test_two_rounded_files_say_how_little_they_show(files: Path, tmp_path: Path) -> None:
+    rounded = [tmp_path / f"{name}.tflite" for name in ("one", "two")]
+    for path in rounded:
+        signbart_port.to_tflite(files / "model.h5", path, quantization="dynamic", frames=9)
+    report = signbart_port.verify(*rounded)
+    assert report.passed and report.weights is None
+    assert any("two .tflite show logits alone" in note for note in report.notes)
+    against_model = signbart_port.verify(files / "model.pth", rounded[0])
+    assert [row.tap for row in against_model.rows] == ["graph", LOGITS]
+    assert against_model.weights is not None and against_model.weights.tensors == 122
+    assert not any("two .tflite" in note for note in against_model.notes)
 
 
 def test_a_truncated_tflite(files: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from mutate import SAMPLE, Chain, Outcome
 
 PART = 4  # every fourth fault; `python tools/mutate.py` makes them all

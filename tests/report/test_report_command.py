@@ -12,7 +12,7 @@ from helpers import save_pth, small_config, state_dict
 from models import save_model
 
 import signbart_port
-from signbart_port import ProofError
+from signbart_port import PortError, ProofError
 from signbart_port.cli import main
 from signbart_port.cli.reporting import ReportFile
 from signbart_port.keras_model import layers
@@ -127,11 +127,16 @@ def test_refused_before_any_work(here: Path, run: Any, arguments: str, says: str
 def test_a_report_that_cannot_be_written_does_not_hide_the_failure(
     tmp_path: Path, reports: dict[str, Report], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A failed proof stays one; the report of one that holds is an output like any other."""
     folder = tmp_path / "folder"
     folder.mkdir()
     file = ReportFile(folder / "proof.html", False, (), silent=True)
     file.check()
+    folder.rmdir()
     with pytest.raises(ProofError, match="NOT EQUAL"), file.of_failure():
-        folder.rmdir()
         raise ProofError("NOT EQUAL", reports["wrong"])
     assert "its folder does not exist" in capsys.readouterr().err
+    file.write(reports["wrong"])  # as verify does, before it ends with 1
+    assert "its folder does not exist" in capsys.readouterr().err
+    with pytest.raises(PortError, match="its folder does not exist"):
+        file.write(reports["equal"])
