@@ -3,6 +3,7 @@
 A small stack machine over `pickletools.genops`, in place of a restricted pickle.Unpickler: it knows
 the instructions that torch.save emits and no others, a global is looked up in a table and never
 imported, and all it can make is plain data, descriptions of tensors (`Tensor`) and inert markers.
+`Machine` is the part that knows of no tensors: the pickles of samples are read by it too.
 """
 
 from __future__ import annotations
@@ -46,27 +47,57 @@ def load(stream: io.BytesIO) -> Pickled:
 
     Raises Refusal for what is not accepted; damaged bytes may raise any exception (see `naming`).
     """
-    return _Machine(stream).run()
+    machine = _Checkpoint(stream)
+    return Pickled(machine.run(), machine.storages, machine.protocol)
 
 
-class _Machine:
+class Machine:
+    """Runs one pickle; what its globals are, and what they make, a subclass says."""
+
+    writer = "torch.save"
+    content = "weights"
+    remedy = SAVE_STATE_DICT
+    most_bytes = _MOST_BYTES
+
     def __init__(self, stream: io.BytesIO) -> None:
         self.stream = stream
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []  # the stacks under the open MARKs
         self.memo: dict[int, Any] = {}
-        self.storages: dict[str, Storage] = {}
         self.protocol = 0
 
-    def run(self) -> Pickled:
+    def resolve(self, module: str, name: str) -> Any:
+        """What stands for a global; raises Refusal for one that is not known."""
+        raise NotImplementedError
+
+    def call(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        """What calling `function` makes."""
+        raise NotImplementedError
+
+    def build(self, made: Any, state: Any) -> None:
+        """Give `made` its state.
+
+        That of an OrderedDict is its `_metadata`, versions of modules: not needed.
+        """
+        only(dict, made)
+
+    def refer(self, identity: Any) -> Any:
+        """What stands for a reference to something outside the pickle."""
+        raise Refusal("refers to something outside itself", self.remedy)
+
+    def run(self) -> Any:
+        """What the pickle holds."""
         start = self.stream.tell()
         for count, (opcode, argument, position) in enumerate(pickletools.genops(self.stream)):
-            if count > _MOST_INSTRUCTIONS or (position or 0) - start > _MOST_BYTES:
-                raise Refusal("holds more than weights: its pickle is too large", SAVE_STATE_DICT)
-            self._step(opcode.name, argument)
-        return Pickled(self.stack.pop(), self.storages, self.protocol)
+            if count > _MOST_INSTRUCTIONS or (position or 0) - start > self.most_bytes:
+                raise Refusal(
+                    f"holds more than {self.content}: its pickle is too large", self.remedy
+                )
+            self.step(opcode.name, argument)
+        return self.stack.pop()
 
-    def _step(self, instruction: str, argument: Any) -> None:
+    def step(self, instruction: str, argument: Any) -> None:
+        """Do one instruction; raises Refusal for one that is not known."""
         stack = self.stack
         match instruction:
             case "BINGET" | "LONG_BINGET":
@@ -123,34 +154,40 @@ class _Machine:
                 self._close(Other("a set"))
             case "GLOBAL":
                 module, _, name = argument.partition(" ")
-                stack.append(self._global(module, name))
+                stack.append(self.resolve(module, name))
             case "STACK_GLOBAL":
                 name, module = only(str, stack.pop()), only(str, stack.pop())
-                stack.append(self._global(module, name))
+                stack.append(self.resolve(module, name))
             case "REDUCE":
                 arguments, function = only(tuple, stack.pop()), stack.pop()
-                stack.append(call(function, arguments))
-            case "BUILD":  # the state of an OrderedDict is `_metadata`, module versions: not needed
-                stack.pop()
-                only(dict, stack[-1])
+                stack.append(self.call(function, arguments))
+            case "BUILD":
+                state = stack.pop()
+                self.build(stack[-1], state)
             case "BINPERSID":
-                stack.append(self._storage(stack.pop()))
+                stack.append(self.refer(stack.pop()))
             case "PROTO":
                 self.protocol = argument
             case "FRAME" | "STOP":
                 pass
             case _:
                 raise Refusal(
-                    f"holds a pickle with the instruction {instruction}, which torch.save never "
-                    "writes for weights",
-                    SAVE_STATE_DICT,
+                    f"holds a pickle with the instruction {instruction}, which {self.writer} never "
+                    f"writes for {self.content}",
+                    self.remedy,
                 )
 
     def _close(self, *made: object) -> None:
         self.stack = self.below.pop()
         self.stack.extend(made)
 
-    def _global(self, module: str, name: str) -> Global | Element:
+
+class _Checkpoint(Machine):
+    def __init__(self, stream: io.BytesIO) -> None:
+        super().__init__(stream)
+        self.storages: dict[str, Storage] = {}
+
+    def resolve(self, module: str, name: str) -> Global | Element:
         known = resolve(module, name)
         if known:
             return known
@@ -164,7 +201,10 @@ class _Machine:
             what = f"holds {shown}: code, not weights; nothing of it was run"
         raise Refusal(what, SAVE_STATE_DICT)
 
-    def _storage(self, identity: Any) -> Storage:
+    def call(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        return call(function, arguments)
+
+    def refer(self, identity: Any) -> Storage:
         # ("storage", type, key, device, numel); before 1.6 also a view, None since 0.4
         known = type(identity) is tuple and len(identity) in (5, 6) and identity[0] == "storage"
         if not known or type(identity[1]) is not Element or any(identity[5:]):

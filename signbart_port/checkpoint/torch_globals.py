@@ -109,11 +109,16 @@ def call(function: object, arguments: tuple[Any, ...]) -> Any:
     """What a known global makes of its arguments: a Tensor, an empty dict or an Other."""
     if type(function) is not Global:
         raise Refusal(f"holds a broken pickle: it calls {describe(function)}")
-    if len(arguments) > _MOST_ARGUMENTS:  # a long tuple that is passed again and again
-        raise Refusal(f"holds a broken pickle: {len(arguments):,} arguments in one call")
     if function.name in _OTHERS:
         return Other(_OTHERS[function.name])
-    return _CALLS[function.name](*arguments)
+    return _CALLS[function.name](*few(arguments))
+
+
+def few(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of one call; raises Refusal for a long tuple, that may come again and again."""
+    if len(arguments) > _MOST_ARGUMENTS:
+        raise Refusal(f"holds a broken pickle: {len(arguments):,} arguments in one call")
+    return arguments
 
 
 def _ordered_dict() -> dict[Any, Any]:

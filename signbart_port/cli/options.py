@@ -59,6 +59,9 @@ SizesFromCheckpoint = Annotated[
         help="Where config and tensors disagree on a size, take the tensors'.",
     ),
 ]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out samples that cannot be used, and list them.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 Report = Annotated[
     Path | None,

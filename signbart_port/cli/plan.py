@@ -50,11 +50,12 @@ def plan(
 
 def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
     from signbart_port import transfer
+    from signbart_port.cli.show import labelled
 
     checkpoint, rules = found.checkpoint, found.plan.mapping
     known = {name: n for name, n in found.plan.sizes.items() if name not in found.unsettled}
     yield "checkpoint", f"{checkpoint.path} ({checkpoint.container})"
-    yield from _labelled("", checkpoint.notes)
+    yield from labelled("", checkpoint.notes)
     yield "mapping", f"{mapping or rules.path.name} ({rules.family})"
     yield "sizes", ", ".join(f"{name} {n}" for name, n in known.items()) or "unknown"
     if found.contradictions:
@@ -67,24 +68,16 @@ def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
         f" {use.rule.kind} ({rules.at(use.rule.line)})"
         for use in found.uses()
     ]
-    yield from _labelled("rules", rows)
-    yield from _labelled("transfers", _folded(found.transfers()))
+    yield from labelled("rules", rows)
+    yield from labelled("transfers", _folded(found.transfers()))
     left = [f"{name}: {why}" for name, why in found.left_behind().items()]
-    yield from _labelled("left behind", left)
+    yield from labelled("left behind", left)
     sentences = [finding.sentence() for finding in transfer.gathered(found.findings)]
-    yield from _labelled("findings", sentences)
+    yield from labelled("findings", sentences)
     if found.suggestions:
         guesses = sum(bool(line.doubt) for line in found.suggestions.lines)
         said = f"{len(found.suggestions.lines)} rules, {guesses} of them guesses"
         yield "suggestions", said if found.draft else "none: nothing in it fits a SignBART"
-
-
-def _labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The lines, or "none", the first with the label."""
-    if lines or label:
-        first, *rest = lines or ["none"]
-        yield label, first
-        yield from (("", line) for line in rest)
 
 
 def _folded(transfers: Sequence[Transfer]) -> list[str]:

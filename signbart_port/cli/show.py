@@ -49,6 +49,14 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
         out.print(f"[dim]{label:<{width}}[/]  {escape(printable(text, _LONGEST))}")
 
 
+def labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Rows for `facts`: the lines, or "none", the first with the label."""
+    if lines or label:
+        first, *rest = lines or ["none"]
+        yield label, first
+        yield from (("", line) for line in rest)
+
+
 def logits(reports: Sequence[Report]) -> None:
     """Comparisons of the logits alone, and of a rounded file's graph, one a number of frames."""
     first = reports[0]

@@ -1,1 +1,1 @@
-"""From raw keypoints to the model's input, in NumPy, for both frameworks."""
+"""Datasets of keypoints, and their way to the model's input: in NumPy, for both frameworks."""

@@ -1,8 +1,9 @@
 """SignBART's preparation of a clip, as published: clip, shorten, normalise, pad.
 
 Keypoints are MediaPipe's: x and y in parts of the frame's width and height, a missing one (0, 0);
-numbered pose 0-32, left hand 33-53, right hand 54-74, selected face points 75-99. Training puts its
-augmentation between `shorten` and `normalise`.
+numbered pose 0-32, left hand 33-53, right hand 54-74, selected face points 75-99. A point with a
+coordinate that is NaN or infinite is a missing one. Training puts its augmentation between
+`shorten` and `normalise`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ GROUPS = {
     "right hand": slice(54, 75),
     "face": slice(75, 100),  # empty where the skeleton has no face points
 }
-_SKELETON = 75
+SKELETON = 75
 _MARGIN = 0.05
 
 
@@ -31,20 +32,27 @@ def prepare(keypoints: NDArray[Any], *, count_missing: bool = True) -> Floats:
 
     `count_missing` chooses the variant of `normalise`. Raises ValueError for K < 75.
     """
-    return normalise(shorten(clip(keypoints)), count_missing=count_missing)
+    # Shortened first: the frames that are left out need no clipping.
+    return normalise(clip(shorten(keypoints)), count_missing=count_missing)
 
 
 def clip(keypoints: NDArray[Any]) -> Floats:
-    """x and y of (..., K, 2 or more) as float32, moved into [0, 1]."""
-    clipped: Floats = keypoints[..., :2].astype(np.float32).clip(0, 1)
-    return clipped
+    """x and y of (..., K, 2 or more) as float32, moved into [0, 1]; (0, 0) where either of a
+    point's is not finite."""
+    with np.errstate(over="ignore"):  # a float64 beyond float32 is infinite
+        clipped: Floats = keypoints[..., :2].astype(np.float32)
+    finite = np.isfinite(clipped)
+    if not finite.all():
+        clipped[~finite.all(axis=-1)] = 0
+    return np.clip(clipped, 0, 1, out=clipped)
 
 
-def shorten(keypoints: Floats, frames: int = MOST_FRAMES) -> Floats:
+def shorten(keypoints: NDArray[Any], frames: int = MOST_FRAMES) -> NDArray[Any]:
     """At most `frames` frames of (T, K, 2), evenly chosen, the first and the last among them."""
-    kept = np.linspace(0, len(keypoints) - 1, min(len(keypoints), frames)).astype(int)
-    shortened: Floats = keypoints[kept]
-    return shortened
+    if len(keypoints) <= frames:
+        return keypoints
+    kept: NDArray[Any] = keypoints[np.linspace(0, len(keypoints) - 1, frames).astype(int)]
+    return kept
 
 
 def normalise(keypoints: Floats, *, count_missing: bool = True) -> Floats:
@@ -56,16 +64,23 @@ def normalise(keypoints: Floats, *, count_missing: bool = True) -> Floats:
     [0, 1]. Raises ValueError for K < 75: groups go by number.
     """
     joints = keypoints.shape[-2]
-    if joints < _SKELETON:
-        raise ValueError(f"{joints} keypoints: the whole skeleton has {_SKELETON} or more")
-    normalised = keypoints.copy()
-    for group in GROUPS.values():
-        points = keypoints[..., group, :]
-        counted = np.logical_or(points.any(axis=-1, keepdims=True), count_missing)
-        start, end = _box(points, counted)
-        side = end - start
-        np.divide(points - start, side, where=counted & (side != 0), out=normalised[..., group, :])
-    return normalised
+    if joints < SKELETON:
+        raise ValueError(f"{joints} keypoints: the whole skeleton has {SKELETON} or more")
+    groups = [range(joints)[group] for group in GROUPS.values()]
+    groups = [group for group in groups if group]
+    # Frames stand last while it computes: NumPy's loops then run over them, not over few points.
+    points = np.array(keypoints.reshape(-1, joints, 2).T, np.float32, order="C")
+    start, side = _boxes(points, groups, count_missing)
+    for number, group in enumerate(groups):
+        of_group = points[:, group.start : group.stop]
+        of_group -= start[:, number, None]
+        of_group /= side[:, number, None]
+    if not count_missing:  # nothing else is below 0: a point left out of its box may have become so
+        np.maximum(points, 0, out=points)
+    normalised = np.empty((points.shape[-1], joints, 2), np.float32)
+    for axis, values in enumerate(points):  # one after the other: NumPy copies that much faster
+        normalised[..., axis] = values.T
+    return normalised.reshape(keypoints.shape)
 
 
 def pad(clips: Sequence[Floats], frames: int | None = None) -> tuple[Floats, Floats]:
@@ -82,11 +97,21 @@ def pad(clips: Sequence[Floats], frames: int | None = None) -> tuple[Floats, Flo
     return keypoints, mask.astype(np.float32)
 
 
-def _box(points: Floats, counted: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """The corners (..., 1, 2) of the square around the counted points of a group (..., P, 2)."""
-    low = points.min(axis=-2, keepdims=True, where=counted, initial=1)
-    high = points.max(axis=-2, keepdims=True, where=counted, initial=0)
+def _boxes(points: Floats, groups: Sequence[range], count_missing: bool) -> tuple[Floats, Floats]:
+    """Where the square around each group's points (2, K, N) starts, and its sides: (2, groups, N).
+
+    A side of 0, which leaves its coordinate as it is, comes as a start of 0 and a side of 1.
+    """
+    lowest = points if count_missing else np.where(points.any(axis=0), points, np.float32(1))
+    low, high = np.empty((2, 2, len(groups), points.shape[-1]), np.float32)
+    for number, group in enumerate(groups):
+        np.minimum.reduce(lowest[:, group.start : group.stop], axis=1, out=low[:, number])
+        np.maximum.reduce(points[:, group.start : group.stop], axis=1, out=high[:, number])
     sides = high - low
-    longer = sides.max(axis=-1, keepdims=True)
+    longer = np.maximum(*sides)
     margin = _MARGIN * longer + (longer - sides) / 2
-    return (low - margin).clip(0, 1), (high + margin).clip(0, 1)
+    start, end = (low - margin).clip(0, 1), (high + margin).clip(0, 1)
+    side = end - start
+    flat = side <= 0  # below 0 where every point is missing and none counts
+    start[flat], side[flat] = 0, 1
+    return start, side

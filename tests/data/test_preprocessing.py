@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
+from bench_preprocessing import prepare_by_loops
 from signbart_port.data import preprocessing
 from signbart_port.data.preprocessing import Floats, clip, normalise, pad, prepare, shorten
 
@@ -53,41 +55,53 @@ def test_long_clips_keep_64_frames_evenly_chosen(frames: int) -> None:
     assert kept[-1] == frames - 1
 
 
-def by_the_letter(points: Floats, count_missing: bool) -> Floats:
-    """One group (P, 2) of one frame, normalised as the specification words it."""
-    counted = [p for p in points if count_missing or p.any()]
-    if not counted:
-        return points
-    low, high = np.min(counted, axis=0), np.max(counted, axis=0)
-    w, h = high - low
-    if w > h:
-        dx = 0.05 * w
-        dy = dx + (w - h) / 2
-    else:
-        dy = 0.05 * h
-        dx = dy + (h - w) / 2
-    start = np.clip(np.subtract(low, (dx, dy)), 0, 1)
-    end = np.clip(np.add(high, (dx, dy)), 0, 1)
-    out = points.copy()
-    for i, p in enumerate(points):
-        for axis in (0, 1):
-            if (count_missing or p.any()) and end[axis] != start[axis]:
-                out[i, axis] = (p[axis] - start[axis]) / (end[axis] - start[axis])
-    return out
+@pytest.mark.parametrize("count_missing", [True, False])
+@pytest.mark.parametrize("joints", [75, 90, 100])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_it_is_the_specification_loop_by_loop(count_missing: bool, joints: int, dtype: str) -> None:
+    rng = np.random.default_rng(joints)
+    keypoints = rng.uniform(-0.3, 1.3, (70, joints, 3))
+    keypoints[rng.random((70, joints)) < 1 / 3] = 0
+    keypoints[10:20, LEFT] = 0  # no hand
+    keypoints[15:25, RIGHT] = 0
+    keypoints[17] = 0  # nobody
+    keypoints[30:40, LEFT] = (0.5, 0.25, 9)  # a box without sides
+    keypoints[40:50, RIGHT] *= (0.2, 1, 1)  # a narrow one
+    keypoints[50:60, RIGHT] = (0, 0.5, 9)  # on the edge of the picture, and not missing
+    keypoints[60, 11:17] = (1.2, -3, 0)  # beyond its corner
+    keypoints[61, 40], keypoints[62, 60, 1], keypoints[63] = np.inf, np.nan, -np.inf
+    keypoints = keypoints.astype(dtype)
+    found = prepare(keypoints, count_missing=count_missing)
+    expected = prepare_by_loops(keypoints, count_missing=count_missing)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    assert found.shape == (64, joints, 2) and found.dtype == np.float32
 
 
 @pytest.mark.parametrize("count_missing", [True, False])
-@pytest.mark.parametrize("joints", [75, 90, 100])
-def test_normalisation_is_the_specification_s(count_missing: bool, joints: int) -> None:
-    keypoints = a_clip(joints, joints=joints)
-    keypoints[2, RIGHT] = 0.5  # a box without sides
-    keypoints[3, RIGHT] *= (0.2, 1)  # a narrow one
-    expected = keypoints.copy()
-    for frame in expected:
-        for group in (slice(11, 17), LEFT, RIGHT, slice(75, joints)):
-            frame[group] = by_the_letter(frame[group], count_missing)
-    found = normalise(keypoints, count_missing=count_missing)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+@pytest.mark.parametrize("joints", [75, 100])
+def test_real_clips_are_prepared_as_the_loops_do(
+    shared_data: Path, count_missing: bool, joints: int
+) -> None:
+    with np.load(shared_data / "arabic-asl.npz") as data:
+        clips = np.split(data["keypoints"], np.cumsum(data["lengths"])[:-1])[::48]
+    for one in clips:
+        found = prepare(one[:, :joints], count_missing=count_missing)
+        expected = prepare_by_loops(one[:, :joints], count_missing=count_missing)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_point_that_is_not_finite_is_a_missing_one(wrong: float, axis: int) -> None:
+    """Both of its coordinates, in both variants; its neighbours are as without it."""
+    broken, missing = (a_clip(0).astype(np.float64) for _ in range(2))
+    broken[2, 40, axis], missing[2, 40] = wrong, 0
+    np.testing.assert_array_equal(clip(broken), clip(missing))
+    for count_missing in (True, False):
+        np.testing.assert_array_equal(
+            prepare(broken, count_missing=count_missing),
+            prepare(missing, count_missing=count_missing),
+        )
 
 
 def test_missing_points_stay_missing_and_move_the_box_only_where_counted() -> None:
@@ -120,11 +134,16 @@ def test_preparing_does_every_step() -> None:
     assert steps.shape == (64, 75, 2)
 
 
-def test_the_input_is_left_as_it_was() -> None:
-    keypoints = a_clip(0, 70)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("frames", [5, 64, 70])
+def test_the_input_is_left_as_it_was(order: Literal["C", "F"], frames: int) -> None:
+    keypoints = np.array(a_clip(0, frames), order=order)
+    keypoints[0, 0, 0] = np.nan
+    before = keypoints.copy()
     prepare(keypoints)
     normalise(keypoints)
-    np.testing.assert_array_equal(keypoints, a_clip(0, 70))
+    clip(keypoints)
+    np.testing.assert_array_equal(keypoints, before)
 
 
 def test_a_clip_longer_than_the_batch_is_refused() -> None:

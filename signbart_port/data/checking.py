@@ -1,0 +1,206 @@
+"""What a dataset holds, and what of it may surprise its user."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port import digest
+from signbart_port.data.dataset import Bad, Clips, Entry, load, open_dataset
+from signbart_port.data.preprocessing import GROUPS, MOST_FRAMES, SKELETON
+from signbart_port.errors import printable
+
+_MANY = 0.5  # a share of coordinates beyond [0, 1]: with the legs out of the picture it is 0.15
+_NAMED = 6  # classes in a warning
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Frames of the clips: the shortest, the middle one, the longest, and how many clips are cut
+    to 64 frames."""
+
+    shortest: int
+    median: float
+    longest: int
+    over: int
+
+
+@dataclass(frozen=True)
+class Values:
+    """The coordinates x and y. Shares are of all frames, points, or coordinates of points that are
+    there."""
+
+    points: int  # of a frame
+    coordinates: tuple[int, ...]  # of a point, as stored; x and y are read
+    lowest: float
+    highest: float
+    outside: float  # share beyond [0, 1]
+    missing: float  # share of points
+    without: dict[str, float]  # share of frames without any point of the hand
+    not_finite: int  # points with a coordinate that is NaN or infinite: they count as missing
+
+
+@dataclass(frozen=True)
+class Check:
+    """A dataset in figures. `samples` and all that follows leave the bad ones out."""
+
+    root: Path
+    labels: tuple[str, ...]
+    samples: dict[str, tuple[int, ...]]  # by split: how many of each class
+    lengths: Lengths
+    values: Values
+    bad: tuple[Bad, ...]
+    repeated: tuple[tuple[Entry, ...], ...]  # the same clip under several names
+    blank: tuple[Entry, ...]  # clips without any point
+    others: tuple[Path, ...]  # files that are no samples
+    warnings: tuple[str, ...]  # what does not stop anybody, and should be looked at
+
+    @property
+    def count(self) -> int:
+        """How many samples are good."""
+        return sum(map(sum, self.samples.values()))
+
+
+def check(root: str | os.PathLike[str]) -> Check:
+    """Read every sample of the dataset in `root`.
+
+    Bad samples are listed, not raised. Raises PortError for what `open_dataset` refuses, and where
+    no sample can be used.
+    """
+    dataset = open_dataset(root)
+    clips = load(dataset.entries, skip_bad=True)
+    counts = Counter((entry.split, entry.id) for entry in clips.entries)
+    samples = {
+        split: tuple(counts[split, number] for number in range(len(dataset.labels)))
+        for split in dataset.splits
+    }
+    values, blank = _values(clips)
+    repeated = _repeated(clips, blank)
+    return Check(
+        root=dataset.root,
+        labels=dataset.labels,
+        samples=samples,
+        lengths=_lengths(clips),
+        values=values,
+        bad=clips.bad,
+        repeated=repeated,
+        blank=blank,
+        others=dataset.others,
+        warnings=(
+            *_of_repeated(repeated),
+            *_of_samples(dataset.labels, samples),
+            *([f"{_number(len(blank), 'clip', 'clips')} without any point"] if blank else []),
+            *_of_values(values),
+        ),
+    )
+
+
+def _lengths(clips: Clips) -> Lengths:
+    frames = sorted(map(len, clips.keypoints))
+    over = sum(n > MOST_FRAMES for n in frames)
+    return Lengths(frames[0], float(median(frames)), frames[-1], over)
+
+
+def _values(clips: Clips) -> tuple[Values, tuple[Entry, ...]]:
+    """The figures of all clips, and the clips without any point."""
+    xy = np.concatenate([keypoints[..., :2].astype(np.float64) for keypoints in clips.keypoints])
+    not_finite = ~np.isfinite(xy).all(axis=-1)
+    there = xy.any(axis=-1) & ~not_finite
+    seen = xy[there]
+    joints = xy.shape[1]
+    hands = (
+        {name: GROUPS[name] for name in ("left hand", "right hand")} if joints >= SKELETON else {}
+    )
+    starts = np.cumsum([0, *map(len, clips.keypoints)])
+    blank = tuple(
+        entry
+        for entry, start, end in zip(clips.entries, starts, starts[1:], strict=False)
+        if not there[start:end].any()
+    )
+    values = Values(
+        points=joints,
+        coordinates=tuple(sorted({keypoints.shape[2] for keypoints in clips.keypoints})),
+        lowest=float(seen.min()) if seen.size else 0.0,
+        highest=float(seen.max()) if seen.size else 0.0,
+        outside=_share((seen < 0) | (seen > 1)),
+        missing=_share(~there),
+        without={name: _share(~there[:, hand].any(axis=1)) for name, hand in hands.items()},
+        not_finite=int(not_finite.sum()),
+    )
+    return values, blank
+
+
+def _share(of: NDArray[np.bool_]) -> float:
+    return float(of.mean()) if of.size else 0.0
+
+
+def _repeated(clips: Clips, blank: Sequence[Entry]) -> tuple[tuple[Entry, ...], ...]:
+    """The entries whose x and y are the same, clip by clip.
+
+    Blank clips, all alike, are left out. The split "all" is compared with itself: it may hold what
+    the others hold.
+    """
+    alike: dict[Any, list[Entry]] = {}
+    for entry, keypoints in zip(clips.entries, clips.keypoints, strict=True):
+        if entry not in blank:
+            xy = keypoints[..., :2].astype(np.float64)
+            same = (entry.split == "all", len(xy), digest.of_tensor(xy))
+            alike.setdefault(same, []).append(entry)
+    return tuple(tuple(entries) for entries in alike.values() if len(entries) > 1)
+
+
+def _of_samples(labels: Sequence[str], samples: dict[str, tuple[int, ...]]) -> Iterator[str]:
+    """Warnings of classes that have no samples, at all or in a split."""
+    found = {split: np.array(counts) > 0 for split, counts in samples.items()}
+    nowhere = ~np.any(list(found.values()), axis=0)
+    if nowhere.any():
+        yield f"no samples at all of {_classes(labels, nowhere)}"
+    parts = {split: some for split, some in found.items() if split != "all"}
+    alone = np.sum(list(parts.values()), axis=0) == 1 if len(parts) > 1 else ~nowhere & False
+    for split, some in parts.items():
+        if (some & alone).any():
+            yield f"samples in {split} alone of {_classes(labels, some & alone)}"
+
+
+def _classes(labels: Sequence[str], which: NDArray[np.bool_]) -> str:
+    names = [printable(label, 40) for label, is_one in zip(labels, which, strict=True) if is_one]
+    more = ["..."] if len(names) > _NAMED else []
+    return f"{_number(len(names), 'class', 'classes')}: {', '.join(names[:_NAMED] + more)}"
+
+
+def _of_repeated(repeated: Sequence[Sequence[Entry]]) -> Iterator[str]:
+    """Warnings of clips that are there more than once."""
+    across = [group for group in repeated if len({entry.split for entry in group}) > 1]
+    mixed = [group for group in repeated if len({entry.id for entry in group}) > 1]
+    if across:
+        clips = _number(len(across), "clip", "clips")
+        yield f"{clips} in more than one split: what tests the model has trained it"
+    if mixed:
+        yield f"{_number(len(mixed), 'clip', 'clips')} in more than one class"
+    if within := [group for group in repeated if group not in across + mixed]:
+        yield f"{_number(len(within), 'clip', 'clips')} under more than one name"
+
+
+def _of_values(values: Values) -> Iterator[str]:
+    """Warnings of keypoints that are not as MediaPipe gives them."""
+    if values.outside > _MANY:
+        yield (
+            f"{values.outside:.0%} of the coordinates are beyond [0, 1]: they should be parts of "
+            "the frame's width and height, not pixels"
+        )
+    if values.points < SKELETON:
+        yield f"{values.points} points a frame: the whole skeleton has {SKELETON} or more"
+    if values.not_finite:
+        yield f"{_number(values.not_finite, 'point', 'points')} with NaN or infinity: missing ones"
+
+
+def _number(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"

@@ -1,0 +1,179 @@
+"""A dataset: label maps, and clips in <split>/<class>/<sample>.
+
+Splits are train, val, test and all; a class has the name of its folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.data import samples
+from signbart_port.data.labels import LABEL2ID, read_label_maps
+from signbart_port.data.labels import read_labels as read_labels
+from signbart_port.errors import PortError, printable
+
+SPLITS = ("train", "val", "test", "all")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A sample that a dataset lists, unread."""
+
+    path: Path
+    label: str
+    id: int
+    split: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a dataset's folder lists: by split, class and name."""
+
+    root: Path
+    labels: tuple[str, ...]  # the label with the id i at index i
+    entries: tuple[Entry, ...]
+    others: tuple[Path, ...] = ()  # files among the samples that are none, by their names
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have samples."""
+        present = {entry.split for entry in self.entries}
+        return tuple(split for split in SPLITS if split in present)
+
+    def split(self, name: str) -> tuple[Entry, ...]:
+        """The samples of one split; raises PortError where it has none."""
+        if found := tuple(entry for entry in self.entries if entry.split == name):
+            return found
+        raise PortError(
+            self.root, f'has no samples in "{printable(name, 40)}"', f"It has {_and(self.splits)}"
+        )
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A sample that cannot be used, and why, in words for a person."""
+
+    entry: Entry
+    why: str
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Samples that were read; all have the same number of points."""
+
+    entries: tuple[Entry, ...]
+    keypoints: tuple[NDArray[np.floating[Any]], ...]  # of each entry, (T, K, 2 or more), as stored
+    bad: tuple[Bad, ...] = ()
+
+
+def open_dataset(root: str | os.PathLike[str]) -> Dataset:
+    """List the dataset in the folder `root`, reading the label maps alone.
+
+    Names that begin with a dot are passed over. Raises PortError for label maps that are missing,
+    wrong or not the same, for a class folder that they do not know, and where there is no sample.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise PortError(root, "is not a folder" if root.exists() else "does not exist")
+    labels = read_label_maps(root)
+    ids = {label: number for number, label in enumerate(labels)}
+    entries, others = list[Entry](), list[Path]()
+    for split in SPLITS:
+        for folder in _listed(root / split):
+            if not folder.is_dir():
+                others.append(folder)
+            elif folder.name not in ids:
+                raise PortError(
+                    folder,
+                    f"is no class: {LABEL2ID} does not have it",
+                    "Add it there, or move the folder away",
+                )
+            else:
+                for path in _listed(folder):
+                    if path.suffix.lower() in samples.SUFFIXES:
+                        entries.append(Entry(path, folder.name, ids[folder.name], split))
+                    else:
+                        others.append(path)
+    if not entries:
+        raise PortError(
+            root,
+            f"has no samples: no {', '.join(samples.SUFFIXES)} in {_and(SPLITS)}",
+            "They are <split>/<class>/<sample>",
+        )
+    entries.sort(key=lambda entry: (SPLITS.index(entry.split), entry.id, entry.path.name))
+    return Dataset(root, labels, tuple(entries), tuple(others))
+
+
+def load(entries: Sequence[Entry], *, skip_bad: bool = False) -> Clips:
+    """Read samples, in order.
+
+    Bad is one that `samples.read` refuses, one whose class is not its folder's, and one that has
+    another number of points than most. Raises PortError for the first, or, with `skip_bad`, for
+    all being bad; the bad ones are then listed beside the others.
+    """
+    bad, read = dict[int, Bad](), dict[int, NDArray[np.floating[Any]]]()
+    for index, entry in enumerate(entries):
+        try:
+            read[index] = _keypoints(entry)
+        except PortError as error:
+            if not skip_bad:
+                raise
+            bad[index] = Bad(entry, f"{error.what}. {error.hint}" if error.hint else error.what)
+    for index, what in _of_other_points(read):
+        if not skip_bad:
+            raise PortError(entries[index].path, what)
+        bad[index] = Bad(entries[index], what)
+        del read[index]
+    if bad and not read:
+        first = bad[min(bad)]
+        raise PortError(first.entry.path, first.why, f"None of {len(entries)} samples can be used")
+    return Clips(
+        tuple(entries[index] for index in read),
+        tuple(read.values()),
+        tuple(bad[index] for index in sorted(bad)),
+    )
+
+
+def _keypoints(entry: Entry) -> NDArray[np.floating[Any]]:
+    sample = samples.read(entry.path)
+    if sample.label not in (None, entry.label):
+        raise PortError(
+            entry.path,
+            f'says that its class is "{printable(sample.label, 40)}", its folder is '
+            f"{printable(entry.label, 40)}",
+        )
+    return sample.keypoints
+
+
+def _of_other_points(read: dict[int, NDArray[np.floating[Any]]]) -> list[tuple[int, str]]:
+    """The clips with another number of points than most, and what to say of each."""
+    points = {index: keypoints.shape[1] for index, keypoints in read.items()}
+    if not points:
+        return []
+    usual = Counter(points.values()).most_common(1)[0][0]
+    return [
+        (index, f"has {count} points a frame, most of the others have {usual}")
+        for index, count in points.items()
+        if count != usual
+    ]
+
+
+def _listed(folder: Path) -> Iterator[Path]:
+    """What a folder holds, hidden names left out; nothing where there is no such folder."""
+    try:
+        names = sorted(os.listdir(folder)) if folder.is_dir() else []
+    except OSError as error:
+        raise PortError(folder, f"cannot be opened: {error.strerror}") from None
+    return (folder / name for name in names if not name.startswith("."))
+
+
+def _and(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + (" and " if names[:-1] else "") + names[-1]

@@ -1,0 +1,162 @@
+"""One clip of a dataset, from whatever file holds it: a pickled dict, .npz or .npy.
+
+Nothing in the file can run, and what it claims about its size costs no memory.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.checkpoint.refusal import COPY_AGAIN, Refusal, naming
+from signbart_port.checkpoint.sniff import HEAD, Kind, kind_of, regular_file
+from signbart_port.checkpoint.torch_globals import describe
+from signbart_port.data import unpickling
+from signbart_port.data.stored import Dtype, Stored
+from signbart_port.data.unpickling import LARGEST, SAVE_ARRAYS
+from signbart_port.errors import printable
+
+SUFFIXES = (".pkl", ".pickle", ".npz", ".npy")
+_MOST_MEMBERS = 1000  # of an .npz
+_DIRECTORY_ENTRY = b"PK\x01\x02"
+_LONGEST_LABEL = 200
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A clip as it is stored."""
+
+    path: Path
+    keypoints: NDArray[np.floating[Any]]  # (T, K, 2 or more), T and K at least 1; read-only
+    label: str | None  # None where the file does not say it
+
+
+def read(path: str | os.PathLike[str]) -> Sample:
+    """The sample in the file at `path`, whose kind its content tells.
+
+    A pickled dict has `keypoints` and usually `class`, an .npz the same two or one array alone, an
+    .npy the keypoints. Raises PortError for everything else, and for keypoints that are no
+    floating-point array (T, K, 2 or more) of at least one frame and one point.
+    """
+    with naming(path):
+        kind, data = _bytes_of(path)
+        members = _READERS[kind](data)
+        if "keypoints" not in members:
+            held = ", ".join(printable(key, 40) for key in list(members)[:6]) or "nothing"
+            raise Refusal(f"has no keypoints: it holds {held}", SAVE_ARRAYS)
+        return Sample(Path(path), _keypoints(members["keypoints"]), _label(members.get("class")))
+
+
+def _bytes_of(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
+    """The file's kind and all its bytes; refused by its head alone when it is no sample."""
+    with regular_file(path) as file:
+        kind = kind_of(file.read(HEAD))
+        if kind is None or kind not in _READERS:
+            what = kind.noun if kind else "of no known kind"
+            raise Refusal(f"is {what}, not a sample", (kind and kind.remedy) or SAVE_ARRAYS)
+        if (size := file.seek(0, os.SEEK_END)) > LARGEST:
+            raise Refusal(f"has {size:,} bytes, more than {LARGEST:,}: not one clip")
+        file.seek(0)
+        return kind, file.read()
+
+
+def _pickle(data: bytes) -> dict[Any, Any]:
+    root = unpickling.load(data)
+    if type(root) is not dict:
+        raise Refusal(f"holds {_describe(root)}, not a dict with keypoints", SAVE_ARRAYS)
+    return root
+
+
+def _npy(data: bytes) -> dict[Any, Any]:
+    return {"keypoints": _stored(data)}
+
+
+def _npz(data: bytes) -> dict[Any, Any]:
+    if data.count(_DIRECTORY_ENTRY) > _MOST_MEMBERS:
+        raise Refusal("is a zip archive with too many members for one clip")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members: dict[str, zipfile.ZipInfo] = {}
+        for entry in archive.infolist():
+            name = entry.filename.removesuffix(".npy")
+            if name in members:
+                raise Refusal(f'has two members named "{printable(name, 40)}"', COPY_AGAIN)
+            members[name] = entry
+        if len(members) == 1 and "class" not in members:
+            members = {"keypoints": next(iter(members.values()))}
+        wanted = members.keys() & {"keypoints", "class"} if "keypoints" in members else ()
+        return members | {name: _stored(_content(archive, members[name])) for name in wanted}
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """The bytes of a member, no more than a clip takes, whatever size the directory claims."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Refusal("is compressed in a way that NumPy never uses")
+    with archive.open(entry) as member:
+        content = member.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise Refusal(f"unpacks to more than {LARGEST:,} bytes: not one clip")
+    return content
+
+
+_READERS: dict[Kind, Callable[[bytes], dict[Any, Any]]] = {
+    Kind.PICKLE: _pickle,
+    Kind.NPZ: _npz,
+    Kind.NPY: _npy,
+}
+
+
+def _stored(data: bytes) -> Stored:
+    """The array of an .npy file.
+
+    np.load would make room for as many elements as the header claims.
+    """
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    else:
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+    described = Dtype(dtype.str[1:], dtype.str[0])
+    return Stored(described, shape, "F" if fortran else "C", data[stream.tell() :])
+
+
+def _keypoints(stored: Any) -> NDArray[np.floating[Any]]:
+    if type(stored) is not Stored:
+        raise Refusal(f"has keypoints that are {_describe(stored)}, not an array", SAVE_ARRAYS)
+    keypoints = stored.values()
+    shape = "×".join(map(str, keypoints.shape)) or "a single value"
+    if keypoints.dtype.kind != "f":
+        raise Refusal(
+            f"has keypoints of type {keypoints.dtype.name}, not floating-point",
+            "They are x and y in parts of the frame's width and height",
+        )
+    if keypoints.ndim != 3 or keypoints.shape[2] < 2:
+        raise Refusal(
+            f"has keypoints of shape {shape}",
+            "They are frames × points × coordinates, x and y first",
+        )
+    if not math.prod(keypoints.shape):
+        raise Refusal(f"has no {'points' if len(keypoints) else 'frames'}: its shape is {shape}")
+    return keypoints
+
+
+def _label(value: Any) -> str | None:
+    if type(value) is Stored and value.shape == ():
+        value = value.values().item()
+    if value is None or (isinstance(value, str) and 0 < len(value) <= _LONGEST_LABEL):
+        return value
+    shown = f'the string "{printable(value)}"' if isinstance(value, str) else _describe(value)
+    raise Refusal(f"has a class that is {shown}, not a label")
+
+
+def _describe(value: object) -> str:
+    return "an array" if type(value) is Stored else describe(value)
