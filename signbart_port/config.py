@@ -65,7 +65,8 @@ class SignBartConfig(BaseModel):
 
     `layout` says what the model is fed: "full", the whole skeleton, of which the model itself picks
     `joint_idx`; or "selected", the joints already picked, in that order. The weights are the same.
-    `training` holds the training keys of the file, unread.
+    `count_missing` says how clips are normalised: whether missing points count in the box around a
+    group (see `data.preprocessing`). `training` holds the training keys of the file, unread.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -88,6 +89,7 @@ class SignBartConfig(BaseModel):
     decoder_layerdrop: Rate = 0.0
     pe: Literal["learn"] = "learn"
     layout: Literal["full", "selected"] = "full"
+    count_missing: bool = True
     training: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("joint_idx")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from signbart_port.keras_model.layers import Tensor
@@ -46,6 +47,23 @@ class Attention(keras.layers.Layer):
         v = self.split(self.v_proj(memory))
         weights = ops.softmax(q @ ops.swapaxes(k, -1, -2) + mask)
         return self.out_proj(self.merge(self.dropout(weights, training=training) @ v))
+
+    def of_one_query(self, query: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
+        """The same for a single query (B, 1, d_model), at inference: without keys and values.
+
+        q·(W h + b) is (Wᵀq)·h plus what is equal for every key, which softmax ignores; and weights
+        that sum to one give Σ w (W h + b) = W (Σ w h) + b. So each head's projections are done once
+        instead of for every one of the T frames: `heads` rows stand for T.
+        """
+        own = ops.cast(np.eye(self.heads)[:, :, None], self.compute_dtype)  # 1 where it is its own
+        batch, head_dim = ops.shape(query)[0], self.d_model // self.heads
+        parts = (batch, -1, self.heads, head_dim)
+        q = ops.reshape(self.q_proj(query) * self.scaling, parts) * own
+        q = ops.reshape(q, (batch, self.heads, self.d_model))  # of each head, zero elsewhere
+        scores = q @ ops.transpose(self.k_proj.kernel) @ ops.swapaxes(memory, -1, -2)
+        weights = ops.softmax(scores + mask[:, 0])
+        attended = ops.sum(ops.reshape(self.v_proj(weights @ memory), parts) * own, axis=1)
+        return self.out_proj(ops.reshape(attended, (batch, 1, self.d_model)))
 
     def split(self, states: Tensor) -> Tensor:
         """(B, T, d_model) -> (B, heads, T, head_dim)."""

@@ -58,22 +58,35 @@ class DecoderLayer(ConfigLayer):
         mask: Tensor,
         encoder_states: Tensor,
         encoder_mask: Tensor,
-        queries: Tensor | None = None,
+        query: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
         """`hidden_states`, `encoder_states` (B, T, d_model) -> (B, Q, d_model).
 
-        `mask` (B, 1, Q, T) and `encoder_mask` (B, 1, 1, T) are added to the scores. `queries`
-        (B, Q, d_model) are the frames whose states are wanted, every frame by default; keys and
-        values come from all frames of `hidden_states` either way.
+        `mask` (B, 1, Q, T) and `encoder_mask` (B, 1, 1, T) are added to the scores. With `query`
+        (B, 1, d_model), the state of a single frame, Q is 1: at inference, that frame's state is
+        all that is computed.
         """
-        h = hidden_states if queries is None else queries
-        attended = self.self_attn(h, hidden_states, mask, training=training)
+        h = hidden_states if query is None else query
+        attended = self._attend(self.self_attn, h, hidden_states, mask, query, training)
         h = self.self_attn_layer_norm(h + self.dropout(attended, training=training))
-        attended = self.encoder_attn(h, encoder_states, encoder_mask, training=training)
+        attended = self._attend(self.encoder_attn, h, encoder_states, encoder_mask, query, training)
         h = self.encoder_attn_layer_norm(h + self.dropout(attended, training=training))
         ffn = self.activation_dropout(self.activation_fn(self.fc1(h)), training=training)
         return self.final_layer_norm(h + self.dropout(self.fc2(ffn), training=training))
+
+    def _attend(
+        self,
+        attn: Attention,
+        queries: Tensor,
+        memory: Tensor,
+        mask: Tensor,
+        query: Tensor | None,
+        training: bool | None,
+    ) -> Tensor:
+        if query is None:
+            return attn(queries, memory, mask, training=training)
+        return attn.of_one_query(queries, memory, mask)
 
 
 @keras.saving.register_keras_serializable("signbart_port")
@@ -107,23 +120,25 @@ class Decoder(ConfigLayer):
         attention_mask: Tensor,
         encoder_states: Tensor,
         last_frame_only: bool = False,
+        mask_bound: float | None = None,
         training: bool | None = None,
     ) -> Tensor:
         """`embeddings`, `encoder_states` (B, T, d_model) and a mask (B, T) -> (B, T, d_model).
 
         With `last_frame_only` the last layer computes the state of the last real frame alone, the
-        one that is classified, and (B, 1, d_model) is returned.
+        one that is classified, and (B, 1, d_model) is returned. `mask_bound` is for integer graphs:
+        see `masks`.
         """
         h = self.layernorm_embedding(embeddings + self.embed_positions(embeddings))
         h = self.dropout(h, training=training)
-        encoder_mask = padding_mask(attention_mask, self.compute_dtype)
+        encoder_mask = padding_mask(attention_mask, self.compute_dtype, mask_bound)
         every = ops.arange(ops.shape(h)[1], dtype="int32")[:, None]
-        mask = causal_mask(every, attention_mask, self.compute_dtype)
-        queries = None
+        mask = causal_mask(every, attention_mask, self.compute_dtype, mask_bound)
+        query = None
         for layer in self.layers:
             if last_frame_only and layer is self.layers[-1]:
                 last = last_frame(attention_mask)[:, None, None, None]
-                mask = causal_mask(last, attention_mask, self.compute_dtype)
-                queries = self.last_frame(h, attention_mask)
-            h = layer(h, mask, encoder_states, encoder_mask, queries, training=training)
+                mask = causal_mask(last, attention_mask, self.compute_dtype, mask_bound)
+                query = self.last_frame(h, attention_mask)
+            h = layer(h, mask, encoder_states, encoder_mask, query, training=training)
         return h

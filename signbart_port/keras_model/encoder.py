@@ -75,12 +75,19 @@ class Encoder(ConfigLayer):
         return input_shape
 
     def call(
-        self, embeddings: Tensor, attention_mask: Tensor, training: bool | None = None
+        self,
+        embeddings: Tensor,
+        attention_mask: Tensor,
+        mask_bound: float | None = None,
+        training: bool | None = None,
     ) -> Tensor:
-        """`embeddings` (B, T, d_model), `attention_mask` (B, T) -> (B, T, d_model)."""
+        """`embeddings` (B, T, d_model), `attention_mask` (B, T) -> (B, T, d_model).
+
+        `mask_bound` is for integer graphs: see `masks`.
+        """
         h = self.layernorm_embedding(embeddings + self.embed_positions(embeddings))
         h = self.dropout(h, training=training)
-        mask = padding_mask(attention_mask, self.compute_dtype)
+        mask = padding_mask(attention_mask, self.compute_dtype, mask_bound)
         for layer in self.layers:
             h = layer(h, mask, training=training)
         return h

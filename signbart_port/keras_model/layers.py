@@ -82,7 +82,9 @@ class Projection(ConfigLayer):
         """(B, T, K, 2) -> two of (B, T, d_model)."""
         if self.config.layout == "full":
             keypoints = ops.take(keypoints, self.config.joint_idx, axis=2)
-        return self.proj_x1(keypoints[..., 0]), self.proj_y1(keypoints[..., 1])
+        # On phones a slice of every other number takes as long as the projection of it.
+        x, y = ops.split(ops.transpose(keypoints, (3, 0, 1, 2)), 2)
+        return self.proj_x1(ops.squeeze(x, 0)), self.proj_y1(ops.squeeze(y, 0))
 
 
 @keras.saving.register_keras_serializable("signbart_port")

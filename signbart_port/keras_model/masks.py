@@ -6,6 +6,10 @@ swallows any score, so that a row that sees only padding gets uniform weights, a
 outweighs the first. -2^75 and -2^93 do the same, in float32 and in float64. They are computed from
 the mask, and by way of integers, because as constants they would not survive: a float16 file clamps
 every constant to -65504, where neither holds.
+
+An integer graph has no room for such values: its softmax would be left with two steps. There, and
+only there, masks add a `bound` that softmax takes for nothing, such as -100. What that changes: a
+row that sees only padding is no longer uniform. No clip that begins with a real frame has one.
 """
 
 from __future__ import annotations
@@ -19,18 +23,24 @@ Tensor = Any
 _PADDING, _LATER = np.int32(-(2**25)), np.int32(-(2**31))  # cubed as floats
 
 
-def padding_mask(attention_mask: Tensor, dtype: str) -> Tensor:
+def padding_mask(attention_mask: Tensor, dtype: str, bound: float | None = None) -> Tensor:
     """(B, T) -> (B, 1, 1, T): 0 for a real key."""
+    if bound is not None:
+        return _bounded(attention_mask, bound)
     return _additive(_levels(attention_mask), dtype)
 
 
-def causal_mask(queries: Tensor, attention_mask: Tensor, dtype: str) -> Tensor:
+def causal_mask(
+    queries: Tensor, attention_mask: Tensor, dtype: str, bound: float | None = None
+) -> Tensor:
     """Positions of the queries (..., Q, 1) and the mask (B, T) -> (B, 1, Q, T): padding and later
     keys.
 
     PyTorch's also adds 1 to every score that is left, which softmax cancels.
     """
     keys = ops.arange(ops.shape(attention_mask)[1], dtype="int32")
+    if bound is not None:
+        return ops.where(keys > queries, bound, _bounded(attention_mask, bound))
     return _additive(ops.where(keys > queries, _LATER, _levels(attention_mask)), dtype)
 
 
@@ -38,6 +48,10 @@ def last_frame(attention_mask: Tensor) -> Tensor:
     """(B, T) -> (B,) int32: the last real frame, 0 where there is none."""
     frames = ops.arange(ops.shape(attention_mask)[1], dtype="int32")
     return ops.max(frames * ops.cast(ops.equal(attention_mask, 1), "int32"), axis=1)
+
+
+def _bounded(attention_mask: Tensor, bound: float) -> Tensor:
+    return ops.where(ops.equal(attention_mask, 1), 0.0, bound)[:, None, None, :]
 
 
 def _levels(attention_mask: Tensor) -> Tensor:

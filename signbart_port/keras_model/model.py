@@ -55,9 +55,16 @@ class SignBart(keras.Model):
             inputs = {"keypoints": keypoints, "attention_mask": attention_mask}
         return super().__call__(inputs, **kwargs)
 
-    def classify(self, keypoints: Tensor, attention_mask: Tensor) -> Tensor:
-        """The same logits, at inference only, without the decoder states that nothing reads."""
-        return _forward(self.get_layer, keypoints, attention_mask, last_frame_only=True)
+    def classify(
+        self, keypoints: Tensor, attention_mask: Tensor, mask_bound: float | None = None
+    ) -> Tensor:
+        """The same logits, at inference only, without the decoder states that nothing reads.
+
+        `mask_bound` is for integer graphs: see `masks`.
+        """
+        return _forward(
+            self.get_layer, keypoints, attention_mask, last_frame_only=True, mask_bound=mask_bound
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {"config": self.config.model_dump(), "name": self.name}
@@ -72,9 +79,16 @@ def _forward(
     keypoints: Tensor,
     attention_mask: Tensor,
     last_frame_only: bool = False,
+    mask_bound: float | None = None,
 ) -> Tensor:
     x, y = layer("projection")(keypoints)
-    encoder_states = layer("encoder")(x, attention_mask)
-    states = layer("decoder")(y, attention_mask, encoder_states, last_frame_only=last_frame_only)
+    encoder_states = layer("encoder")(x, attention_mask, mask_bound=mask_bound)
+    states = layer("decoder")(
+        y,
+        attention_mask,
+        encoder_states,
+        last_frame_only=last_frame_only,
+        mask_bound=mask_bound,
+    )
     last = states if last_frame_only else layer("last_frame")(states, attention_mask)
     return layer("classification_head")(last)

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import h5
-from signbart_port.errors import PortError
 from signbart_port.keras_model.model import SignBart
-from signbart_port.transfer import Direction, check, plan, summary
-from signbart_port.transfer import load as load_mapping
 
 
 def shapes(model: SignBart) -> dict[str, tuple[int, ...]]:
@@ -38,9 +35,7 @@ def load(path: str | Path, dtype: str | None = None) -> SignBart:
 
 def build(file: h5.KerasFile, dtype: str | None = None) -> SignBart:
     """The model of an opened model.h5, in float32 or in another `dtype`."""
-    planned = plan(load_mapping(), file.config.sizes())
-    if findings := check(planned, Direction.KERAS_TO_TORCH, file.tensors):
-        raise PortError(file.path, summary(findings))
+    h5.plan_of(file)  # refuses a file of other weights
     model = SignBart(file.config, dtype=dtype)
     assign(model, file.tensors.items())
     return model
