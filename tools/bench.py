@@ -1,71 +1,50 @@
 """What conversion and inference cost, as ratios measured side by side in one run.
 
-    python tools/bench.py [--rounds N] [--only convert|verify|latency]
+    python tools/bench.py [--rounds N] [--only convert verify latency limit clips export]
+        [--models LSA-64] [--frames 16 64] [--threads 1 2] [--data DATASET] [--checkpoint M.pth]
 
 convert: the whole command with its proof against the bare `import torch, tensorflow`, and the peak
 memory of its larger process, the one with TensorFlow, against that of its imports alone. verify:
 the whole command, every module compared in the run and alone, against importing both frameworks and
-running the same clips in PyTorch once in float64 and once in float32. latency: the emitted .tflite
-against PyTorch eager, one thread, 64 frames. Rounds alternate, medians are printed.
+running the same clips in PyTorch once in float64 and once in float32. latency: every mode of the
+emitted .tflite against PyTorch (eager and compiled), ONNX Runtime and litert-torch, all in this
+process. limit: the emitted .tflite against its bare matrix products. clips: real clips, by the
+signature that fits. export: the whole command `tflite` against the peers'.
+
+What is compared takes turns; medians are printed. `--data` is a dataset folder: its clips calibrate
+the integer modes and are those of `clips`. `--checkpoint` measures that model instead of random
+ones of three sizes. Peers that are not installed are skipped. They want an environment of their
+own, as litert-torch needs older versions of some packages than the project's constraints name:
+
+    pip install --constraint tools/bench_constraints.txt --editable ".[peers]"
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+import bench_clips
+import bench_emission
+import bench_latency
+import bench_limit
+from bench_models import bare_checkpoint, make_checkpoint, relabelled, sizes
+from bench_turns import CLI, Failed, run
 from signbart_port import config as configs
-from signbart_port.config import SignBartConfig
 
-CLI = [sys.executable, "-c", "from signbart_port.cli import main; main()"]
 BOTH = [sys.executable, "-c", "import torch, tensorflow"]
 LARGER = [sys.executable, "-c", "import typer, signbart_port.conversion, signbart_port.keras_model"]
 FORWARD = [sys.executable, str(Path(__file__).with_name("forward.py"))]
 FRAMES = 64
-
-
-def sizes() -> dict[str, SignBartConfig]:
-    """A small, a middle and a large model: 0.7, 4.4 and 27 million parameters."""
-    large = {"d_model": 512, "encoder_layers": 3, "decoder_layers": 4, "num_labels": 2000}
-    ffn = {"encoder_ffn_dim": 2048, "decoder_ffn_dim": 2048}
-    return {
-        "LSA-64": configs.named("lsa-64"),
-        "WLASL-2000": configs.named("wlasl-2000"),
-        "100 MB": configs.named("lsa-64").replace(**large, **ffn),
-    }
-
-
-def make_checkpoint(folder: Path, config: SignBartConfig) -> Path:
-    """A random checkpoint with its config beside it, written by PyTorch in a process of its own."""
-    path = folder / "model.pth"
-    code = (
-        "import sys, json, torch; from pt_reference import SignBart; torch.manual_seed(0);"
-        "torch.save(SignBart(json.loads(sys.argv[1])).state_dict(), sys.argv[2])"
-    )
-    subprocess.run([sys.executable, "-c", code, config.model_dump_json(), str(path)], check=True)
-    path.with_suffix(".yaml").write_text(config.model_dump_json())  # JSON is YAML
-    return path
-
-
-def run(command: list[str]) -> tuple[float, int]:
-    """Seconds, and the peak memory in bytes of the largest process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return time.perf_counter() - start, usage.ru_maxrss * 1024
+_WIDTH = 110
+PARTS = ("convert", "verify", "latency", "limit", "clips", "export")
 
 
 def bench_convert(name: str, checkpoint: Path, rounds: int, table: Table) -> None:
@@ -99,78 +78,86 @@ def bench_verify(name: str, checkpoint: Path, rounds: int, table: Table) -> None
     table.add_row(name, *row)
 
 
-def bench_latency(name: str, checkpoint: Path, rounds: int, table: Table) -> None:
-    """In this process: PyTorch eager and every .tflite take turns."""
-    import numpy as np
-    import torch
-    from ai_edge_litert.interpreter import Interpreter
-
-    from pt_reference import SignBart
-    from signbart_port.parity.inputs import make_for
-
-    keras = checkpoint.with_suffix(".h5")
-    config = configs.load(checkpoint.with_suffix(".yaml"))
-    inputs = make_for(config, FRAMES)
-    clip = {"keypoints": inputs.keypoints[:1], "attention_mask": inputs.attention_mask[:1]}
-    torch.set_num_threads(1)
-    model = SignBart(config).eval()
-    model.load_state_dict(torch.load(checkpoint, weights_only=True), strict=True)
-    tensors = [torch.from_numpy(array) for array in clip.values()]
-
-    def eager() -> Any:
-        with torch.inference_mode():
-            return model(*tensors)
-
-    runners = {"PyTorch eager": eager}
-    for mode in ("none", "float16", "dynamic"):
-        path = keras.with_name(f"{mode}.tflite")
-        command = [*CLI, "tflite", str(keras), "--out", str(path), "--force", "--quiet"]
-        run([*command, "--quantization", mode, "--frames", str(FRAMES)])
-        interpreter = Interpreter(str(path), num_threads=1)
-        interpreter.allocate_tensors()
-        for detail in interpreter.get_input_details():
-            given = clip["keypoints" if len(detail["shape"]) == 4 else "attention_mask"]
-            interpreter.set_tensor(detail["index"], np.ascontiguousarray(given))
-        runners[f"tflite {mode}"] = interpreter.invoke
-    times: dict[str, list[float]] = {runner: [] for runner in runners}
-    for _ in range(rounds):
-        for runner, call in runners.items():
-            start = time.perf_counter()
-            call()
-            times[runner].append(time.perf_counter() - start)
-    medians = {runner: 1e3 * median(spent) for runner, spent in times.items()}
-    for runner, milliseconds in medians.items():
-        ratio = medians["PyTorch eager"] / milliseconds
-        table.add_row(name, runner, f"{milliseconds:.2f} ms", f"{ratio:.2f}x")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["convert", "verify", "latency"])
-    arguments = parser.parse_args()
+def tables() -> dict[str, Table]:
     convert = Table("model", "checkpoint", "import", "convert", "ratio", title="convert")
     for column in ("imports", "peak", "over it, in checkpoints"):
         convert.add_column(column)
-    verify = Table("model", "import and run", "verify", "ratio", title="verify")
-    latency = Table("model", "runner", "one clip", "speed", title="latency, one thread, 64 frames")
-    with tempfile.TemporaryDirectory() as temp:
-        for name, config in sizes().items():
-            folder = Path(temp) / name.replace(" ", "-")
-            folder.mkdir()
-            checkpoint = make_checkpoint(folder, config)
-            wanted = {arguments.only} - {None} or {"convert", "verify", "latency"}
-            if "convert" in wanted:
-                bench_convert(name, checkpoint, arguments.rounds, convert)
-            run([*CLI, "convert", str(checkpoint), "--force", "--quiet"])
-            if "verify" in wanted:
-                bench_verify(name, checkpoint, arguments.rounds, verify)
-            if "latency" in wanted:
-                bench_latency(name, checkpoint, 20 * arguments.rounds, latency)
-    console = Console()
-    for table in (convert, verify, latency):
-        if table.row_count:
-            console.print(table)
+    return {
+        "convert": convert,
+        "verify": Table("model", "import and run", "verify", "ratio", title="verify"),
+        "latency": bench_latency.columns(),
+        "limit": bench_limit.columns(),
+        "clips": bench_clips.columns(),
+        "export": bench_emission.columns(),
+    }
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--models", nargs="+", choices=list(sizes()), default=list(sizes()))
+    parser.add_argument("--frames", nargs="+", type=int, default=[16, FRAMES])
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--checkpoint", type=Path)
+    return parser.parse_args(arguments)
+
+
+def bench(name: str, checkpoint: Path, wanted: argparse.Namespace, into: dict[str, Table]) -> None:
+    """Adds the rows of one model to every table that is wanted."""
+
+    def say(word: str) -> None:
+        print(f"{name}, {word}", file=sys.stderr, flush=True)
+
+    rounds, data = wanted.rounds, wanted.data
+    if data is not None:
+        labels = configs.load(checkpoint.with_suffix(".yaml")).num_labels
+        data = relabelled(checkpoint.parent, data, labels)
+    if "convert" in wanted.only:
+        bench_convert(name, checkpoint, rounds, into["convert"])
+    run([*CLI, "convert", str(checkpoint), "--force", "--quiet"])
+    if "verify" in wanted.only:
+        bench_verify(name, checkpoint, rounds, into["verify"])
+    for frames in wanted.frames if "latency" in wanted.only else ():
+        among = bench_latency.runners(checkpoint, frames, data, say)
+        for threads in wanted.threads:
+            bench_latency.bench(
+                name, checkpoint, among, frames, threads, 20 * rounds, into["latency"], say
+            )
+    if "limit" in wanted.only:
+        bench_limit.bench(name, checkpoint, FRAMES, 20 * rounds, into["limit"], say)
+    if "clips" in wanted.only:
+        if data is None:
+            say("clips: skipped, needs --data")
+        else:
+            bench_clips.bench(name, checkpoint, data, rounds, into["clips"], say)
+    if "export" in wanted.only:
+        bench_emission.bench(name, checkpoint, FRAMES, rounds, into["export"], say)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    wanted = parsed(arguments)
+    into = tables()
+    try:
+        with tempfile.TemporaryDirectory() as temp:
+            for name in [wanted.checkpoint.stem] if wanted.checkpoint else wanted.models:
+                folder = Path(temp) / name.replace(" ", "-")
+                folder.mkdir()
+                if wanted.checkpoint:
+                    checkpoint = bare_checkpoint(folder, wanted.checkpoint)
+                else:
+                    checkpoint = make_checkpoint(folder, sizes()[name])
+                bench(name, checkpoint, wanted, into)
+    except Failed as reason:
+        raise SystemExit(f"{name}: {reason}") from None
+    finally:  # what was measured is worth seeing, whatever came after it
+        console = Console(width=max(Console().width, _WIDTH))
+        for table in into.values():
+            if table.row_count:
+                console.print(table)
 
 
 if __name__ == "__main__":

@@ -347,7 +347,8 @@ def _in_tflite(
             path.rpartition("/")[0].replace("/", ".") for path in paths
         )
     tree = flatbuffer.parsed(path.read_bytes())
-    stored = [c for _, c in constants.of(tree) if c.name in modules_of]
+    every = constants.of(tree, flatbuffer.SIGNATURE)
+    stored = [c for _, c in every if c.name in modules_of]
     for constant in _some(stored, rng, 16):
         values = constant.values
         element, bit = int(rng.integers(values.size)), int(rng.integers(8 * values.itemsize))
@@ -363,7 +364,8 @@ def _in_tflite(
 def _flip_in_file(name: str, element: int, bit: int) -> Callable[[bytearray], None]:
     def flip(data: bytearray) -> None:
         tree = flatbuffer.parsed(data)
-        (tensor,) = (t for t, constant in constants.of(tree) if constant.name == name)
+        every = constants.of(tree, flatbuffer.SIGNATURE)
+        (tensor,) = (t for t, constant in every if constant.name == name)
         raw = tree.buffers[tensor.buffer].data  # a view of `data`
         itemsize = len(raw) // int(np.prod(tensor.shape))
         raw[element * itemsize + bit // 8] ^= np.uint8(1 << bit % 8)

@@ -127,16 +127,23 @@ def _compare(
 
 
 def _emitted(model: Any, double: Any, inputs: parity_inputs.Inputs, folder: Path) -> Row:
-    from signbart_port.tflite.emit import Quantization, _converted
+    from signbart_port.tflite import converting, flatbuffer
+    from signbart_port.tflite.interface import Interface
+    from signbart_port.tflite.quantization import Quantization
     from signbart_port.tflite.run import run
 
-    path = folder / "model.tflite"
-    path.write_bytes(_converted(model, Quantization.NONE, inputs.attention_mask.shape[1]))
+    keras, path = folder / "model.h5", folder / "model.tflite"
+    model.save(keras)
+    frames, interface = inputs.attention_mask.shape[1], Interface(model.config.keypoints)
+    conversion = converting.Conversion((frames,), Quantization.NONE, interface)
+    with converting.start(keras, conversion, path) as work:
+        if failed := work.wait(600):
+            raise SystemExit(f"the converter {failed}")
     feed = (inputs.keypoints, inputs.attention_mask)
     truth = np.asarray(double(*feed, training=False))
     noise = largest_difference(np.asarray(model(*feed, training=False)), truth, inputs.classified)
     recorded = Recorded({LOGITS: truth}, {LOGITS: noise})
-    logits = run(path, inputs).logits
+    logits = run(flatbuffer.read(path), inputs).outputs
     report = judge(("", ""), recorded, [LOGITS], inputs, lambda record: record(LOGITS, logits))
     return report.logits
 

@@ -1,0 +1,77 @@
+"""The models that are measured, and the clips of a dataset for them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from signbart_port import config as configs
+from signbart_port.config import SignBartConfig
+from signbart_port.source import open_source
+
+_RANDOM = """
+import json, sys, torch
+from pt_reference import SignBart
+
+torch.manual_seed(0)
+model = SignBart(json.loads(sys.argv[1]))
+for module in model.modules():
+    if isinstance(module, torch.nn.LayerNorm):  # ones and zeros, a converter folds away
+        torch.nn.init.normal_(module.weight, 1, 0.1)
+        torch.nn.init.normal_(module.bias, 0, 0.1)
+torch.save(model.state_dict(), sys.argv[2])
+"""
+
+
+def sizes() -> dict[str, SignBartConfig]:
+    """A small, a middle and a large model: 0.7, 4.4 and 27 million parameters."""
+    large = {"d_model": 512, "encoder_layers": 3, "decoder_layers": 4, "num_labels": 2000}
+    ffn = {"encoder_ffn_dim": 2048, "decoder_ffn_dim": 2048}
+    return {
+        "LSA-64": configs.named("lsa-64"),
+        "WLASL-2000": configs.named("wlasl-2000"),
+        "100 MB": configs.named("lsa-64").replace(**large, **ffn),
+    }
+
+
+def make_checkpoint(folder: Path, config: SignBartConfig) -> Path:
+    """A random checkpoint with its config beside it, written by PyTorch in a process of its own."""
+    path = folder / "model.pth"
+    given = config.model_dump_json()  # JSON is YAML
+    subprocess.run([sys.executable, "-c", _RANDOM, given, str(path)], check=True)
+    path.with_suffix(".yaml").write_text(given)
+    return path
+
+
+def bare_checkpoint(folder: Path, checkpoint: Path) -> Path:
+    """The weights of somebody's checkpoint alone, as every peer can load them, and its config."""
+    import torch
+
+    source = open_source(checkpoint)
+    path = folder / "model.pth"
+    weights = source.tensors_of_reference().items()
+    torch.save({name: torch.from_numpy(array.copy()) for name, array in weights}, path)
+    path.with_suffix(".yaml").write_text(source.resolved.config.model_dump_json())
+    return path
+
+
+def relabelled(folder: Path, data: Path, labels: int) -> Path:
+    """The dataset `data` with as many labels as a model has: a random one knows none anyway.
+
+    Its clips are linked, not copied. Returns `data` itself where the number is right.
+    """
+    names = list(json.loads((data / "label2id.json").read_text()))
+    if len(names) == labels:
+        return data
+    if len(names) > labels:
+        raise ValueError(f"{data} has {len(names)} labels, the model {labels}")
+    root = folder / "data"
+    root.mkdir()
+    for split in data.iterdir():
+        if split.is_dir():
+            (root / split.name).symlink_to(split.resolve(), target_is_directory=True)
+    names += [f"filler {i}" for i in range(labels - len(names))]
+    (root / "label2id.json").write_text(json.dumps({name: i for i, name in enumerate(names)}))
+    return root
