@@ -11,7 +11,7 @@ Importing this package imports no framework. Once Keras is imported, before or a
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import wrapt
@@ -19,16 +19,16 @@ import wrapt
 from signbart_port.errors import PortError, ProofError
 
 if TYPE_CHECKING:
+    __version__: str
     from signbart_port.config import SignBartConfig
     from signbart_port.conversion import convert
     from signbart_port.exporting import export
     from signbart_port.keras_model import SignBart
     from signbart_port.keras_model.weights import load
     from signbart_port.parity.verify import verify
+    from signbart_port.prediction import predict
     from signbart_port.resolve import Options
     from signbart_port.tflite.emit import to_tflite
-
-__version__ = metadata.version("signbart-port")
 
 __all__ = [
     "Options",
@@ -39,6 +39,7 @@ __all__ = [
     "convert",
     "export",
     "load",
+    "predict",
     "to_tflite",
     "verify",
 ]
@@ -50,15 +51,19 @@ _HOMES = {
     "convert": "signbart_port.conversion",
     "export": "signbart_port.exporting",
     "load": "signbart_port.keras_model.weights",
+    "predict": "signbart_port.prediction",
     "to_tflite": "signbart_port.tflite.emit",
     "verify": "signbart_port.parity.verify",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name == "__version__":  # by a module that takes a while to import
+        value: Any = import_module("importlib.metadata").version("signbart-port")
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

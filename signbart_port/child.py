@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import numpy as np
+from types import TracebackType
+from typing import TYPE_CHECKING
 
 from signbart_port.errors import PortError
-from signbart_port.parity.inputs import Inputs
+
+if TYPE_CHECKING:
+    from signbart_port.parity.inputs import Inputs
 
 
 def command(module: str, *arguments: str | Path) -> list[str]:
@@ -22,6 +26,49 @@ def command(module: str, *arguments: str | Path) -> list[str]:
     -P: the folder that the user stands in, which may be a stranger's, is no place to import from.
     """
     return [sys.executable, "-P", "-m", module, *map(str, arguments)]
+
+
+class Work:
+    """A module of this package at work in a process of its own, beside this one.
+
+    A context manager: leaving it ends the process. What it prints is kept, for `wait` to quote.
+    """
+
+    def __init__(self, module: str, *arguments: str | Path) -> None:
+        self._noise = tempfile.TemporaryFile()  # noqa: SIM115  until the process ends
+        self._process = subprocess.Popen(
+            command(module, *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=self._noise,
+            stderr=subprocess.STDOUT,
+        )
+
+    def __enter__(self) -> Work:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._noise.close()
+
+    def wait(self, seconds: float) -> str | None:
+        """None when it is done; else what went wrong, in a line, after so many seconds at most."""
+        try:
+            status = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return f"did not finish in {seconds:.0f} s"
+        if status == 0:
+            return None
+        self._noise.seek(0)
+        last = self._noise.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        if status < 0:
+            return f"was ended by {signal.Signals(-status).name}"
+        return last or f"ended with status {status}"
 
 
 def limit_memory(size: int) -> None:
@@ -49,11 +96,17 @@ def new_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def save_inputs(folder: Path, inputs: Inputs) -> None:
+    import numpy as np
+
     np.savez(
         folder / "inputs.npz", keypoints=inputs.keypoints, attention_mask=inputs.attention_mask
     )
 
 
 def load_inputs(folder: Path) -> Inputs:
+    import numpy as np
+
+    from signbart_port.parity.inputs import Inputs
+
     with np.load(folder / "inputs.npz") as arrays:
         return Inputs((), arrays["keypoints"], arrays["attention_mask"])

@@ -80,9 +80,7 @@ def export(
     output.check(out, force=force, inputs=(path,))
     progress("Reading the Keras model")
     file = h5.read(path)
-    plan = transfer.plan(transfer.load(), file.config.sizes())
-    if findings := transfer.check(plan, Direction.KERAS_TO_TORCH, file.tensors):
-        raise PortError(path, transfer.summary(findings))
+    plan = h5.plan_of(file)
     holds_config = container is Container.TRAINING or out.suffix == _SAFETENSORS
     with output.replacing(out, force=force, inputs=(path,)) as temp:
         progress("Writing the checkpoint")

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import config as configs
-from signbart_port import digest, kinds
+from signbart_port import digest, kinds, transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError, printable
+from signbart_port.transfer import Direction, Plan
 
 PROVENANCE = "signbart_port"
 DIGEST = "sha256"
@@ -50,6 +51,17 @@ class KerasFile:
         """Whether this very file came out of a conversion whose proof passed."""
         proof = (self.provenance or {}).get("proof")
         return isinstance(proof, dict) and proof.get("passed") is True
+
+
+def plan_of(file: KerasFile) -> Plan:
+    """How the weights of a file are placed: every one that its config asks for, and no other.
+
+    Raises PortError where it has others.
+    """
+    plan = transfer.plan(transfer.load(), file.config.sizes())
+    if findings := transfer.check(plan, Direction.KERAS_TO_TORCH, file.tensors):
+        raise PortError(file.path, transfer.summary(findings))
+    return plan
 
 
 def read(path: str | Path) -> KerasFile:
@@ -139,7 +151,8 @@ def _provenance(path: Path, file: h5py.File, config: SignBartConfig) -> dict[str
         provenance = None
     if not isinstance(provenance, dict):
         raise PortError(path, "its provenance cannot be read", "Convert it again")
-    if provenance.get("config") != json.loads(config.model_dump_json()):
+    recorded = provenance.get("config")  # an older one may lack what is new
+    if not isinstance(recorded, dict) or configs.parse(recorded, path) != config:
         raise PortError(path, "its config is not the one it was converted with", "Convert it again")
     return provenance
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from signbart_port import h5, kinds, transfer
-from signbart_port.checkpoint import NameRules
-from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port import kinds
 from signbart_port.errors import PortError
 from signbart_port.kinds import ModelKind
-from signbart_port.planning import unmapped
-from signbart_port.resolve import Options, on_other_names, resolve
+
+if TYPE_CHECKING:
+    from signbart_port.tflite.card import Card
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,8 @@ class Listed:
 class Inspection:
     """A file in plain data.
 
-    `config` is None, and `config_note` says why, where a file does not tell it.
+    `config` is None, and `config_note` says why, where a file does not tell it. `card` is what a
+    .tflite says of itself.
     """
 
     path: Path
@@ -41,6 +41,7 @@ class Inspection:
     config_note: str = ""
     provenance: dict[str, Any] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    card: Card | None = None
 
 
 def inspect(path: str | Path) -> Inspection:
@@ -58,6 +59,12 @@ def inspect(path: str | Path) -> Inspection:
 
 
 def _checkpoint(path: Path) -> Inspection:
+    from signbart_port import transfer
+    from signbart_port.checkpoint import NameRules
+    from signbart_port.checkpoint import read as read_checkpoint
+    from signbart_port.planning import unmapped
+    from signbart_port.resolve import Options, on_other_names, resolve
+
     mapping = transfer.load()
     checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
     config: dict[str, Any] | None = None
@@ -87,6 +94,8 @@ def _checkpoint(path: Path) -> Inspection:
 
 
 def _keras(path: Path) -> Inspection:
+    from signbart_port import h5
+
     file = h5.read(path)
     return Inspection(
         path=path,
@@ -101,22 +110,27 @@ def _keras(path: Path) -> Inspection:
 
 
 def _tflite(path: Path) -> Inspection:
-    from signbart_port.tflite import flatbuffer
+    from signbart_port.tflite import flatbuffer, metadata
 
     file = flatbuffer.read(path)
+    card = metadata.read(path)
     return Inspection(
         path=path,
         kind=ModelKind.TFLITE,
         sha256=file.sha256,
         size=file.size,
         tensors=tuple(Listed(c.name, c.shape, c.type.lower()) for c in file.constants),
+        notes=() if card else ("it says nothing of itself: not written by signbart-port tflite",),
         config_note="a .tflite holds no config",
         facts={
             "precision": file.precision.value,
-            "frames": file.frames or "set at run time",
+            "signatures": {
+                name: frames or "set at run time" for name, frames in file.lengths.items()
+            },
             "joints": file.joints,
             "labels": file.labels,
             "weights by type": file.share_of_types(),
             "operators": dict(file.ops.most_common()),
         },
+        card=card,
     )

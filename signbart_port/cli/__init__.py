@@ -50,9 +50,11 @@ def main() -> None:
     """
     from signbart_port.cli import (  # noqa: F401  each adds its verb
         convert,
+        data,
         export,
         inspect,
         plan,
+        predict,
         tflite,
         verify,
     )

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_module
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from signbart_port.cli import app, options
+
+if TYPE_CHECKING:
+    from signbart_port.tflite.card import Card
+
+_MOST_LABELS = 10
 
 
 @app.command()
@@ -42,6 +48,7 @@ def inspect(
         ("tensors", f"{len(found.tensors)}, {values:,} values"),
         *(("note", note) for note in found.notes),
         *((name, _plain(fact)) for name, fact in found.facts.items()),
+        *(_said(found.card) if found.card else ()),
         ("config", found.config_note),
     ]
     if found.config:
@@ -68,6 +75,42 @@ def inspect(
             shape = "×".join(map(str, tensor.shape)) or "scalar"
             table.add_row(escape(printable(tensor.name)), shape, tensor.dtype)
         show.out.print(table)
+
+
+def _said(card: Card) -> Iterator[tuple[str, str]]:
+    """What a .tflite says of itself. A stranger's may say anything: `show.facts` escapes it."""
+    from signbart_port import joints
+    from signbart_port.cli import show
+
+    if card.labels is not None:
+        first, more = card.labels[:_MOST_LABELS], len(card.labels) - _MOST_LABELS
+        yield "label names", ", ".join(first) + (f" and {more:,} more" if more > 0 else "")
+    counted = "count" if card.count_missing else "do not count"
+    whole = "the whole skeleton" if card.layout == "full" else "the joints that it reads"
+    frames = ", ".join(map(str, card.frames)) or f"1 to {card.longest}"
+    fed = "raw, prepared in the graph" if card.preprocessing else f"normalised, {whole}"
+    yield "takes", f"{frames} frames of {card.keypoints} keypoints, {fed}; missing points {counted}"
+    yield "", f"it reads {joints.short(card.joint_idx)}"
+    yield "gives", f"{card.output}; quantization {card.quantization}"
+    made_of = [f"{name} {sha256}" for name, sha256 in card.source.items()]
+    yield from show.labelled("made of", made_of)
+    proof = "equal to Keras" if card.proof["passed"] else "NOT EQUAL to Keras"
+    origin = "proven" if card.proof["from_pytorch"] else "not proven"
+    yield "proof", f"{proof}; the .h5 {origin} against PyTorch"
+    for one in card.proof["lengths"]:
+        same = "{} of {}".format(*one["same_class"])
+        errors = f"error {one['error']:.1e}, limit {one['limit']:.1e}"
+        yield "", f"{one['frames']} frames: {errors}; same class for {same} clips"
+    if card.accuracy:
+        yield from show.labelled(
+            "accuracy",
+            [
+                f"{one['model']}: top-1 {one['top1']:.1%}, top-5 {one['top5']:.1%}, same prediction"
+                f" {one['agreement']:.1%} of {card.accuracy['clips']} clips"
+                for one in card.accuracy["scores"]
+            ],
+        )
+    yield "written by", f"signbart-port {card.version}"
 
 
 def _plain(fact: object) -> str:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from signbart_port.cli import app, options
+from signbart_port.errors import PortError
+
+if TYPE_CHECKING:
+    from signbart_port.accuracy import Accuracy
+    from signbart_port.tflite.emit import Emitted
+
+_CLIPS = "Real clips"
+_EDGES = "What goes in and out"
 
 
 @app.command()
@@ -27,23 +35,113 @@ def tflite(
         typer.Option(
             "--quantization",
             "--quantize",
-            metavar="none|float16|dynamic",
+            metavar="none|float16|dynamic|int8|int8_full|int16x8",
             help="none: float32. float16: half the size, for GPUs."
-            " dynamic: int8 weights, a quarter of the size, the fastest on CPUs.",
+            " dynamic: int8 weights, a quarter of the size, the fastest on CPUs."
+            " For accelerators, slow on CPUs, and calibrated on real clips: int8, integers inside;"
+            " int8_full, integers at the edges too; int16x8, int16 activations, the most accurate.",
         ),
     ] = "none",
     frames: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "--frames",
-            min=1,
-            help="Frames of a clip, padded and masked. Default: 64, or all the model can.",
+            metavar="N[,N...]",
+            help="Frames of a clip, padded and masked; several, such as 16,32,64, for a signature"
+            " each that share the weights. Default: 64, or all the model can.",
         ),
     ] = None,
     dynamic_frames: Annotated[
         bool,
         typer.Option("--dynamic-frames", help="Let the app set the number of frames at run time."),
     ] = False,
+    preprocessing: Annotated[
+        bool,
+        typer.Option(
+            "--preprocessing",
+            help="Take raw keypoints as MediaPipe gives them: the file prepares them itself.",
+            rich_help_panel=_EDGES,
+        ),
+    ] = False,
+    skeleton: Annotated[
+        int | None,
+        typer.Option(
+            "--skeleton",
+            metavar="K",
+            help="Keypoints of the raw skeleton, for --preprocessing. Default: 75, or 100 where the"
+            " model reads face points.",
+            rich_help_panel=_EDGES,
+        ),
+    ] = None,
+    softmax: Annotated[
+        bool,
+        typer.Option("--softmax", help="Give probabilities, not logits.", rich_help_panel=_EDGES),
+    ] = False,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            metavar="label2id.json",
+            help="Names of the classes, to be kept in the file. Default: those of --data.",
+            rich_help_panel=_EDGES,
+        ),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration",
+            metavar="DIR",
+            help="A dataset whose training clips show the ranges of activations.",
+            rich_help_panel=_CLIPS,
+        ),
+    ] = None,
+    clips: Annotated[
+        int,
+        typer.Option("--clips", help="How many of them.", rich_help_panel=_CLIPS),
+    ] = 128,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="For their choice.", rich_help_panel=_CLIPS)
+    ] = 0,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="A dataset on whose test clips the file is judged. Default: that of"
+            " --calibration.",
+            rich_help_panel=_CLIPS,
+        ),
+    ] = None,
+    min_agreement: Annotated[
+        float | None,
+        typer.Option(
+            "--min-agreement",
+            metavar="SHARE",
+            help="Of the predictions, to be the model's own. Default: 1 for none and float16, 0.98"
+            " for dynamic and int16x8, 0.95 for int8.",
+            rich_help_panel=_CLIPS,
+        ),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            "--max-drop",
+            metavar="POINTS",
+            help="Of top-1 accuracy, in percentage points. Default: 0 for none and float16, else"
+            " 2.",
+            rich_help_panel=_CLIPS,
+        ),
+    ] = None,
+    pytorch: Annotated[
+        Path | None,
+        typer.Option(
+            "--pytorch",
+            metavar="MODEL.pth",
+            help="A checkpoint to be measured beside the file, and the one it is judged against.",
+            rich_help_panel=_CLIPS,
+        ),
+    ] = None,
+    skip_bad: options.SkipBad = False,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -57,34 +155,27 @@ def tflite(
             model,
             out,
             quantization=quantization,
-            frames=frames,
+            frames=_lengths(frames),
             dynamic_frames=dynamic_frames,
+            preprocessing=preprocessing,
+            skeleton=skeleton,
+            softmax=softmax,
+            labels=labels,
+            calibration=calibration,
+            clips=clips,
+            seed=seed,
+            data=data,
+            min_agreement=min_agreement,
+            max_drop=max_drop,
+            pytorch=pytorch,
+            skip_bad=skip_bad,
             force=force,
             progress=progress,
         )
     if json:
         show.as_json(_as_dict(done))
     elif not quiet:
-        show.logits(done.reports)
-        file, proven = done.file, done.reports[0].weights
-        share = ", ".join(f"{s:.1%} {t.lower()}" for t, s in file.share_of_types().items())
-        ops = ", ".join(f"{count} {name}" for name, count in file.ops.most_common())
-        labels = list(file.outputs["logits"].shape)
-        inputs = ", ".join(f"{name} {list(t.shape)}" for name, t in file.inputs.items())
-        show.facts(
-            [
-                ("weights", share),
-                ("", proven.sentence() if proven else ""),
-                ("signature", f"serving_default: {inputs} -> logits {labels}"),
-                ("operators", f"{file.ops.total()}, all builtin: {ops}"),
-                (
-                    "latency",
-                    f"{done.milliseconds:.2f} ms a clip of {done.frames} frames,"
-                    " one thread, this machine",
-                ),
-                ("written", f"{done.out} ({show.bytes_of(file.size)})"),
-            ],
-        )
+        _show(done)
     if not done.source_proven:
         show.warn(
             f"NOT PROVEN against PyTorch: {model} does not come straight from a proven conversion;"
@@ -92,16 +183,100 @@ def tflite(
         )
 
 
-def _as_dict(done: Any) -> dict[str, Any]:
+def _lengths(frames: str | None) -> list[int] | None:
+    if frames is None:
+        return None
+    try:
+        return [int(length) for length in frames.split(",")]
+    except ValueError:
+        raise PortError(
+            None, f"--frames {frames}: not a number, nor several", "Such as 64, or 16,32,64"
+        ) from None
+
+
+def _show(done: Emitted) -> None:
+    from signbart_port.cli import show
+
+    show.logits(done.reports)
+    if done.accuracy:
+        _show_accuracy(done.accuracy)
+    file, proven = done.file, done.reports[0].weights
+    computed = _shares(file.share_of_computation())
+    ops = ", ".join(f"{count} {name}" for name, count in file.ops.most_common())
+    inputs = ", ".join(f"{name} {list(t.shape)}" for name, t in file.inputs.items())
+    result = f"{file.output} {list(file.outputs[file.output].shape)}"
+    others = [name for name in file.lengths if name != file.signature]
+    times = ", ".join(
+        f"{milliseconds:.2f} ms a clip of {report.frames}"
+        for report, milliseconds in zip(done.reports, done.milliseconds, strict=True)
+    )
+    rows = [
+        ("weights", _shares(file.share_of_types())),
+        ("", proven.sentence() if proven else ""),
+        ("computes in", computed),
+        ("signature", f"{file.signature}: {inputs} -> {result}"),
+        *((("", f"and {', '.join(others)}"),) if others else ()),
+        ("operators", f"{file.ops.total()}, all builtin: {ops}"),
+        ("latency", f"{times} frames, one thread, this machine"),
+    ]
+    if done.calibrated_on:
+        rows.append(("calibrated", f"on {len(done.calibrated_on)} clips"))
+    if done.kept.modules:
+        rows.append(
+            ("in float", f"{', '.join(done.kept.modules)}: +{show.bytes_of(done.kept.bytes)}")
+        )
+    if done.skipped:
+        rows.append(("left out", f"{len(done.skipped)} samples that cannot be read"))
+    show.facts([*rows, ("written", f"{done.out} ({show.bytes_of(file.size)})")])
+
+
+def _show_accuracy(accuracy: Accuracy) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from signbart_port.cli import show
+    from signbart_port.errors import printable
+
+    table = Table(title=f"accuracy on {accuracy.clips} clips", title_justify="left")
+    for name in ("model", "top-1", "top-5", "same prediction"):
+        table.add_column(name, justify="left" if name == "model" else "right")
+    for score in accuracy.scores:
+        shares = (f"{share:.1%}" for share in (score.top1, score.top5, score.agreement))
+        table.add_row(escape(printable(score.model)), *shares)
+    show.out.print(table)
+    for worst in accuracy.worst:
+        if worst.expected != worst.got:
+            show.out.print(
+                escape(
+                    printable(
+                        f"{worst.clip}, a {worst.label}: {worst.got} instead of {worst.expected}"
+                    )
+                )
+            )
+
+
+def _shares(shares: dict[str, float]) -> str:
+    return ", ".join(f"{share:.1%} {name.lower()}" for name, share in shares.items())
+
+
+def _as_dict(done: Emitted) -> dict[str, Any]:
+    from dataclasses import asdict
+
     return {
         "out": str(done.out),
         "source_proven": done.source_proven,
         "quantization": done.quantization.value,
         "bytes": done.file.size,
         "sha256": done.file.sha256,
+        "signatures": dict(done.file.lengths),
         "operators": dict(done.file.ops),
         "weights_by_type": done.file.share_of_types(),
+        "operators_by_type": done.file.share_of_computation(),
         "frames": done.file.frames,
-        "milliseconds": done.milliseconds,
+        "milliseconds": list(done.milliseconds),
+        "accuracy": done.accuracy.as_dict() if done.accuracy else None,
+        "calibrated_on": list(done.calibrated_on),
+        "skipped": sorted(map(str, done.skipped)),
+        "kept_in_float": asdict(done.kept),
         "reports": [report.as_dict() for report in done.reports],
     }

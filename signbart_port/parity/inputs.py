@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.config import SignBartConfig
+if TYPE_CHECKING:
+    from signbart_port.config import SignBartConfig
 
 FRAMES = 32
 """Frames of a clip of the proof, where the model does not ask for another number.
@@ -35,6 +37,13 @@ class Inputs:
         real = self.attention_mask == 1
         counted: NDArray[np.bool_] = real | (frames == (frames * real).max(axis=1)[:, None])
         return counted
+
+    def beginning_real(self) -> Inputs:
+        """The clips whose mask is that of a padded clip: real frames, then padding."""
+        mask = self.attention_mask == 1
+        plain = mask[:, 0] & ~(mask[:, 1:] & ~mask[:, :-1]).any(axis=1)
+        names = tuple(name for name, kept in zip(self.names, plain, strict=True) if kept)
+        return Inputs(names, self.keypoints[plain], self.attention_mask[plain])
 
     def drawn(self) -> tuple[str, ...]:
         """The attention masks for a person: a character a frame, 1 for a real one."""

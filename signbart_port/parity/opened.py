@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from signbart_port import h5, kinds, transfer
 from signbart_port.config import SignBartConfig
-from signbart_port.errors import PortError
 from signbart_port.kinds import ModelKind
 from signbart_port.parity.tolerances import Precision
 from signbart_port.resolve import Options, Resolved
@@ -21,6 +20,7 @@ from signbart_port.transfer import Direction, Plan, WeightMapping
 
 if TYPE_CHECKING:
     from signbart_port.tflite.flatbuffer import TFLiteFile
+    from signbart_port.tflite.interface import Interface
 
 _ORDER = list(ModelKind)  # the reference is the one nearer to the source
 
@@ -34,6 +34,14 @@ class Opened:
     keras: h5.KerasFile | None = None
     tflite: TFLiteFile | None = None
 
+    def signatures(self) -> tuple[Opened, ...]:
+        """The same file, once for each of its signatures where it has several: a .tflite."""
+        if self.tflite is None or len(self.tflite.lengths) == 1:
+            return (self,)
+        from signbart_port.tflite import flatbuffer
+
+        return tuple(replace(self, tflite=one) for one in flatbuffer.read_all(self.path))
+
     @property
     def config(self) -> SignBartConfig | None:
         if self.source:
@@ -44,20 +52,30 @@ class Opened:
     def precision(self) -> Precision:
         return self.tflite.precision if self.tflite else Precision.FLOAT32
 
-    @property
-    def interface(self) -> tuple[int, int]:
-        """How many keypoints it takes, and how many labels it tells."""
+    @cached_property
+    def interface(self) -> Interface:
+        """What it takes and gives; of a model itself, normalised keypoints and logits."""
+        from signbart_port.tflite.interface import Interface, interface_of
+
         if self.tflite:
-            return self.tflite.joints, self.tflite.labels
+            return interface_of(self.tflite)
         assert self.config is not None
-        return self.config.keypoints, self.config.num_labels
+        return Interface(self.config.keypoints)
+
+    @property
+    def labels(self) -> int:
+        """How many labels it tells apart."""
+        if self.tflite:
+            return self.tflite.labels
+        assert self.config is not None
+        return self.config.num_labels
 
     @cached_property
     def plan(self) -> Plan | None:
         """How its weights are placed; None for a .tflite."""
         if self.source:
             return self.source.plan
-        return transfer.plan(transfer.load(), self.keras.config.sizes()) if self.keras else None
+        return h5.plan_of(self.keras) if self.keras else None
 
     @cached_property
     def torch_tensors(self) -> Mapping[str, NDArray[Any]]:
@@ -108,11 +126,9 @@ def open_pair(
             models.insert(0, Opened(path, tflite=flatbuffer.read(path)))
         elif kind is ModelKind.KERAS:
             file = h5.read(path)
-            plan = transfer.plan(transfer.load(), file.config.sizes())
-            if findings := transfer.check(plan, Direction.KERAS_TO_TORCH, file.tensors):
-                raise PortError(path, transfer.summary(findings))
             fallback = Resolved(file.config, f"config of {path.name}")
             models.insert(0, Opened(path, keras=file))
+            models[0].plan  # noqa: B018  refuses a file of other weights
         else:
             source = open_source(path, options, mapping, fallback)
             models.insert(0, Opened(path, source=source))

@@ -32,10 +32,13 @@ class TorchRun:
 
     With `truth`, the outputs are float64, and `noise` says how far PyTorch in float32 was from
     them in the whole run; `alone.noise` how far each module alone, fed the inputs of `calls`.
-    Without, the outputs are those of the float32 run, and these are empty.
+    Without, the outputs are those of the float32 run, or with `logits_alone` its logits, and these
+    are empty.
     """
 
-    def __init__(self, source: Source, inputs: Inputs, *, truth: bool) -> None:
+    def __init__(
+        self, source: Source, inputs: Inputs, *, truth: bool, logits_alone: bool = False
+    ) -> None:
         checkpoint, rules = source.checkpoint, source.plan.mapping
         self._path = checkpoint.path
         self._result: dict[str, Any] | None = None
@@ -51,6 +54,7 @@ class TorchRun:
             "mapping": str(rules.path.resolve()),
             "config": source.resolved.config.model_dump(exclude={"training"}),
             "truth": truth,
+            "logits_alone": logits_alone,
             "memory": _IMPORT_BYTES + 30 * checkpoint.path.stat().st_size,
         }
         with child.blaming_scratch():

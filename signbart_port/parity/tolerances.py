@@ -47,7 +47,7 @@ tap with few elements (T = 1, or the logits) the reference's worst error can be 
 
 
 class Precision(Enum):
-    """What a TFLite file stores its weights in.
+    """What a TFLite file stores its weights in, and whether it computes with integers.
 
     Set by reading the file, never its name.
     """
@@ -55,6 +55,13 @@ class Precision(Enum):
     FLOAT32 = "float32"
     FLOAT16 = "float16"
     DYNAMIC = "dynamic"
+    INT16X8 = "int16x8"
+    INT8 = "int8"
+
+    @property
+    def integer(self) -> bool:
+        """Whether activations are integers, of a range that was seen on real clips."""
+        return self in (Precision.INT16X8, Precision.INT8)
 
 
 UNMEASURED = 16 * EPSILON
@@ -67,7 +74,12 @@ MOST = 1e-3
 A model whose own float32 error is beyond it is chaotic, and nothing can be proven of it.
 """
 
-ROUNDED_WEIGHTS = {Precision.FLOAT16: 0.005, Precision.DYNAMIC: 0.08}
+ROUNDED_WEIGHTS = {
+    Precision.FLOAT16: 0.005,
+    Precision.DYNAMIC: 0.08,
+    Precision.INT16X8: 0.08,
+    Precision.INT8: 0.5,
+}
 """How far the logits of a file with rounded weights may be from the truth, relative to their
 spread: the largest difference of a logit from its mean over the clips.
 

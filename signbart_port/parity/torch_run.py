@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)  # the other core imports TensorFlow; two threads would wait for it
     model, digests = _load(job)
     inputs = child.load_inputs(folder)
-    record = _Truth(folder, inputs) if job["truth"] else _Outputs(folder)
+    record = _Truth(folder, inputs) if job["truth"] else _Outputs(folder, job["logits_alone"])
     record.run(model, inputs)
     result = record.result() | {"digests": digests, "torch": torch.__version__}
     (folder / "result.json").write_text(json.dumps(result))
@@ -90,15 +90,18 @@ def _renamed(state: dict[str, Any], mapping: str, config: SignBartConfig) -> dic
 
 
 class _Outputs:
-    """Keeps the float32 run's outputs, a file a tap."""
+    """Keeps the float32 run's outputs, a file a tap: of every module, or the `logits_alone`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, logits_alone: bool = False) -> None:
         self._folder, self._taps = folder, list[str]()
+        self._logits_alone = logits_alone
 
     def run(self, model: SignBart, inputs: Inputs) -> None:
         run(model, inputs, self.write)
 
     def write(self, tap: str, output: Any) -> None:
+        if self._logits_alone and tap != LOGITS:
+            return
         np.save(self._folder / f"{len(self._taps)}.npy", output)
         self._taps.append(tap)
 

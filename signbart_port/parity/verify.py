@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from signbart_port import h5, transfer
 from signbart_port.errors import PortError
@@ -22,6 +23,10 @@ from signbart_port.parity.tolerances import ROUNDED_WEIGHTS, UNMEASURED, Precisi
 from signbart_port.quiet import quiet
 from signbart_port.resolve import Options
 
+if TYPE_CHECKING:
+    from signbart_port.tflite.flatbuffer import TFLiteFile
+    from signbart_port.tflite.interface import Interface
+
 
 def verify(
     a: str | Path,
@@ -34,14 +39,30 @@ def verify(
     """Run two models, each a .pth, .safetensors, .h5 or .tflite, on the same seeded inputs.
 
     The one nearer to PyTorch is the reference, or `a` of two of a kind. Every module is compared
-    where both show their modules, the logits always. `options` say the config of a checkpoint that
+    where both show their modules, the logits always; of a .tflite every signature, and the report
+    is that of the first wrong one, or of the longest. `options` say the config of a checkpoint that
     has none; without them it is taken from the other file. `mapping` is whose names a checkpoint
     has, a mapping file or a name, of both where two are compared; SignBART's without one. Raises
     PortError for files that cannot be compared.
     """
     progress("Reading both files")
     reference, candidate = open_pair(a, b, options, transfer.find(mapping))
-    inputs = _common_inputs(reference, candidate)
+    reports = [
+        _compared(reference, one, progress)
+        for one in ([candidate] if reference.tflite else candidate.signatures())
+    ]
+    report = next((one for one in reports if not one.passed), reports[0])
+    others = [str(one.frames) for one in reports if one is not report and one.passed]
+    also = (f"equal too: the signatures for {', '.join(others)} frames",) if others else ()
+    return replace(report, notes=(*report.notes, *also))
+
+
+def _compared(reference: Opened, candidate: Opened, progress: Callable[[str], None]) -> Report:
+    """The report on two files, of a .tflite on one of its signatures."""
+    fed = _common_inputs(reference, candidate)
+    inputs = fed
+    if reference.config is not None:
+        inputs = candidate.interface.prepared(fed, reference.config)
     with ExitStack() as stack:
         torch_reference, torch_candidate = (
             stack.enter_context(TorchRun(model.source, inputs, truth=model is reference))
@@ -57,30 +78,41 @@ def verify(
         weights = _weights(reference, candidate)
         progress(f"Running {reference.path.name}")
         truth, taps = _truth(reference, torch_reference, inputs)
+        if candidate.tflite is not None:
+            truth, taps = _given(truth, candidate.interface, inputs), [LOGITS]
         progress(f"Comparing {candidate.path.name}")
         precision = max(reference.precision, candidate.precision, key=list(Precision).index)
-        run, isolation = _runs(candidate, torch_candidate, inputs, torch_reference, weights)
+        run, isolation = _runs(candidate, torch_candidate, fed, torch_reference, weights)
         report = judge(
             (str(reference.path), str(candidate.path)),
             truth,
-            [LOGITS] if candidate.tflite else taps,
+            taps,
             inputs,
             run,
             precision,
             isolation=isolation,
             weights=weights,
             finder=_search(reference, inputs, isolation)
-            if precision is Precision.FLOAT32
+            if precision is Precision.FLOAT32 and not candidate.interface.probabilities
             else None,
         )
         if graph:
             progress("Comparing the graph")
-            report = _with_graph(report, reference, candidate, truth, inputs)
+            report = _with_graph(report, reference, candidate, truth, fed)
     return replace(
         report,
         placed=reference.source.placed() if reference.source else (),
         notes=(*reference.notes(), *candidate.notes(), *_unproven(reference, precision)),
     )
+
+
+def _given(truth: Truth, interface: Interface, inputs: Inputs) -> Truth:
+    """What a .tflite must give where the model gives these logits."""
+    logits, noise = truth.value(LOGITS), truth.noise[LOGITS]
+    if not interface.probabilities:
+        return Recorded({LOGITS: logits}, {LOGITS: noise})
+    # Softmax has a derivative of at most a quarter in one logit, and of as much in all the others.
+    return Recorded({LOGITS: interface.given(logits)}, {LOGITS: noise / 2})
 
 
 def _unproven(reference: Opened, precision: Precision) -> tuple[str, ...]:
@@ -99,12 +131,23 @@ def _common_inputs(reference: Opened, candidate: Opened) -> Inputs:
 
     Raises PortError where there are none.
     """
-    sizes = [model.interface for model in (reference, candidate)]
-    for what, ours, theirs in zip(("joints", "labels"), *sizes, strict=True):
-        if ours != theirs:
-            raise PortError(
-                candidate.path, f"has {theirs} {what}, {reference.path.name} has {ours}"
-            )
+    if reference.labels != candidate.labels:
+        raise PortError(
+            candidate.path,
+            f"has {candidate.labels} labels, {reference.path.name} has {reference.labels}",
+        )
+    ours, theirs = reference.interface, candidate.interface
+    if reference.tflite and replace(ours, keypoints=theirs.keypoints) != theirs:
+        raise PortError(
+            candidate.path,
+            f"takes or gives something else than {reference.path.name}",
+            "Hold each against its .h5 or .pth",
+        )
+    if not theirs.preprocessing and ours.keypoints != theirs.keypoints:
+        raise PortError(
+            candidate.path,
+            f"has {theirs.keypoints} joints, {reference.path.name} has {ours.keypoints}",
+        )
     static = [m.tflite.frames for m in (reference, candidate) if m.tflite and m.tflite.frames]
     if len(set(static)) > 1:
         raise PortError(
@@ -114,7 +157,9 @@ def _common_inputs(reference: Opened, candidate: Opened) -> Inputs:
     frames = static[0] if static else min([parity_inputs.FRAMES, *longest])
     if longest and frames > min(longest):
         raise PortError(candidate.path, f"takes {frames} frames, {reference.path.name} fewer")
-    return parity_inputs.make(sizes[0][0], frames)
+    inputs = parity_inputs.make(theirs.keypoints, frames)
+    integer = any(model.precision.integer for model in (reference, candidate))
+    return inputs.beginning_real() if integer else inputs
 
 
 def _weights(reference: Opened, candidate: Opened) -> Weights | None:
@@ -143,7 +188,8 @@ def _truth(
         return torch_run, torch_run.result["taps"]
     if model.keras is not None:
         return _keras_truth(model.keras, inputs)
-    logits = _tflite_logits(model.path, inputs)
+    assert model.tflite is not None
+    logits = _tflite_outputs(model.tflite, inputs)
     noise = UNMEASURED * float(abs(logits).max(initial=0.0))
     return Recorded({LOGITS: logits}, {LOGITS: noise}), [LOGITS]
 
@@ -173,8 +219,10 @@ def _runs(
     """How to run a candidate, and where both sides show their modules, these alone."""
     if torch_run is not None:
         return lambda record: _replay(torch_run, record), None
-    if model.keras is None:
-        return lambda record: record(LOGITS, _tflite_logits(model.path, inputs)), None
+    if model.tflite is not None:
+        file = model.tflite
+        return lambda record: record(LOGITS, _tflite_outputs(file, inputs)), None
+    assert model.keras is not None
     from signbart_port.keras_model.weights import build
     from signbart_port.parity import keras_run
 
@@ -192,14 +240,16 @@ def _with_graph(
     from signbart_port.tflite.graph import GraphProof, with_graph
 
     assert candidate.tflite and reference.config and reference.keras_tensors
-    proof = GraphProof(candidate.tflite, reference.config, reference.keras_tensors)
+    proof = GraphProof(
+        candidate.tflite, reference.config, reference.keras_tensors, candidate.interface
+    )
     return with_graph(report, proof.row(inputs, truth.noise[LOGITS]))
 
 
-def _tflite_logits(path: Path, inputs: Inputs) -> Floats:
+def _tflite_outputs(file: TFLiteFile, inputs: Inputs) -> Floats:
     from signbart_port.tflite.run import run
 
-    return run(path, inputs, timed=False).logits
+    return run(file, inputs).outputs
 
 
 def _replay(torch_run: TorchRun, record: Record) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,15 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.FLOAT32: np.dtype("<f4"),
     schema.TensorType.FLOAT16: np.dtype("<f2"),
     schema.TensorType.INT8: np.dtype("i1"),
+    schema.TensorType.INT16: np.dtype("<i2"),
+    schema.TensorType.INT32: np.dtype("<i4"),
+    schema.TensorType.INT64: np.dtype("<i8"),
 }
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What int8 values stand for: their distance from `zero` in steps of this `size`.
+    """What integers stand for: their distance from `zero` in steps of this `size`.
 
     One of each for a whole constant, or for each of its channels, in shapes that broadcast.
     """
@@ -34,7 +36,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Stored:
-    """A constant as the file has it: float32, float16, or int8 and its `steps`."""
+    """A constant as the file has it: float32, float16, or integers and their `steps`."""
 
     name: str
     values: NDArray[Any]
@@ -43,39 +45,40 @@ class Stored:
     @property
     def real(self) -> NDArray[np.float32]:
         """The numbers that the values stand for, in float32, as LiteRT computes them."""
-        values = self.values.astype(np.float32)
         if self.steps is None:
-            return values
+            return self.values.astype(np.float32)
+        # Exact: sums of bytes, and in float64 of biases, whose steps are tiny.
+        values = self.values.astype(np.float64)
         with np.errstate(all="ignore"):  # a damaged file may hold anything
-            return (values - self.steps.zero) * self.steps.size
+            return ((values - self.steps.zero) * self.steps.size).astype(np.float32)
 
 
-def read(path: Path) -> tuple[Stored, ...]:
-    """The constants of a .tflite that can be weights: no scalars, no integers but scaled ones.
+def read(file: flatbuffer.TFLiteFile) -> tuple[Stored, ...]:
+    """The constants of a file's signature that can be weights: no scalars, no integers but scaled
+    ones.
 
     Raises PortError for a damaged file.
     """
-    with flatbuffer.opened(path) as model:
-        return tuple(stored for _, stored in of(model))
+    with flatbuffer.opened(file.path) as model:
+        return tuple(stored for _, stored in of(model, file.signature) if stored.values.ndim)
 
 
-def of(model: Any) -> Iterator[tuple[Any, Stored]]:
-    """The same of an object tree, each with its tensor there."""
-    for graph in model.subgraphs:
-        for tensor in graph.tensors:
-            data = model.buffers[tensor.buffer].data
-            if data is not None and (stored := _stored(tensor, data)) is not None:
-                yield tensor, stored
+def of(model: Any, signature: str) -> Iterator[tuple[Any, Stored]]:
+    """All constants of an object tree's signature, each with its tensor there."""
+    for tensor in flatbuffer.graph_of(model, signature).tensors:
+        data = model.buffers[tensor.buffer].data
+        if data is not None and (stored := _stored(tensor, data)) is not None:
+            yield tensor, stored
 
 
 def _stored(tensor: Any, data: NDArray[np.uint8]) -> Stored | None:
     shape = tuple(int(n) for n in (tensor.shape if tensor.shape is not None else ()))
     dtype = _DTYPES.get(tensor.type)
-    if not shape or dtype is None or len(data) != prod(shape) * dtype.itemsize:
+    if dtype is None or len(data) != prod(shape) * dtype.itemsize:
         return None
     name = (tensor.name or b"").decode("utf-8", "replace")
     values = np.frombuffer(data.tobytes(), dtype).reshape(shape)
-    if dtype != np.int8:
+    if dtype.kind == "f":
         return Stored(name, values)
     steps = _steps(tensor.quantization, shape)
     return None if steps is None else Stored(name, values, steps)

@@ -22,11 +22,13 @@ from signbart_port.parity.report import Blame, Evidence, Report
 from signbart_port.parity.tolerances import Precision
 from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.flatbuffer import TFLiteFile
+from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.matching import match
 from signbart_port.tflite.rewriting import Float32
 from signbart_port.tflite.run import run
 from signbart_port.tflite.widen import as_stored, stored, widened
 
+_INTEGERS = (Precision.DYNAMIC, Precision.INT8, Precision.INT16X8)
 GRAPH = "graph"
 """The tap of the logits that a file's graph gives with its weights as they are, none rounded."""
 
@@ -36,7 +38,7 @@ class GraphProof:
 
     `tensors` are the weights, by path, of the Keras model that the file was made of. `model` is a
     Keras model of `config` in float64: its weights are replaced; without one, one is built. What
-    remains unproven of a file that passes is LiteRT's rounding of activations to int8.
+    remains unproven of a file that passes is the rounding of activations to integers.
     """
 
     def __init__(
@@ -44,13 +46,15 @@ class GraphProof:
         file: TFLiteFile,
         config: SignBartConfig,
         tensors: Mapping[str, Float32],
+        interface: Interface,
         model: Any = None,
     ) -> None:
         from signbart_port.keras_model import SignBart
         from signbart_port.keras_model.layers import LAYER_NORM_EPSILON, LayerNorm
         from signbart_port.keras_model.weights import assign
 
-        self._file, self._model = file, None
+        self._file, self._config, self._interface = file, config, interface
+        self._model = None
         found = match(file, config, tensors)
         if found.missing:
             return
@@ -60,36 +64,37 @@ class GraphProof:
             if isinstance(layer, LayerNorm):
                 layer.epsilon = as_stored(LAYER_NORM_EPSILON, file.precision)
 
-    def row(self, inputs: Inputs, noise: float, logits: NDArray[np.float32] | None = None) -> Row:
+    def row(self, inputs: Inputs, noise: float, given: NDArray[np.float32] | None = None) -> Row:
         """The verdict, by the criterion for float32.
 
-        `noise` is how far a float32 run of the original model is from float64. `logits` are those
-        of the file's own run, where there was one. A file that lacks a weight fails.
+        `noise` is how far a float32 run of the original model is from float64. `given` is what the
+        file's own run gave, where there was one. A file that lacks a weight fails.
         """
         if self._model is None:
             return absent(GRAPH)
-        expected = self._model(inputs.keypoints, inputs.attention_mask, training=False)
-        truth = Recorded({GRAPH: np.asarray(expected)}, {GRAPH: noise})
-        if logits is None or self._file.precision is Precision.DYNAMIC:
-            logits = self._logits(inputs)
-        return compare_outputs(GRAPH, logits, truth, inputs.classified)
+        read = self._interface.prepared(inputs, self._config)
+        logits = np.asarray(self._model(read.keypoints, read.attention_mask, training=False))
+        truth = Recorded({GRAPH: self._interface.given(logits)}, {GRAPH: noise})
+        if given is None or self._file.precision in _INTEGERS:
+            given = self._run(inputs)
+        return compare_outputs(GRAPH, given, truth, inputs.classified)
 
-    def _logits(self, inputs: Inputs) -> NDArray[np.float32]:
-        if self._file.precision is not Precision.DYNAMIC:
-            return run(self._file.path, inputs, timed=False).logits
+    def _run(self, inputs: Inputs) -> NDArray[np.float32]:
+        if self._file.precision not in _INTEGERS:
+            return run(self._file, inputs).outputs
         with child.blaming_scratch(), child.new_folder() as folder:
             path = Path(folder) / "widened.tflite"
             path.write_bytes(self._widened)
             try:
-                return run(path, inputs, timed=False).logits
+                return run(replace(self._file, path=path), inputs).outputs
             except PortError as error:
-                what = "cannot be run with its int8 weights as float32: a graph of another kind"
+                what = "cannot be run with its integers as float32: a graph of another kind"
                 raise PortError(self._file.path, what) from error
 
     @cached_property
     def _widened(self) -> bytes:
         with flatbuffer.opened(self._file.path):  # whose boundary it is to damaged bytes
-            return widened(self._file.path.read_bytes())
+            return widened(self._file.path.read_bytes(), self._file.signature)
 
 
 def with_graph(report: Report, row: Row) -> Report:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from signbart_port.config import SignBartConfig
 from signbart_port.parity.tolerances import EPSILON, Precision
 from signbart_port.tflite import constants, flatbuffer
-from signbart_port.tflite.constants import Stored
-from signbart_port.tflite.rewriting import Float32, Form, forms
+from signbart_port.tflite.constants import Steps, Stored
+from signbart_port.tflite.rewriting import Float32, Form, forms, own_parts
 
 MOST_STEPS = 127
 """The largest int8 value: -128 is not used, so that 0 is in the middle."""
@@ -28,8 +28,13 @@ The converter multiplies by the step's reciprocal in float32, which is off by up
 a number of at most 127.
 """
 
+_LARGEST = {np.dtype("i1"): MOST_STEPS, np.dtype("<i2"): 2**15 - 1}
+
 SMALLEST_RANGE = np.float32(5e-7)
 """The converter takes this for the largest value of a channel whose values are smaller still."""
+
+SMALLEST_STEP = np.float32(1e-9)
+"""ai-edge-quantizer takes this for the largest value of a constant whose values are smaller."""
 
 _SAMPLE = 256  # values that say which of two constants is nearer
 
@@ -67,7 +72,7 @@ def match(
     First for equal constants; several weights may share one. What is left on both sides is paired,
     the nearest first. Raises PortError for a damaged file.
     """
-    index = _Index(constants.read(file.path), file.precision)
+    index = _Index(constants.read(file), file.precision)
     held: dict[str, Held] = {}
     parts: set[str] = set()
     for path in tensors:
@@ -79,6 +84,7 @@ def match(
         if equal:
             held[path] = Held(*equal[0])
             parts.update(other for form, _ in equal for other in form.also)
+    index.take(Form("", own_parts(config)))
     left = index.left()
     suspects = [
         form
@@ -105,16 +111,13 @@ def differs(expected: Float32, stored: Stored, precision: Precision) -> NDArray[
     """Which values of a constant are not what a file of this precision must have.
 
     Float32 ones must be equal in every bit (but for the sign of a zero, which the converter's sums
-    lose), float16 ones rounded to the nearest, int8 ones within half a step, of the size that the
-    converter chooses.
+    lose), float16 ones rounded to the nearest, integers within half a step, of the size that the
+    values' range asks for.
     """
     if stored.values.dtype == np.float16 and precision is Precision.FLOAT16:
         return _float16(expected) != stored.values
-    if stored.steps is not None and precision is Precision.DYNAMIC:
-        size, zero = stored.steps.size, stored.steps.zero
-        apart = stored.values - zero - expected.astype(np.float64) / size
-        near = np.abs(apart) <= HALF_STEP  # NaN is not
-        return ~near | (size != _step(expected, size.shape))
+    if stored.steps is not None and (precision is Precision.DYNAMIC or precision.integer):
+        return ~_near(expected, stored) | ~_fine(expected, stored, precision)
     return expected != stored.real
 
 
@@ -124,35 +127,62 @@ def _float16(values: Float32) -> NDArray[np.float16]:
     return values.clip(-largest, largest).astype(np.float16)
 
 
-def _step(values: Float32, shape: Sequence[int]) -> Float32:
-    """The size of the int8 steps that the converter takes, in the shape that the file has it."""
-    whole = tuple(axis for axis, length in enumerate(shape) if length == 1)
-    largest = np.abs(values).max(axis=whole, keepdims=True)
-    return np.maximum(largest, SMALLEST_RANGE) / np.float32(MOST_STEPS)
+def _near(expected: Float32, stored: Stored) -> NDArray[np.bool_]:
+    """Which integers are the nearest to what they must stand for."""
+    assert stored.steps is not None
+    size, zero = stored.steps.size.astype(np.float64), stored.steps.zero
+    apart = stored.values - zero - expected / size
+    # A bias counts in steps of 2^-20 and less: float32 itself is no finer.
+    rounding = EPSILON * np.abs(expected) / size
+    near: NDArray[np.bool_] = np.abs(apart) <= HALF_STEP + rounding  # NaN is not
+    return near
+
+
+def _fine(expected: Float32, stored: Stored, precision: Precision) -> NDArray[np.bool_]:
+    """Whether the steps of each channel are those that its range asks for.
+
+    A dynamic file's are the converter's, to the bit. ai-edge-quantizer spreads a constant that is
+    added or multiplied over all integers, zero among them; and counts a bias in the steps of the
+    product that it is added to, which nothing here can foretell.
+    """
+    assert stored.steps is not None
+    size = stored.steps.size
+    if stored.values.dtype not in _LARGEST:
+        return np.ones_like(size, np.bool_)
+    largest = _LARGEST[stored.values.dtype]
+    whole = tuple(axis for axis, length in enumerate(size.shape) if length == 1)
+    span = np.abs(expected).max(axis=whole, keepdims=True)
+    if not precision.integer:
+        exact: NDArray[np.bool_] = size == np.maximum(span, SMALLEST_RANGE) / np.float32(largest)
+        return exact
+    low, high = (f(expected, axis=whole, keepdims=True, initial=0) for f in (np.min, np.max))
+    coarsest = np.maximum((high - low) / (2 * largest + 1), span / largest)
+    fine: NDArray[np.bool_] = size <= np.maximum(coarsest * (1 + 4 * EPSILON), SMALLEST_STEP)
+    return fine
 
 
 def _neutral(path: str, values: Float32) -> bool:
+    """Whether a model without this weight computes the same: softmax ignores what a k_proj adds to
+    every key."""
+    if path.endswith("/k_proj/bias"):
+        return True
     return bool(np.all(values == float(path.endswith("/gamma"))))
 
 
 class _Index:
-    """A file's constants, found by their shape and their first few values (int8: their steps)."""
+    """A file's constants, found by their shape and their first few values."""
 
     def __init__(self, stored: Sequence[Stored], precision: Precision) -> None:
         self._all, self._precision = stored, precision
         self._taken = [False] * len(stored)
-        self._kinds: dict[Any, dict[Any, None]] = {}
         self._places: dict[Any, list[int]] = {}
         for place, constant in enumerate(stored):
-            shape = constant.values.shape
-            numbers = constant.values if constant.steps is None else constant.steps.size
-            kind = (constant.values.dtype, numbers.shape)
-            self._kinds.setdefault(shape, {})[kind] = None
-            self._places.setdefault((shape, kind, _first(numbers)), []).append(place)
+            key = (constant.values.shape, _exactly(constant.values))
+            self._places.setdefault(key, []).append(place)
 
     def take(self, form: Form) -> Stored | None:
         """The constants that are equal to this form: all count as found, one is returned."""
-        found = [place for place in self._alike(form) if self._equal(form, place)]
+        found = [place for place in self._alike(form) if self._equal(form.values, place)]
         for place in found:
             self._taken[place] = True
         return self._all[found[0]] if found else None
@@ -163,21 +193,28 @@ class _Index:
 
     def _alike(self, form: Form) -> Iterator[int]:
         shape = form.values.shape
-        for kind in self._kinds.get(shape, ()):
-            dtype, of_numbers = kind
-            numbers: NDArray[Any] = form.values
-            if dtype == np.float16:
-                numbers = _float16(numbers)
-            elif dtype == np.int8:
-                numbers = _step(numbers, of_numbers)
-            yield from self._places.get((shape, kind, _first(numbers)), ())
+        for values in (form.values, _float16(form.values)):
+            yield from self._places.get((shape, _exactly(values)), ())
+        corner = (slice(4),) * len(shape)
+        for place in self._places.get((shape, None), ()):
+            if _near(form.values[corner], _cut(self._all[place], corner)).all():
+                yield place
 
-    def _equal(self, form: Form, place: int) -> bool:
-        return not differs(form.values, self._all[place], self._precision).any()
+    def _equal(self, values: Float32, place: int) -> bool:
+        return not differs(values, self._all[place], self._precision).any()
 
 
-def _first(numbers: NDArray[Any]) -> bytes:
+def _exactly(numbers: NDArray[Any]) -> bytes | None:
+    """The first few of them, to look equal ones up by; integers are never looked up so."""
+    if numbers.dtype.kind != "f":
+        return None
     return (numbers.ravel()[:16] + numbers.dtype.type(0)).tobytes()  # -0 becomes 0
+
+
+def _cut(stored: Stored, part: tuple[slice, ...]) -> Stored:
+    assert stored.steps is not None
+    steps = Steps(stored.steps.size[part], stored.steps.zero[part])
+    return Stored(stored.name, stored.values[part], steps)
 
 
 def _nearest(

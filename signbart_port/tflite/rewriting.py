@@ -8,6 +8,9 @@ it where both are constant (`optimize.cc` of the converter, in this order):
 - the query scaling after it, into kernel and bias;
 - with a static number of frames, the bias of a projection into the positions that are added to it.
 
+The last decoder layer computes a single frame (`Attention.of_one_query`): there the kernel of a
+k_proj is (in, out), and its bias, which softmax ignores, is left out.
+
 All of that is in float32. A file may have any weight in the one form or in the other: with a number
 of frames that is set at run time, only layers that compute a single frame are rewritten.
 """
@@ -30,13 +33,15 @@ class Form:
     """A weight as a file may have it: `values`, in the file's order of dimensions.
 
     `norm` is the path of the LayerNorm that is multiplied in, `scaled` says whether the query
-    scaling is, `also` are the paths of all other weights that `values` are made of.
+    scaling is, `turned` whether a kernel is in Keras' order, `also` are the paths of all other
+    weights that `values` are made of.
     """
 
     weight: str
     values: Float32
     norm: str | None = None
     scaled: bool = False
+    turned: bool = False
     also: tuple[str, ...] = ()
 
 
@@ -58,6 +63,12 @@ def forms(
             if module.endswith("/q_proj"):
                 scaling = np.float32(query_scaling(module, config))
                 yield replace(form, values=form.values * scaling, scaled=True)
+
+
+def own_parts(config: SignBartConfig) -> Float32:
+    """The one constant beside the weights that may have the size of one: which part of the last
+    decoder layer's states is which head's, (heads, heads, 1), 1 or 0."""
+    return np.eye(config.decoder_attention_heads, dtype=np.float32)[:, :, None]
 
 
 def positions(table: NDArray[np.floating], config: SignBartConfig, frames: int) -> slice:
@@ -102,6 +113,8 @@ def _dense(path: str, config: SignBartConfig, tensors: Mapping[str, Float32]) ->
     kernel = np.ascontiguousarray(tensors[f"{module}/kernel"].T)
     if leaf == "kernel":
         yield Form(path, kernel)
+        if module.endswith("/k_proj") and module.startswith("decoder/"):
+            yield Form(path, tensors[path], turned=True)
         if kernel.shape[1] == 1:  # a product with a single input is a MUL
             yield Form(path, kernel[:, 0])
         if norm:

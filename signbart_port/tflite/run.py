@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from signbart_port import child
 from signbart_port.errors import PortError
 from signbart_port.parity.inputs import Inputs
+from signbart_port.tflite import edges
+from signbart_port.tflite.flatbuffer import TFLiteFile
 
 _SECONDS = 600
 _IMPORT_BYTES = 4 * 2**30  # address space of the interpreter and its work
@@ -25,15 +27,15 @@ _TIMED_RUNS = 30
 
 @dataclass(frozen=True)
 class Run:
-    """Logits (N, labels), and the median time of one clip on one thread, in milliseconds (NaN where
-    it was not measured)."""
+    """What came out, (N, labels), and the median time of one clip on one thread, in milliseconds
+    (NaN where it was not measured)."""
 
-    logits: NDArray[np.float32]
+    outputs: NDArray[np.float32]
     milliseconds: float
 
 
-def run(path: str | Path, inputs: Inputs, *, timed: bool = True) -> Run:
-    """Run every clip, one at a time.
+def run(file: TFLiteFile, inputs: Inputs, *, timed: bool = False) -> Run:
+    """Run every clip through a file's signature, one at a time.
 
     Raises PortError where the interpreter refuses the file.
     """
@@ -42,34 +44,42 @@ def run(path: str | Path, inputs: Inputs, *, timed: bool = True) -> Run:
         child.save_inputs(folder, inputs)
         try:
             process = subprocess.run(
-                child.command(__name__, Path(path).resolve(), folder, str(int(timed))),
+                child.command(
+                    __name__, file.path.resolve(), file.signature, folder, str(int(timed))
+                ),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
                 timeout=_SECONDS,
             )
         except subprocess.TimeoutExpired:
-            raise PortError(path, f"did not run in {_SECONDS} s") from None
+            raise PortError(file.path, f"did not run in {_SECONDS} s") from None
         if process.returncode != 0:
             reason = process.stderr.strip().rpartition("\n")[2]
             raise PortError(
-                path, f"the LiteRT interpreter cannot run it ({reason or process.returncode})"
+                file.path, f"the LiteRT interpreter cannot run it ({reason or process.returncode})"
             )
         milliseconds = json.loads((folder / "time.json").read_text())
-        return Run(np.load(folder / "logits.npy"), milliseconds)
+        return Run(np.load(folder / "outputs.npy"), milliseconds)
 
 
-def _main(path: str, folder: Path, timed: bool) -> None:
+def _main(path: str, signature: str, folder: Path, timed: bool) -> None:
     child.limit_memory(_IMPORT_BYTES + 20 * Path(path).stat().st_size)
     from ai_edge_litert.interpreter import Interpreter
 
-    runner = Interpreter(path, num_threads=1).get_signature_runner("serving_default")
+    runner = Interpreter(path, num_threads=1).get_signature_runner(signature)
+    wanted, made = runner.get_input_details(), runner.get_output_details()
+    output = next(iter(made))
     inputs = child.load_inputs(folder)
     clips = [
-        {"keypoints": k[None], "attention_mask": m[None]}
+        {
+            "keypoints": edges.fed(k[None], wanted["keypoints"]),
+            "attention_mask": edges.fed(m[None], wanted["attention_mask"]),
+        }
         for k, m in zip(inputs.keypoints, inputs.attention_mask, strict=True)
     ]
-    np.save(folder / "logits.npy", np.concatenate([runner(**clip)["logits"] for clip in clips]))
+    outputs = [edges.given(runner(**clip)[output], made[output]) for clip in clips]
+    np.save(folder / "outputs.npy", np.concatenate(outputs))
     times = []
     for _ in range(_TIMED_RUNS if timed else 0):
         start = time.perf_counter()
@@ -79,4 +89,4 @@ def _main(path: str, folder: Path, timed: bool) -> None:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "1")
+    _main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4] == "1")

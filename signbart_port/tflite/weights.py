@@ -18,6 +18,8 @@ RULES = {
     Precision.FLOAT32: EXACT,
     Precision.FLOAT16: "rounded to float16, every one",
     Precision.DYNAMIC: "within half a step of int8, or equal in every bit",
+    Precision.INT16X8: "within half a step of int8 (what is added or multiplied: int16)",
+    Precision.INT8: "within half a step of int8",
 }
 
 

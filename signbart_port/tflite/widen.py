@@ -7,37 +7,58 @@ criterion for float32, near the model that has these very weights: that proves i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from signbart_port.config import SignBartConfig
 from signbart_port.parity.tolerances import Precision
-from signbart_port.tflite import constants, flatbuffer
+from signbart_port.tflite import constants, flatbuffer, packing
 from signbart_port.tflite.matching import Held, Matching
 from signbart_port.tflite.rewriting import Float32, positions, query_scaling
 
 Float64 = NDArray[np.float64]
 
 
-def widened(data: bytes) -> bytes:
-    """The same graph with every int8 constant as the float32 numbers that it stands for.
+def widened(data: bytes, signature: str) -> bytes:
+    """The same graph with everything that is stored or computed in integers in float32.
 
-    LiteRT then computes in float32 what it would do with activations rounded to int8.
+    Every constant is the numbers that it stands for, and what only converts between types is left
+    out. LiteRT then computes in float32 what it would do with activations rounded to integers.
     """
     model = flatbuffer.parsed(data)
-    for tensor, stored in list(constants.of(model)):
+    graph = flatbuffer.graph_of(model, signature)
+    for tensor, stored in list(constants.of(model, signature)):
         if stored.steps is not None:
             buffer = schema.BufferT()
             buffer.data = np.frombuffer(stored.real.tobytes(), np.uint8)
-            tensor.buffer, tensor.type = len(model.buffers), schema.TensorType.FLOAT32
-            tensor.quantization = None
+            tensor.buffer = len(model.buffers)
             model.buffers.append(buffer)
-    builder = flatbuffers.Builder()
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    for tensor in graph.tensors:
+        if tensor.quantization is not None and tensor.quantization.scale is not None:
+            tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None
+    _drop_conversions(model, graph, signature)
+    return packing.pack(model)
+
+
+def _drop_conversions(model: Any, graph: Any, signature: str) -> None:
+    """Take out the operators that give what they are given, now that all is float32."""
+    source: dict[int, int] = {}
+    kept = []
+    for op in graph.operators:
+        op.inputs = np.array([source.get(int(i), int(i)) for i in op.inputs], np.int32)
+        kind = flatbuffer.operator(model.operatorCodes[op.opcodeIndex])
+        given, made = (graph.tensors[places[0]] for places in (op.inputs, op.outputs))
+        if kind in ("QUANTIZE", "DEQUANTIZE") and given.type == made.type:
+            source[int(op.outputs[0])] = int(op.inputs[0])
+        else:
+            kept.append(op)
+    graph.operators = kept
+    graph.outputs = np.array([source.get(int(i), int(i)) for i in graph.outputs], np.int32)
+    for one in flatbuffer.signatures(model)[signature].outputs:
+        one.tensorIndex = source.get(one.tensorIndex, one.tensorIndex)
 
 
 def as_stored(value: float, precision: Precision) -> float:
@@ -80,7 +101,8 @@ def _restore(
         scaling = query_scaling(module, config)
         real = real / scaling if form.scaled else real * (as_stored(scaling, precision) / scaling)
     if leaf == "kernel":
-        kernel = real.reshape(values[path].shape[::-1]).T
+        shape = values[path].shape
+        kernel = real if form.turned else real.reshape(shape[::-1]).T
         gain = values[f"{form.norm}/gamma"][:, None] if form.norm else np.ones(1)
         # A gain of 0 leaves no trace of the kernel, and the kernel has no effect.
         values[path] = np.divide(kernel, gain, out=values[path], where=gain != 0)

@@ -1,0 +1,118 @@
+"""The verb `predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from signbart_port.cli import app, options
+from signbart_port.errors import printable
+
+if TYPE_CHECKING:
+    from signbart_port.prediction import Prediction
+
+
+@app.command()
+def predict(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A .pth, .safetensors, .h5 or .tflite.")
+    ],
+    clips: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CLIP...", help="Raw keypoints of a sign: a .pkl, .npz or .npy each."
+        ),
+    ],
+    top: Annotated[int, typer.Option("--top", min=1, help="How many classes to print.")] = 5,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            metavar="label2id.json",
+            help="The names of the classes. Default: those in a .tflite.",
+        ),
+    ] = None,
+    golden: Annotated[
+        Path | None,
+        typer.Option(
+            "--golden",
+            metavar="FILE.json",
+            help="Of a .tflite: write what each clip becomes on its way to the scores, for an app"
+            " to be tested against.",
+        ),
+    ] = None,
+    config: options.Config = None,
+    heads: options.Heads = None,
+    joints: options.Joints = None,
+    layout: options.Layout = None,
+    sizes_from_checkpoint: options.SizesFromCheckpoint = False,
+    mapping: options.Mapping = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Say which sign a clip shows.
+
+    A clip is prepared as for training. A .tflite needs no framework for it.
+    """
+    from signbart_port import golden as vectors
+    from signbart_port.prediction import predict as run
+
+    given = (config, heads, joints, layout)
+    chosen = None
+    if sizes_from_checkpoint or any(one is not None for one in given):
+        chosen = options.resolve_options(*given, sizes_from_checkpoint)
+    if golden is not None:
+        vectors.check(golden, model, clips, force=force)
+    with _steps(model, quiet or json) as progress:
+        found = run(model, clips, labels=labels, options=chosen, mapping=mapping, progress=progress)
+    if golden is not None:
+        vectors.write(golden, found, force=force)
+    if json:
+        from signbart_port.cli import show
+
+        show.as_json(_as_dict(found, top))
+    elif not quiet:
+        _print(found, top)
+
+
+def _steps(model: Path, quiet: bool) -> AbstractContextManager[Callable[[str], None]]:
+    """What is going on, for those that take a while: a .tflite is done before that is imported."""
+    if model.suffix == ".tflite":
+        return nullcontext(lambda step: None)
+    from signbart_port.cli import show
+
+    return show.steps(quiet)
+
+
+def _as_dict(found: Prediction, top: int) -> dict[str, Any]:
+    return {
+        "model": str(found.model),
+        "output": found.output,
+        "notes": found.notes,
+        "clips": [
+            {
+                "clip": str(one.clip.path),
+                "label": one.clip.label,
+                "frames": len(one.clip.keypoints),
+                "top": [vars(guess) for guess in found.best(one, top)],
+                "scores": one.scores.tolist(),
+            }
+            for one in found.clips
+        ],
+    }
+
+
+def _print(found: Prediction, top: int) -> None:
+    for note in found.notes:
+        print(printable(note))
+    for one in found.clips:
+        said = f", said to be {one.clip.label}" if one.clip.label else ""
+        print(printable(f"{one.clip.path}{said}", 1000))
+        for guess in found.best(one, top):
+            label = f"class {guess.id}" if guess.label is None else guess.label
+            print(f"  {guess.probability:6.1%}  {printable(label)}")

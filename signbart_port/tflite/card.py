@@ -1,0 +1,238 @@
+"""What a .tflite says of itself: all that an app needs to feed it and to read its answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from signbart_port.errors import printable
+
+if TYPE_CHECKING:
+    from signbart_port.accuracy import Accuracy
+    from signbart_port.h5 import KerasFile
+    from signbart_port.parity.report import Report
+    from signbart_port.tflite.request import Request
+
+SCHEMA = 1
+_MOST = 100_000  # of anything that is counted
+
+
+@dataclass(frozen=True)
+class Card:
+    """A .tflite in plain data.
+
+    `labels` by class id (None: unknown). A frame has `keypoints` (K), x and y: with `preprocessing`
+    raw ones, else those of `data.preprocessing`, normalised by `groups` (first number, and one past
+    the last) in the variant `count_missing`, of the whole skeleton (`layout` "full") or `joint_idx`
+    alone ("selected"). `frames` are the lengths of clips, ascending, a signature for each; () where
+    the number is set at run time, up to `longest`. `output` is "logits" or "probabilities".
+    `source` has the SHA-256 of each file that this one was made of, by name. `proof` is how far the
+    output is from that of Keras in float64, by length, and `accuracy` how the file did on real
+    clips; their fields are those of `card_of`. `version` is that of signbart-port.
+    """
+
+    labels: tuple[str, ...] | None
+    joint_idx: tuple[int, ...]
+    keypoints: int
+    groups: dict[str, tuple[int, int]]
+    frames: tuple[int, ...]
+    longest: int
+    preprocessing: bool
+    count_missing: bool
+    layout: str
+    output: str
+    quantization: str
+    source: dict[str, str]
+    proof: dict[str, Any]
+    accuracy: dict[str, Any] | None
+    version: str
+
+    def to_json(self) -> str:
+        fields = {"schema": SCHEMA} | asdict(self)
+        return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def of_json(cls, text: str) -> Card:
+        """Raises ValueError for anything but a card; what else a newer one says is passed over."""
+        try:
+            data = json.loads(text)
+        except RecursionError:
+            raise ValueError("is nested too deep") from None
+        if type(data) is not dict or data.get("schema") != SCHEMA:
+            raise ValueError(f"is not of schema {SCHEMA}")
+        card = cls(**_CARD(data))
+        ascending = sorted({*card.frames}) == list(card.frames)
+        if not ascending or card.longest < max(card.frames, default=1):
+            raise ValueError("has no frames that can be used")
+        return card
+
+
+def card_of(
+    file: KerasFile, request: Request, reports: Sequence[Report], accuracy: Accuracy | None
+) -> Card:
+    """The card of what was asked for of a model.h5, with the reports of its proof, one a length.
+
+    It names no clips: they are not the file's to show.
+    """
+    from signbart_port import __version__
+    from signbart_port.data.preprocessing import GROUPS
+
+    config, interface = file.config, request.interface
+    figures = accuracy.as_dict() if accuracy else None
+    if figures:
+        del figures["worst"]
+    return Card(
+        labels=request.labels,
+        joint_idx=tuple(config.joint_idx),
+        keypoints=interface.keypoints,
+        groups={name: (group.start, group.stop) for name, group in GROUPS.items()},
+        frames=tuple(sorted(request.frames)),
+        longest=max(request.frames, default=config.max_position_embeddings),
+        preprocessing=interface.preprocessing,
+        count_missing=config.count_missing,
+        layout=config.layout,
+        output=interface.output,
+        quantization=request.quantization.value,
+        source=_source(file),
+        proof={"passed": all(r.passed for r in reports), "from_pytorch": file.proven}
+        | {"lengths": tuple(_figures(report) for report in reports)},
+        accuracy=figures,
+        version=__version__,
+    )
+
+
+def _source(file: KerasFile) -> dict[str, str]:
+    source = {file.path.name: file.sha256}
+    checkpoint = (file.provenance or {}).get("source")
+    if isinstance(checkpoint, dict) and {"name", "sha256"} <= checkpoint.keys():
+        source |= {str(checkpoint["name"]): str(checkpoint["sha256"])}
+    return source
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    row = report.logits
+    return {
+        "frames": report.frames,
+        "error": row.error,
+        "keras_error": row.noise,
+        "limit": row.limit,
+        "same_class": report.agreement,
+    }
+
+
+Reader = Callable[[Any], Any]
+"""Gives a part of the JSON in the type that it should have; raises ValueError where it has not."""
+
+
+def _exactly(kind: type) -> Reader:
+    def read(value: Any) -> Any:
+        if type(value) is not kind:
+            raise ValueError(f"{_shown(value)} is not of type {kind.__name__}")
+        return value
+
+    return read
+
+
+def _one_of(*words: str) -> Reader:
+    def read(value: Any) -> Any:
+        if value not in words:
+            raise ValueError(f"{_shown(value)} is not {' or '.join(words)}")
+        return value
+
+    return read
+
+
+def _or_null(reader: Reader) -> Reader:
+    return lambda value: None if value is None else reader(value)
+
+
+def _each(reader: Reader) -> Reader:
+    def read(value: Any) -> Any:
+        if type(value) is not list or len(value) > _MOST:
+            raise ValueError(f"{_shown(value)} is not a list")
+        return tuple(reader(one) for one in value)
+
+    return read
+
+
+def _values(reader: Reader) -> Reader:
+    return lambda value: {name: reader(one) for name, one in _dict(value).items()}
+
+
+def _fields(**readers: Reader) -> Reader:
+    def read(value: Any) -> dict[str, Any]:
+        given, fields = _dict(value), dict[str, Any]()
+        for name, reader in readers.items():
+            if name not in given:
+                raise ValueError(f"has no {name}")
+            try:
+                fields[name] = reader(given[name])
+            except ValueError as error:
+                raise ValueError(f"has no {name} that can be used: {error}") from None
+        return fields
+
+    return read
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= _MOST:
+        raise ValueError(f"{_shown(value)} is not a number up to {_MOST:,}")
+    return value
+
+
+def _positive(value: Any) -> int:
+    if (number := _number(value)) == 0:
+        raise ValueError("0 is too few")
+    return number
+
+
+def _real(value: Any) -> float:
+    if type(value) not in (int, float) or not isfinite(value):
+        raise ValueError(f"{_shown(value)} is not a finite number")
+    return float(value)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    numbers = _each(_number)(value)
+    if len(numbers) != 2:
+        raise ValueError(f"{_shown(value)} is not two numbers")
+    return numbers[0], numbers[1]
+
+
+def _shown(value: Any) -> str:
+    return printable(value, 40)
+
+
+_text, _flag, _dict = _exactly(str), _exactly(bool), _exactly(dict)
+_CARD = _fields(
+    labels=_or_null(_each(_text)),
+    joint_idx=_each(_number),
+    keypoints=_positive,
+    groups=_values(_pair),
+    frames=_each(_positive),
+    longest=_number,
+    preprocessing=_flag,
+    count_missing=_flag,
+    layout=_one_of("full", "selected"),
+    output=_one_of("logits", "probabilities"),
+    quantization=_text,
+    source=_values(_text),
+    proof=_fields(
+        passed=_flag,
+        from_pytorch=_flag,
+        lengths=_each(
+            _fields(frames=_number, error=_real, keras_error=_real, limit=_real, same_class=_pair)
+        ),
+    ),
+    accuracy=_or_null(
+        _fields(
+            clips=_number,
+            scores=_each(_fields(model=_text, top1=_real, top5=_real, agreement=_real)),
+            drop=_real,
+        )
+    ),
+    version=_text,
+)

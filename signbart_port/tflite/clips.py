@@ -1,0 +1,105 @@
+"""Real clips for a .tflite: to calibrate it on, and to see how it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.config import SignBartConfig
+from signbart_port.data import preprocessing
+from signbart_port.data.dataset import Bad, Dataset, Entry, load, open_dataset
+from signbart_port.data.selection import stratified
+from signbart_port.errors import PortError
+from signbart_port.parity.inputs import Inputs
+from signbart_port.tflite.interface import Interface
+
+FEWEST = 100
+"""Clips that calibration takes at least: fewer do not show the ranges of a model's activations."""
+
+
+@dataclass(frozen=True)
+class RealClips:
+    """Clips as the detector gave them, (T, K, 2 or more) each, and what they are."""
+
+    entries: tuple[Entry, ...]
+    labels: tuple[str, ...]
+    keypoints: tuple[NDArray[Any], ...]
+    bad: tuple[Bad, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(entry.path.stem for entry in self.entries)
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        return np.array([entry.id for entry in self.entries])
+
+    def pick(self, places: Sequence[int]) -> RealClips:
+        """Some of the clips."""
+        entries = tuple(self.entries[place] for place in places)
+        keypoints = tuple(self.keypoints[place] for place in places)
+        return RealClips(entries, self.labels, keypoints, self.bad)
+
+    def inputs(
+        self, interface: Interface, config: SignBartConfig, frames: int, padded: int | None = None
+    ) -> Inputs:
+        """The clips, of at most so many `frames` each, as a model of this interface reads them."""
+        fed = [interface.fed(clip, config, frames) for clip in self.keypoints]
+        keypoints, mask = preprocessing.pad(fed, padded)
+        return Inputs(self.names, keypoints, mask)
+
+    def by_length(self, lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+        """Each of these lengths with the places of the clips for which it is the smallest that
+        fits, or the longest there is."""
+        ordered = sorted(lengths)
+        of = np.minimum([len(clip) for clip in self.keypoints], ordered[-1])
+        smallest = np.searchsorted(ordered, of)
+        for place, length in enumerate(ordered):
+            if len(places := np.flatnonzero(smallest == place).tolist()):
+                yield length, places
+
+
+def of_split(dataset: Dataset, config: SignBartConfig, *, test: bool, skip_bad: bool) -> RealClips:
+    """The clips that a model is judged on, of the split test, or else val; or those for calibration
+    (not `test`), train, or else all.
+
+    A dataset of a single split gives that. Raises PortError for a dataset of other labels than the
+    model's, and for bad samples, which `skip_bad` leaves out.
+    """
+    if len(dataset.labels) != config.num_labels:
+        raise PortError(
+            dataset.root,
+            f"has {len(dataset.labels)} labels, the model {config.num_labels}",
+            "Give the dataset that the model was trained for",
+        )
+    order = ("test", "val", "all", "train") if test else ("train", "all", "val", "test")
+    split = next(name for name in order if name in dataset.splits)
+    return _loaded(dataset, dataset.split(split), skip_bad)
+
+
+def _loaded(dataset: Dataset, entries: Sequence[Entry], skip_bad: bool) -> RealClips:
+    clips = load(entries, skip_bad=skip_bad)
+    if not clips.entries:
+        raise PortError(dataset.root, "has no clips that can be read")
+    return RealClips(clips.entries, dataset.labels, clips.keypoints, clips.bad)
+
+
+def for_calibration(
+    root: Path, config: SignBartConfig, *, count: int, seed: int, skip_bad: bool
+) -> RealClips:
+    """A seeded choice of clips of every class and of every length.
+
+    Raises PortError for a dataset with too few.
+    """
+    if count < FEWEST:
+        raise PortError(None, f"{count} clips are too few to calibrate on", f"Take {FEWEST}")
+    clips = of_split(open_dataset(root), config, test=False, skip_bad=skip_bad)
+    if (found := len(clips.entries)) < FEWEST:
+        raise PortError(root, f"has {found} clips to calibrate on, fewer than {FEWEST}")
+    lengths = [len(clip) for clip in clips.keypoints]
+    return clips.pick(stratified(clips.entries, lengths, min(count, found), seed))

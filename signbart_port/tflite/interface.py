@@ -1,0 +1,98 @@
+"""What a .tflite takes and gives, and how that is made from what the model takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.data import preprocessing
+
+if TYPE_CHECKING:
+    from signbart_port.parity.inputs import Inputs
+    from signbart_port.tflite.flatbuffer import TFLiteFile
+
+
+class Reads(Protocol):
+    """What a model's config, or a file's card, says of the keypoints that the model reads."""
+
+    @property
+    def layout(self) -> str: ...
+
+    @property
+    def joint_idx(self) -> tuple[int, ...]: ...
+
+
+@dataclass(frozen=True)
+class Interface:
+    """`keypoints` (K) of every frame: normalised ones, or with `preprocessing` the raw ones of the
+    whole skeleton; logits come out, or `probabilities`."""
+
+    keypoints: int
+    preprocessing: bool = False
+    count_missing: bool = True
+    probabilities: bool = False
+
+    @property
+    def output(self) -> str:
+        return "probabilities" if self.probabilities else "logits"
+
+    def prepared(self, inputs: Inputs, config: Reads) -> Inputs:
+        """The inputs of the model, of the same clips."""
+        if not self.preprocessing:
+            return inputs
+        clipped = preprocessing.clip(inputs.keypoints)
+        normalised = preprocessing.normalise(clipped, count_missing=self.count_missing)
+        return replace(inputs, keypoints=for_layout(normalised, config.layout, config.joint_idx))
+
+    def fed(self, clip: NDArray[Any], config: Reads, frames: int) -> NDArray[np.float32]:
+        """A raw clip (T, K or more, 2 or more), of at most so many frames, as it is read.
+
+        Raises ValueError for a clip of fewer joints.
+        """
+        picks = not self.preprocessing and config.layout == "selected"
+        needed = 1 + max(config.joint_idx) if picks else self.keypoints
+        if clip.shape[1] < needed:
+            raise ValueError(f"{clip.shape[1]} keypoints, the model reads {needed}")
+        if self.preprocessing:
+            return preprocessing.shorten(clip[:, : self.keypoints, :2].astype(np.float32), frames)
+        clipped = preprocessing.shorten(preprocessing.clip(clip), frames)
+        normalised = preprocessing.normalise(clipped, count_missing=self.count_missing)
+        return for_layout(normalised, config.layout, config.joint_idx)[:, : self.keypoints]
+
+    def given(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
+        """What comes out, (N, labels), where the model gives these logits."""
+        return softmax(logits) if self.probabilities else logits
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Logits (..., labels) to probabilities."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: NDArray[np.floating] = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def interface_of(file: TFLiteFile) -> Interface:
+    """What a file takes and gives, by its signature, and by its card where it has one."""
+    from signbart_port.tflite import metadata
+
+    card = metadata.read(file.path)
+    return Interface(
+        file.joints,
+        preprocessing=card.preprocessing if card else False,
+        count_missing=card.count_missing if card else True,
+        probabilities=file.output == "probabilities",
+    )
+
+
+def for_layout(
+    keypoints: NDArray[np.float32], layout: str, joint_idx: Sequence[int]
+) -> NDArray[np.float32]:
+    """Keypoints (..., K, 2) of the whole skeleton in the layout that the model reads."""
+    if layout == "full":
+        return keypoints
+    picked: NDArray[np.float32] = keypoints[..., list(joint_idx), :]
+    return picked

@@ -1,0 +1,209 @@
+"""A .tflite and its card in one file, as TFLite's own metadata.
+
+The model is followed by a zip archive of plain files, signbart.json and labels.txt, and declares
+them in a buffer of its own: Android's and MediaPipe's libraries find them there, any unzip too, and
+an interpreter sees none of it.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+
+from signbart_port import kinds
+from signbart_port.checkpoint.refusal import Refusal, naming
+from signbart_port.checkpoint.sniff import regular_file
+from signbart_port.tflite.card import Card
+from signbart_port.tflite.model_metadata import (
+    AssociatedFile,
+    FileType,
+    ModelMetadata,
+    TensorMetadata,
+)
+from signbart_port.tflite.tables import Table, table, vector
+
+CARD = "signbart.json"
+LABELS = "labels.txt"
+_ENTRY = "TFLITE_METADATA"
+_ALIGNMENT = 16  # of the buffers' data, as the schema asks (force_align)
+_LARGEST = 8 << 20  # bytes of the archive, and of the card in it
+
+# The fields of schema.fbs that are read or written here.
+_MODEL_VERSION, _MODEL_GRAPHS, _MODEL_BUFFERS, _MODEL_METADATA, _MODEL_SIGNATURES = 0, 2, 4, 6, 7
+_GRAPH_INPUTS, _GRAPH_OUTPUTS = 1, 2
+_BUFFER_DATA, _BUFFER_OFFSET = 0, 1
+_METADATA_NAME, _METADATA_BUFFER = 0, 1
+_SIGNATURE_INPUTS, _SIGNATURE_OUTPUTS, _SIGNATURE_GRAPH = 0, 1, 4
+_NAMED_NAME, _NAMED_TENSOR = 0, 1
+# And of metadata_schema.fbs.
+_DECLARED_FILES, _FILE_NAME = 6, 0
+
+
+def attach(data: bytes, card: Card) -> bytes:
+    """A .tflite with its card. Nothing of the model moves against its alignment, nothing changes.
+
+    Raises ValueError for a model that has metadata already, or data outside the flatbuffer.
+    """
+    content = _described(Table.root(data), card).pack()
+    archive = io.BytesIO()
+    archive.write(_with_metadata(data, content))
+    files = {CARD: card.to_json()}
+    if card.labels is not None:
+        files[LABELS] = "".join(f"{label}\n" for label in card.labels)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as members:
+        for name, text in files.items():
+            members.writestr(zipfile.ZipInfo(name), text.encode())  # of no date: reproducible
+    return archive.getvalue()
+
+
+def read(path: str | os.PathLike[str]) -> Card | None:
+    """The card of a .tflite, None where it declares none.
+
+    Reads the ends of the file alone. Raises PortError for a file that is no .tflite, and for one
+    that lacks what it declares or has nonsense there.
+    """
+    kinds.expect(Path(path), kinds.ModelKind.TFLITE)
+    with naming(path), regular_file(path) as file:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            declared = CARD in _declared_files(data)
+        if not declared:
+            return None
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _LARGEST))
+        with zipfile.ZipFile(io.BytesIO(file.read())) as members, members.open(CARD) as member:
+            text = member.read(_LARGEST + 1)
+        if len(text) > _LARGEST:
+            raise Refusal(f"has a {CARD} of more than {_LARGEST:,} bytes")
+        try:
+            return Card.of_json(text.decode())
+        except ValueError as error:
+            raise Refusal(f"its {CARD} {error}") from None
+
+
+def _declared_files(data: Any) -> list[str]:
+    model = Table.root(data)
+    for entry in model.tables(_MODEL_METADATA):
+        if entry.text(_METADATA_NAME) == _ENTRY:
+            buffer = model.tables(_MODEL_BUFFERS)[entry.number(_METADATA_BUFFER)]
+            files = Table.root(buffer.data(_BUFFER_DATA)).tables(_DECLARED_FILES)
+            return [file.text(_FILE_NAME) for file in files]
+    return []
+
+
+def _with_metadata(data: bytes, content: bytes) -> bytearray:
+    """The same flatbuffer with one buffer and one entry of metadata more.
+
+    A flatbuffer is written from its end to its front. So this goes on in front of a finished one:
+    a new root that refers to the parts of the old one, which stay as they are.
+    """
+    old = Table.root(data)
+    entries, buffers = old.tables(_MODEL_METADATA), old.tables(_MODEL_BUFFERS)
+    if any(entry.text(_METADATA_NAME) == _ENTRY for entry in entries):
+        raise ValueError("has metadata already")
+    if any(buffer.number(_BUFFER_OFFSET) > 1 for buffer in buffers):  # 0 and 1 stand for none
+        raise ValueError("has data outside the flatbuffer, which must not move")
+    room = len(content) + 4 * (len(entries) + len(buffers)) + 1024
+    room += -room % _ALIGNMENT
+    end = room + len(data) + -len(data) % _ALIGNMENT
+
+    to = flatbuffers.Builder(0)
+    to.Bytes = bytearray(end)
+    to.Bytes[room : room + len(data)] = data
+    to.head = room
+    to.Prep(_ALIGNMENT, 0)
+
+    def kept(place: int) -> int:
+        """What the builder calls a place in the old bytes: counted from the end."""
+        return end - room - place
+
+    to.StartVector(1, len(content), _ALIGNMENT)
+    to.head -= len(content)
+    to.Bytes[to.head : to.head + len(content)] = content
+    buffer = table(to, 3, {_BUFFER_DATA: to.EndVector()})
+    name = to.CreateString(_ENTRY)
+    to.StartObject(2)
+    to.PrependUOffsetTRelativeSlot(_METADATA_NAME, name, 0)
+    to.PrependUint32Slot(_METADATA_BUFFER, len(buffers), 0)
+    entry = to.EndObject()
+    parts = {
+        slot: kept(old.target(slot))
+        for slot in range(old.slots)
+        if old.has(slot) and slot != _MODEL_VERSION
+    }
+    parts[_MODEL_BUFFERS] = vector(to, [*(kept(b.place) for b in buffers), buffer])
+    parts[_MODEL_METADATA] = vector(to, [*(kept(e.place) for e in entries), entry])
+    to.StartObject(max(parts) + 1)
+    to.PrependUint32Slot(_MODEL_VERSION, old.number(_MODEL_VERSION), 0)
+    for slot, offset in parts.items():
+        to.PrependUOffsetTRelativeSlot(slot, offset, 0)
+    to.Finish(to.EndObject(), data[4:8])
+    packed: bytearray = to.Output()
+    return packed
+
+
+def _described(model: Table, card: Card) -> ModelMetadata:
+    """TFLite's own metadata; the tensors are those of the first subgraph, in its order."""
+    signature = next(s for s in model.tables(_MODEL_SIGNATURES) if s.number(_SIGNATURE_GRAPH) == 0)
+    graph = model.tables(_MODEL_GRAPHS)[0]
+    inputs, outputs = (
+        _in_order(signature.tables(named), graph.integers(order))
+        for named, order in (
+            (_SIGNATURE_INPUTS, _GRAPH_INPUTS),
+            (_SIGNATURE_OUTPUTS, _GRAPH_OUTPUTS),
+        )
+    )
+    tensors = {tensor.name: tensor for tensor in _tensors(card)}
+    lengths = ", ".join(map(str, card.frames)) or f"1 to {card.longest}"
+    return ModelMetadata(
+        name="SignBART",
+        description=(
+            f"Classifies one isolated sign from a clip of {lengths} frames of skeleton keypoints."
+            f" {CARD} has all that is needed to feed it. Written by signbart-port {card.version}."
+        ),
+        version=card.version,
+        inputs=tuple(tensors[name] for name in inputs),
+        outputs=tuple(tensors[name] for name in outputs),
+        files=(AssociatedFile(CARD, "What the model takes and gives.", FileType.DESCRIPTIONS),),
+    )
+
+
+def _in_order(named: list[Table], order: list[int]) -> Iterator[str]:
+    names: Mapping[int, str] = {n.number(_NAMED_TENSOR): n.text(_NAMED_NAME) for n in named}
+    return (names[place] for place in order)
+
+
+def _tensors(card: Card) -> Iterator[TensorMetadata]:
+    yield TensorMetadata(
+        "keypoints",
+        "x and y of every keypoint of every frame, in parts of the picture's width and height;"
+        " (0, 0) where the detector has found none. "
+        + (
+            "As the detector gives them: the model prepares them itself."
+            if card.preprocessing
+            else f"Prepared as {CARD} says, and filled up with zeros."
+        ),
+        ("batch", "frame", "keypoint", "coordinate"),
+    )
+    yield TensorMetadata(
+        "attention_mask",
+        "1 for every frame of the clip, 0 for those that fill it up behind them.",
+        ("batch", "frame"),
+    )
+    labels = AssociatedFile(
+        LABELS, "The label of every class, a line each.", FileType.TENSOR_AXIS_LABELS
+    )
+    yield TensorMetadata(
+        card.output,
+        "The probability of every class."
+        if card.output == "probabilities"
+        else "A score for every class; their softmax is its probability.",
+        ("batch", "class"),
+        () if card.labels is None else (labels,),
+    )

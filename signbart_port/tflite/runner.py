@@ -1,0 +1,169 @@
+"""Run a .tflite on clips as a detector gives them. Needs NumPy and ai-edge-litert alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.data import preprocessing
+from signbart_port.errors import PortError, printable
+from signbart_port.tflite import edges, metadata
+from signbart_port.tflite.card import Card
+from signbart_port.tflite.interface import Interface
+
+NO_CARD = (
+    "says nothing of itself: taken for a model of the whole skeleton, its clips prepared as"
+    " published, its labels unknown"
+)
+_INPUTS = {"attention_mask": 2, "keypoints": 4}  # and their dimensions
+_OUTPUTS = ("logits", "probabilities")
+
+
+@dataclass(frozen=True)
+class Fed:
+    """A clip as a signature reads it: `keypoints` (1, T, K, 2) and `attention_mask` (1, T), before
+    they become integers where the file wants those."""
+
+    signature: str
+    keypoints: NDArray[np.float32]
+    attention_mask: NDArray[np.float32]
+
+
+class Runner:
+    """A .tflite, ready for clips of any length: each goes to the shortest signature that takes it,
+    or shortened to the longest.
+
+    `card` is what the file says of itself, or what it is taken for where it says nothing: then
+    `notes` say so. Raises PortError for a file that cannot be run. One that is damaged can crash
+    the interpreter, and Python with it: `apart` is for files of strangers.
+    """
+
+    def __init__(self, path: str | Path, *, threads: int = 1) -> None:
+        self.path = Path(path)
+        card = metadata.read(self.path)
+        try:
+            self._signatures = _opened(self.path, threads)
+        except PortError:
+            raise
+        except Exception as error:  # whatever the interpreter says of a damaged file
+            what = f"the LiteRT interpreter cannot run it ({printable(error)})"
+            raise PortError(self.path, what) from None
+        found = _card(self._signatures)
+        for name in ("keypoints", "frames", "output"):
+            if card and getattr(card, name) != getattr(found, name):
+                raise PortError(self.path, f"has other {name} than its card says")
+        if card and card.labels is not None and len(card.labels) != self.classes:
+            what = f"gives {self.classes} classes, its card names {len(card.labels)}"
+            raise PortError(self.path, what)
+        self.card = card or found
+        self.notes = () if card else (f"{self.path.name} {NO_CARD}",)
+        self._interface = Interface(
+            self.card.keypoints,
+            preprocessing=self.card.preprocessing,
+            count_missing=self.card.count_missing,
+        )
+
+    @property
+    def classes(self) -> int:
+        return int(self._signatures[-1].result["shape_signature"][-1])
+
+    def fed(self, clip: NDArray[Any]) -> Fed:
+        """What a raw clip (T, K or more, 2 or more) becomes: prepared, and padded to a signature.
+
+        Raises ValueError for a clip of fewer keypoints than the model reads.
+        """
+        most = max(self.card.frames, default=min(preprocessing.MOST_FRAMES, self.card.longest))
+        read = self._interface.fed(clip, self.card, most)
+        fitting = [s for s in self._signatures if s.frames is None or s.frames >= len(read)]
+        keypoints, mask = preprocessing.pad([read], fitting[0].frames)
+        return Fed(fitting[0].name, keypoints, mask)
+
+    def run(self, fed: Fed) -> NDArray[np.float32]:
+        """The output for a clip, (classes,): `card.output` says what it is."""
+        signature = next(s for s in self._signatures if s.name == fed.signature)
+        values = {"keypoints": fed.keypoints, "attention_mask": fed.attention_mask}
+        try:
+            given = signature.run(
+                **{name: edges.fed(v, signature.inputs[name]) for name, v in values.items()}
+            )
+        except Exception as error:
+            what = f"the LiteRT interpreter cannot run it ({printable(error)})"
+            raise PortError(self.path, what) from None
+        return edges.given(given[signature.output], signature.result)[0]
+
+    def scores(self, clip: NDArray[Any]) -> NDArray[np.float32]:
+        """The output for a raw clip, (classes,): logits, or the probabilities of a file that gives
+        these.
+
+        Raises ValueError as `fed` does.
+        """
+        return self.run(self.fed(clip))
+
+
+@dataclass(frozen=True)
+class _Signature:
+    name: str
+    run: Any
+    inputs: dict[str, edges.Details]
+    output: str
+    result: edges.Details
+
+    @property
+    def frames(self) -> int | None:
+        """None where the number is set at run time."""
+        frames = int(self.inputs["keypoints"]["shape_signature"][1])
+        return frames if frames >= 0 else None
+
+
+def _opened(path: Path, threads: int) -> list[_Signature]:
+    """The signatures of a file, the shortest first."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=threads)
+    signatures = []
+    for name in interpreter.get_signature_list():
+        runner = interpreter.get_signature_runner(name)
+        inputs, outputs = runner.get_input_details(), runner.get_output_details()
+        if not _of_signbart(inputs, outputs):
+            got = printable(", ".join([*inputs, "->", *outputs]))
+            raise PortError(path, f"is not a SignBART: its signature is {got}")
+        ((output, result),) = outputs.items()
+        signatures.append(_Signature(name, runner, inputs, output, result))
+    if not signatures:
+        raise PortError(path, "is not a SignBART: it has no signature")
+    return sorted(signatures, key=lambda one: one.frames or 0)
+
+
+def _of_signbart(inputs: dict[str, edges.Details], outputs: dict[str, edges.Details]) -> bool:
+    ranks = {name: len(details["shape_signature"]) for name, details in inputs.items()}
+    if ranks != _INPUTS or inputs["keypoints"]["shape_signature"][2] < 1 or len(outputs) != 1:
+        return False
+    ((output, result),) = outputs.items()
+    return output in _OUTPUTS and len(result["shape_signature"]) == 2
+
+
+def _card(signatures: Sequence[_Signature]) -> Card:
+    """What the signatures themselves tell, and for the rest what is usual."""
+    frames = tuple(one.frames for one in signatures if one.frames is not None)
+    return Card(
+        labels=None,
+        joint_idx=(),
+        keypoints=int(signatures[-1].inputs["keypoints"]["shape_signature"][2]),
+        groups={name: (group.start, group.stop) for name, group in preprocessing.GROUPS.items()},
+        frames=frames,
+        longest=max(frames, default=preprocessing.MOST_FRAMES),
+        preprocessing=False,
+        count_missing=True,
+        layout="full",
+        output=signatures[-1].output,
+        quantization="",
+        source={},
+        proof={},
+        accuracy=None,
+        version="",
+    )
