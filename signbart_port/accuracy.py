@@ -54,7 +54,8 @@ class Accuracy:
     @property
     def drop(self) -> float:
         """Percentage points of top-1 accuracy that the last model loses against the reference."""
-        return 100 * (self.reference.top1 - self.candidate.top1)
+        lost = round((self.reference.top1 - self.candidate.top1) * self.clips)
+        return 100 * lost / self.clips  # exact: a difference of shares is not
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"drop": self.drop}

@@ -109,6 +109,7 @@ def test_a_published_config_has_the_published_values(name):
         "decoder_layerdrop": layerdrop,
         "pe": "learn",
         "layout": "full",
+        "count_missing": True,
         "training": {},
     }
     assert configs.find(name) == configs.named(name)
@@ -198,6 +199,18 @@ def test_joints_are_a_list_of_whole_numbers(refusal, value, said):
 )
 def test_a_word_is_one_of_those_known(refusal, key, value, said):
     assert refusal(with_value(key, value)).startswith(said)
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False)])
+def test_whether_missing_points_count(written, text, value):
+    assert configs.load(written(with_value("count_missing", text))).count_missing is value
+
+
+@pytest.mark.parametrize("value", ["null", "1", "0.0", "no", "'true'", "[true]"])
+def test_whether_missing_points_count_is_true_or_false(refusal, value):
+    assert refusal(with_value("count_missing", value)).startswith(
+        "count_missing: Input should be a valid boolean, got "
+    )
 
 
 @pytest.mark.parametrize("stack", ["encoder", "decoder"])

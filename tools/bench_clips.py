@@ -21,7 +21,7 @@ from signbart_port.data.preprocessing import MOST_FRAMES, pad
 from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.quantization import Quantization
 
-LENGTHS = (16, 32, 64)
+LENGTHS = (28, 35, 42, 49, 56, 64)
 Batch = tuple[Floats, Floats]
 
 

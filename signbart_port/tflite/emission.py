@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +77,7 @@ class Emission:
         """The file, quantised as asked, how it does on real clips, and what it keeps in float to
         pass its gate."""
         request = self._request
-        if request.calibration is None or not request.quantization.calibrated:
+        if request.calibration is None:
             return self._float, self._gated(self._float), mixed.Kept()
         self._progress("Calibrating")
         inputs = request.calibration.inputs(
@@ -102,15 +102,12 @@ class Emission:
         """Each signature of a file is what was asked for and computes what Keras does: a report
         for each number of frames."""
         source = self._file.path
-        try:
+        with self._blaming_the_converter():
             files = flatbuffer.read_all(path)
             for file in files:
                 refuse_wrong_graph(source, file, self._request.quantization)
             names, interface = (source.name, name), self._request.interface
             proofs = list(prove(names, files, self.models, self.expected, interface))
-        except PortError as error:
-            # The input is good: what the converter made of it is not.
-            raise ProofError(f"{source}: the .tflite made of it {error.what}") from None
         for report, _ in proofs:
             if not report.passed:
                 raise ProofError(f"{source}: the .tflite is NOT EQUAL, {report.verdict()}")
@@ -152,8 +149,17 @@ class Emission:
         return self._run(path, self._request.calibration)
 
     def _run(self, path: Path, clips: RealClips) -> Outputs:
-        files = flatbuffer.read_all(path)
-        return gate.file_outputs(files, clips, self._request.interface, self._file.config)
+        with self._blaming_the_converter():
+            files = flatbuffer.read_all(path)
+            return gate.file_outputs(files, clips, self._request.interface, self._file.config)
+
+    @contextmanager
+    def _blaming_the_converter(self) -> Iterator[None]:
+        """The input is good: what the converter made of it is not."""
+        try:
+            yield
+        except PortError as error:
+            raise ProofError(f"{self._file.path}: the .tflite made of it {error.what}") from None
 
     def _finish(self, who: str, work: child.Work) -> None:
         if (failed := work.wait(_SECONDS)) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def to_tflite(
         out,
         file.config,
         request.quantization,
-        files,
+        tuple(replace(file, path=out) for file in files),
         reports,
         tuple(result.milliseconds for _, result in proofs),
         file.proven,

@@ -16,7 +16,7 @@ from signbart_port.config import SignBartConfig
 from signbart_port.parity.tolerances import EPSILON, Precision
 from signbart_port.tflite import constants, flatbuffer
 from signbart_port.tflite.constants import Steps, Stored
-from signbart_port.tflite.rewriting import Float32, Form, forms, own_parts
+from signbart_port.tflite.rewriting import Float32, Form, forms, left_out, own_parts
 
 MOST_STEPS = 127
 """The largest int8 value: -128 is not used, so that 0 is in the middle."""
@@ -92,7 +92,7 @@ def match(
         if path not in held
         for form in forms(path, config, tensors, file.frames)
     ]
-    for form, place in _nearest(suspects, left, parts):
+    for form, place in _nearest(suspects, left, parts | left_out(config)):
         if form.weight not in held and place in left:
             constant = left.pop(place)
             wrong = differs(form.values, constant, file.precision)
@@ -218,10 +218,10 @@ def _cut(stored: Stored, part: tuple[slice, ...]) -> Stored:
 
 
 def _nearest(
-    suspects: Sequence[Form], left: Mapping[int, Stored], parts: set[str]
+    suspects: Sequence[Form], left: Mapping[int, Stored], placeless: set[str]
 ) -> Iterator[tuple[Form, int]]:
-    """Forms and the places of constants of their shape, the nearest first; last the weights that
-    are part of others' constants, which need none of their own."""
+    """Forms and the places of constants of their shape, the nearest first; last the weights
+    that need no constant of their own, as they are part of others' or left out."""
     samples: dict[tuple[int, ...], dict[int, Any]] = {}
     for place, constant in left.items():
         samples.setdefault(constant.values.shape, {})[place] = _sample(constant.real)
@@ -231,7 +231,7 @@ def _nearest(
             # Not the largest difference: a single damaged value may be anything.
             apart = np.abs(np.stack(list(there.values())) - _sample(form.values))
             distances = np.nan_to_num(np.median(apart, axis=1), nan=np.inf)
-            rank = form.weight in parts
+            rank = form.weight in placeless
             pairs += [(rank, d, form, place) for d, place in zip(distances, there, strict=True)]
     for _, _, form, place in sorted(pairs, key=lambda pair: pair[:2]):
         yield form, place

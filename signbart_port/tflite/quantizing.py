@@ -13,14 +13,19 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from signbart_port import child
 from signbart_port.tflite import flatbuffer, packing
 from signbart_port.tflite.converting import PREPROCESSING
 from signbart_port.tflite.quantization import Quantization
+
+if TYPE_CHECKING:
+    from signbart_port.parity.inputs import Inputs
 
 Range = dict[str, Any]  # "min" and "max", arrays
 _RANGES = "ranges.json"
@@ -65,6 +70,9 @@ def calibrated(data: bytes, folder: Path, bits: int) -> dict[str, Range]:
     """The range of every tensor of every signature, by name."""
     saved = folder / _RANGES
     model = flatbuffer.parsed(data)
+    longest = flatbuffer.graph_of(model, flatbuffer.SIGNATURE)
+    if any(_wiring(graph) != _wiring(longest) for graph in model.subgraphs):
+        raise SystemExit("cannot give one signature the ranges of another: their graphs differ")
     if saved.exists():
         from ai_edge_quantizer.utils.calibration_utils import load_calibration_results
 
@@ -73,16 +81,12 @@ def calibrated(data: bytes, folder: Path, bits: int) -> dict[str, Range]:
         from ai_edge_quantizer import calibrator, recipe, recipe_manager
         from ai_edge_quantizer.utils.qsv_utils import min_max_update
 
-        inputs = child.load_inputs(folder)
         recipes = recipe_manager.RecipeManager()
         recipes.load_quantization_recipe(recipe.static_wi8_ai8())
         observer = calibrator.Calibrator(data, num_threads=1, qsv_update_func=min_max_update)
-        clips = zip(inputs.keypoints, inputs.attention_mask, strict=True)
-        fed = [{"keypoints": k[None], "attention_mask": m[None]} for k, m in clips]
-        observer.calibrate({flatbuffer.SIGNATURE: fed}, recipes)
+        observer.calibrate({flatbuffer.SIGNATURE: _fed(child.load_inputs(folder))}, recipes)
         observer.save_calibration_result(str(saved))
         ranges = observer.get_model_qsvs()
-    longest = flatbuffer.graph_of(model, flatbuffer.SIGNATURE)
     _bound_scores(model, longest, ranges, _ROOM[bits])
     return {
         _name(other): ranges[_name(tensor)]
@@ -90,6 +94,29 @@ def calibrated(data: bytes, folder: Path, bits: int) -> dict[str, Range]:
         for tensor, other in zip(longest.tensors, graph.tensors, strict=True)
         if _name(tensor) in ranges
     }
+
+
+def _fed(inputs: Inputs) -> list[dict[str, NDArray[np.float32]]]:
+    """The clips of calibration, each as a signature takes it.
+
+    Where all are as long as the file reads, the first half of one besides: of a mask that never
+    hides anything, there would be no range to hide something in.
+    """
+    clips = [*zip(inputs.keypoints, inputs.attention_mask, strict=True)]
+    frames = inputs.attention_mask.shape[1]
+    if inputs.attention_mask.all() and frames > 1:
+        real = (np.arange(frames) < frames // 2).astype(np.float32)
+        clips.append((inputs.keypoints[0] * real[:, None, None], real))
+    return [{"keypoints": clip[None], "attention_mask": mask[None]} for clip, mask in clips]
+
+
+def _wiring(graph: Any) -> list[tuple[int, list[int], list[int]]]:
+    """Which operators take which floats from which others, by numbers."""
+
+    def floats(places: Any) -> list[int]:
+        return [n for n in places if n < 0 or graph.tensors[n].type == schema.TensorType.FLOAT32]
+
+    return [(op.opcodeIndex, floats(op.inputs), floats(op.outputs)) for op in graph.operators]
 
 
 def _bound_scores(model: Any, graph: Any, ranges: Mapping[str, Range], room: float) -> None:

@@ -71,6 +71,12 @@ def own_parts(config: SignBartConfig) -> Float32:
     return np.eye(config.decoder_attention_heads, dtype=np.float32)[:, :, None]
 
 
+def left_out(config: SignBartConfig) -> set[str]:
+    """The weights that a file has no place for: the k_proj biases of the last decoder layer."""
+    layer = f"decoder/layers.{config.decoder_layers - 1}"
+    return {f"{layer}/{attention}/k_proj/bias" for attention in ("self_attn", "encoder_attn")}
+
+
 def positions(table: NDArray[np.floating], config: SignBartConfig, frames: int) -> slice:
     """The rows that so many frames read of a table of positions; its first two, no frame does."""
     first = len(table) - config.max_position_embeddings

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tensorflow as tf
+from edited import Converter, convert_by
 from helpers import small_config, state_dict
 from keras import ops
 from models import keras_model
@@ -16,7 +17,8 @@ import signbart_port
 from signbart_port import ProofError
 from signbart_port.cli import main
 from signbart_port.keras_model import SignBart, decoder, masks
-from signbart_port.tflite import emit
+from signbart_port.tflite.converting import Conversion, converted
+from signbart_port.tflite.quantization import Quantization
 
 CONFIG = small_config()
 Patch = pytest.MonkeyPatch
@@ -29,104 +31,126 @@ def h5(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def mask_dropped(patch: Patch) -> None:
-    classify = SignBart.classify
-    patch.setattr(SignBart, "classify", lambda self, k, m: classify(self, k, ops.ones_like(m)))
+def mask_dropped(model: SignBart, conversion: Conversion) -> bytes:
+    with Patch.context() as patch:
+        classify = SignBart.classify
+        patch.setattr(
+            SignBart, "classify", lambda self, k, m, *bound: classify(self, k, ops.ones_like(m))
+        )
+        return converted(model, conversion)
 
 
-def another_frame(patch: Patch) -> None:
+def another_frame(model: SignBart, conversion: Conversion) -> bytes:
     """Wrong in the short graph alone: the whole model still classifies the last frame."""
-    patch.setattr(decoder, "last_frame", lambda mask: ops.maximum(masks.last_frame(mask) - 1, 0))
+
+    def before(mask: Any) -> Any:
+        return ops.maximum(masks.last_frame(mask) - 1, 0)
+
+    with Patch.context() as patch:
+        patch.setattr(decoder, "last_frame", before)
+        return converted(model, conversion)
 
 
-def weaker_padding(patch: Patch) -> None:
+def weaker_padding(model: SignBart, conversion: Conversion) -> bytes:
     """As a graph whose constants were clamped: -65504 does not outweigh a later frame."""
     padding = decoder.padding_mask
 
-    def clamped(mask: Any, dtype: str) -> Any:
-        return ops.maximum(padding(mask, dtype), -3.0)
+    def clamped(*arguments: Any) -> Any:
+        return ops.maximum(padding(*arguments), -3.0)
 
-    converted = emit._converted
-
-    def convert(*arguments: Any) -> bytes:
-        with pytest.MonkeyPatch.context() as inner:
-            inner.setattr(decoder, "padding_mask", clamped)
-            return converted(*arguments)
-
-    patch.setattr(emit, "_converted", convert)
+    with Patch.context() as patch:
+        patch.setattr(decoder, "padding_mask", clamped)
+        return converted(model, conversion)
 
 
-def tanh_gelu(patch: Patch) -> None:
-    converted = emit._converted
-
-    def convert(model: SignBart, *rest: Any) -> bytes:
-        for layer in model._flatten_layers():
-            if layer.name == "activation_fn":
-                layer.activation = lambda x: ops.gelu(x, approximate=True)
-        return converted(model, *rest)
-
-    patch.setattr(emit, "_converted", convert)
+def tanh_gelu(model: SignBart, conversion: Conversion) -> bytes:
+    for layer in model._flatten_layers():
+        if layer.name == "activation_fn":
+            layer.activation = lambda x: ops.gelu(x, approximate=True)
+    return converted(model, conversion)
 
 
-def rounded_weights(patch: Patch) -> None:
-    converted = emit._converted
-    patch.setattr(
-        emit, "_converted", lambda model, _, n: converted(model, emit.Quantization.FLOAT16, n)
-    )
+def rounded_weights(model: SignBart, conversion: Conversion) -> bytes:
+    return converted(model, replace(conversion, quantization=Quantization.FLOAT16))
 
 
-def variables_left_behind(patch: Patch) -> None:
+def variables_left_behind(model: SignBart, conversion: Conversion) -> bytes:
     """What the converter does, without a word, with a Keras model in place of a tf.Module."""
+    (frames,) = conversion.frames
 
-    def convert(model: SignBart, _: Any, frames: int) -> bytes:
-        @tf.function(
-            input_signature=[
-                tf.TensorSpec((1, frames, CONFIG.keypoints, 2), name="keypoints"),
-                tf.TensorSpec((1, frames), name="attention_mask"),
-            ]
-        )
-        def classify(keypoints: Any, attention_mask: Any) -> dict[str, Any]:
-            return {"logits": model.classify(keypoints, attention_mask)}
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((1, frames, CONFIG.keypoints, 2), name="keypoints"),
+            tf.TensorSpec((1, frames), name="attention_mask"),
+        ]
+    )
+    def classify(keypoints: Any, attention_mask: Any) -> dict[str, Any]:
+        return {"logits": model.classify(keypoints, attention_mask)}
 
-        return tf.lite.TFLiteConverter.from_concrete_functions(
-            [classify.get_concrete_function()], model
-        ).convert()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [classify.get_concrete_function()], model
+    )
+    data: bytes = converter.convert()
+    return data
 
-    patch.setattr(emit, "_converted", convert)
 
-
-def another_model(patch: Patch) -> None:
-    converted = emit._converted
+def another_model(model: SignBart, conversion: Conversion) -> bytes:
     config = CONFIG.replace(d_model=4, encoder_ffn_dim=2, decoder_ffn_dim=2)
-
-    def convert(model: SignBart, *rest: Any) -> bytes:
-        return converted(keras_model(config, state_dict(config)), *rest)
-
-    patch.setattr(emit, "_converted", convert)
+    return converted(keras_model(config, state_dict(config)), conversion)
 
 
-BREAKS: dict[Callable[[Patch], None], str] = {
+def no_tflite(model: SignBart, conversion: Conversion) -> bytes:
+    return b"Sorry, there was no space left."
+
+
+def cut_short(model: SignBart, conversion: Conversion) -> bytes:
+    data = converted(model, conversion)
+    return data[: len(data) // 2]
+
+
+BREAKS: dict[Converter, str] = {
     another_frame: "NOT EQUAL, logits: the first wrong output of the run",
     weaker_padding: "NOT EQUAL, logits: the first wrong output of the run",
     tanh_gelu: "NOT EQUAL, logits: the first wrong output of the run",
-    rounded_weights: "asked for none, the converter wrote float16",
+    rounded_weights: "asked for none, the file is float16",
     variables_left_behind: "READ_VARIABLE",
     another_model: "weights: .* is missing",
+    no_tflite: "the .tflite made of it is",
+    cut_short: "the .tflite made of it is damaged or truncated",
 }
 
 
 @pytest.mark.parametrize("make", BREAKS, ids=lambda b: b.__name__)
 def test_refused(h5: Path, tmp_path: Path, monkeypatch: Patch, make: Any) -> None:
-    make(monkeypatch)
+    convert_by(make, monkeypatch)
     with pytest.raises(ProofError, match=BREAKS[make]):
         signbart_port.to_tflite(h5, tmp_path / "model.tflite", frames=9)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wrong", [4, 6, 9])
+def test_one_wrong_signature(h5: Path, tmp_path: Path, monkeypatch: Patch, wrong: int) -> None:
+    """Of three, whichever it is: the others cannot make up for it."""
+
+    def before(mask: Any) -> Any:
+        last = masks.last_frame(mask)
+        return ops.maximum(last - 1, 0) if mask.shape[1] == wrong else last
+
+    def convert(model: SignBart, conversion: Conversion) -> bytes:
+        with Patch.context() as patch:
+            patch.setattr(decoder, "last_frame", before)
+            return converted(model, conversion)
+
+    convert_by(convert, monkeypatch)
+    with pytest.raises(ProofError, match="NOT EQUAL, logits"):
+        signbart_port.to_tflite(h5, tmp_path / "model.tflite", frames=(4, 6, 9))
     assert not list(tmp_path.iterdir())
 
 
 def test_the_command_ends_with_1(
     h5: Path, tmp_path: Path, monkeypatch: Patch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    mask_dropped(monkeypatch)
+    convert_by(mask_dropped, monkeypatch)
     out = tmp_path / "model.tflite"
     out.write_bytes(b"the model of yesterday")
     arguments = ["tflite", str(h5), "--out", str(out), "--frames", "9", "--force"]

@@ -37,7 +37,7 @@ def test_real_clips(
     rounding = np.abs(recorded["logits_float32"] - recorded["logits_float64"]).max()
     largest_error, largest_size = ROUNDED.get(quantization, (3 * rounding, 1.0))
     mask = recorded["edge_mask" if part else "attention_mask"]
-    logits = run(out, Inputs((), recorded[f"{part}keypoints"], mask)).logits
+    logits = run(done.file, Inputs((), recorded[f"{part}keypoints"], mask)).outputs
     truth = recorded[f"{part}logits_float64"]
     assert np.abs(logits - truth).max() <= largest_error
     np.testing.assert_array_equal(logits.argmax(-1), truth.argmax(-1))

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from edited import convert_by
 
 from signbart_port.conversion import convert
 from signbart_port.errors import ProofError
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model.weights import assign
 from signbart_port.tflite import emit
+from signbart_port.tflite.converting import Conversion, converted
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "synthetic-signs.pth"
 HEADS = {"encoder_attention_heads": 8, "decoder_attention_heads": 8}
@@ -41,14 +43,12 @@ def test_the_right_model_passes(sample: Path, tmp_path: Path, mode: str) -> None
 def test_a_wrong_model_is_refused(
     sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, changes: Any
 ) -> None:
-    converted = emit._converted
-
-    def of_another(model: SignBart, *rest: Any) -> bytes:
+    def of_another(model: SignBart, conversion: Conversion) -> bytes:
         other = SignBart(model.config.replace(**changes(model)))
         assign(other, ((weight.path, weight.numpy()) for weight in model.weights))
-        return converted(other, *rest)
+        return converted(other, conversion)
 
-    monkeypatch.setattr(emit, "_converted", of_another)
+    convert_by(of_another, monkeypatch)
     out = tmp_path / "model.tflite"
     with pytest.raises(ProofError, match="is NOT EQUAL, "):
         emit.to_tflite(sample, out, quantization=mode)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edited import flip, packed, weights_in
+from edited import convert, flip, packed, weights_in
 from helpers import Arrays, plan_of, small_config, state_dict
 from models import keras_model
 
@@ -17,10 +17,10 @@ from signbart_port import transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.parity.report import Weights
 from signbart_port.parity.tolerances import Precision
-from signbart_port.tflite import emit, flatbuffer
+from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.constants import Steps, Stored
-from signbart_port.tflite.emit import Quantization
 from signbart_port.tflite.matching import MOST_STEPS, differs, match
+from signbart_port.tflite.quantization import Quantization
 from signbart_port.tflite.weights import RULES, compare
 from signbart_port.transfer import Direction
 
@@ -29,7 +29,8 @@ CONFIG = small_config(
     d_model=36, encoder_layers=1, encoder_ffn_dim=48, decoder_layers=2, decoder_ffn_dim=40
 )
 FRAMES = 9
-NONE, FLOAT16, DYNAMIC = Quantization
+NONE, FLOAT16, DYNAMIC = Quantization.NONE, Quantization.FLOAT16, Quantization.DYNAMIC
+MODES = {NONE: Precision.FLOAT32, FLOAT16: Precision.FLOAT16, DYNAMIC: Precision.DYNAMIC}
 Change = Callable[[Arrays], None]
 
 
@@ -40,20 +41,21 @@ def tensors_of(config: SignBartConfig, change: Change = lambda arrays: None) -> 
     return dict(transfer.apply(plan_of(config), Direction.TORCH_TO_KERAS, arrays))
 
 
-def convert(
+def changed(
     config: SignBartConfig,
     quantization: Quantization,
     frames: int | None,
     change: Change = lambda arrays: None,
 ) -> bytes:
+    """A file of random weights that are changed before they are converted."""
     arrays = state_dict(config)
     change(arrays)
-    return emit._converted(keras_model(config, arrays), quantization, frames)
+    return convert(keras_model(config, arrays), quantization, frames)
 
 
 @cache
 def converted(quantization: Quantization, frames: int | None = FRAMES) -> bytes:
-    return convert(CONFIG, quantization, frames)
+    return changed(CONFIG, quantization, frames)
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def holds(tmp_path: Path) -> Any:
     return run
 
 
-@pytest.mark.parametrize("quantization", Quantization)
+@pytest.mark.parametrize("quantization", MODES)
 @pytest.mark.parametrize("frames", [FRAMES, None])
 def test_found(holds: Any, quantization: Quantization, frames: int | None) -> None:
     weights = holds(converted(quantization, frames))
@@ -77,7 +79,7 @@ def test_found(holds: Any, quantization: Quantization, frames: int | None) -> No
     read = FRAMES if frames else 18  # rows of each table of positions, of 18
     assert weights.tensors == len(plan.transfers)
     assert weights.values == plan.parameters - 2 * CONFIG.d_model * (18 - read)
-    assert weights.rule == RULES[quantization.precision]
+    assert weights.rule == RULES[MODES[quantization]]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_found_in_any_model(
     holds: Any, changes: dict[str, Any], quantization: Quantization, frames: int | None
 ) -> None:
     config = CONFIG.replace(**changes)
-    weights = holds(convert(config, quantization, frames), config)
+    weights = holds(changed(config, quantization, frames), config)
     assert weights.passed, weights.sentence()
 
 
@@ -145,7 +147,7 @@ def too_large(arrays: Arrays) -> None:
     ],
 )
 def test_found_whatever_the_values(holds: Any, change: Change, quantization: Quantization) -> None:
-    data = convert(CONFIG, quantization, FRAMES, change)
+    data = changed(CONFIG, quantization, FRAMES, change)
     weights = holds(data, tensors=tensors_of(CONFIG, change))
     assert weights.passed, weights.sentence()
 
@@ -167,8 +169,29 @@ def test_the_names_are_right(tmp_path: Path) -> None:
     assert len(plain) == 3 + 3 + 5
     for path in plain:
         np.testing.assert_array_equal(constants[named[path]][0], tensors[path].T)
-    # Every constant is some weight's, and one alone's.
-    assert sorted(named.values()) == sorted(constants)
+    # Every constant but one is some weight's, and one alone's.
+    (parts,) = constants.keys() - set(named.values())
+    np.testing.assert_array_equal(constants[parts][0], own_parts(CONFIG))
+    assert sorted([*named.values(), parts]) == sorted(constants)
+    last = "decoder/layers.1"
+    unheld = {path for path in tensors if path not in named}
+    assert {path for path in unheld if path.endswith("/bias")} == left_out(CONFIG)
+    for attention in ("self_attn", "encoder_attn"):
+        path = f"{last}/{attention}/k_proj/kernel"
+        np.testing.assert_array_equal(constants[named[path]][0], tensors[path])
+
+
+@pytest.mark.parametrize("quantization", MODES)
+def test_damaged_parts_of_heads(holds: Any, quantization: Quantization) -> None:
+    """The constant that is no weight: it may be nothing but what it must be."""
+    heads = CONFIG.decoder_attention_heads
+    data = bytearray(converted(quantization))
+    (values,) = (v for v, _ in weights_in(data).values() if v.shape == (heads, heads, 1))
+    flip(values, 3, 0)
+    weights = holds(bytes(data))
+    (missing,) = weights.missing
+    assert missing.startswith("a place for ") and missing.endswith(f"({heads}, {heads}, 1)")
+    assert not weights.differing
 
 
 def damage(
@@ -185,7 +208,7 @@ def damage(
     return tuple(int(i) for i in np.unravel_index(element, values.shape))
 
 
-EVERY_KIND = [*((q, FRAMES) for q in Quantization), (NONE, None), (DYNAMIC, None)]
+EVERY_KIND = [*((q, FRAMES) for q in MODES), (NONE, None), (DYNAMIC, None)]
 
 
 @pytest.mark.parametrize(("quantization", "frames"), EVERY_KIND)
