@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from signbart_port.parity.tolerances import EPSILON
 from signbart_port.tflite import flatbuffer
 
 _DTYPES: dict[int, np.dtype[Any]] = {
@@ -65,10 +66,31 @@ def read(file: flatbuffer.TFLiteFile) -> tuple[Stored, ...]:
 
 def of(model: Any, signature: str) -> Iterator[tuple[Any, Stored]]:
     """All constants of an object tree's signature, each with its tensor there."""
-    for tensor in flatbuffer.graph_of(model, signature).tensors:
+    graph = flatbuffer.graph_of(model, signature)
+    products = dict(_steps_of_products(model, graph))
+    for place, tensor in enumerate(graph.tensors):
         data = model.buffers[tensor.buffer].data
         if data is not None and (stored := _stored(tensor, data)) is not None:
+            if place in products and stored.steps is not None:
+                stored = replace(stored, steps=_as_counted(stored.steps, products[place]))
             yield tensor, stored
+
+
+def _steps_of_products(model: Any, graph: Any) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Each bias of integers, by its number, and the steps of the product that it is added to."""
+    for op in graph.operators:
+        kind = flatbuffer.operator(model.operatorCodes[op.opcodeIndex])
+        if kind == "FULLY_CONNECTED" and len(op.inputs) > 2 and op.inputs[2] >= 0:
+            factors = [graph.tensors[place].quantization for place in op.inputs[:2]]
+            if all(factor is not None and factor.scale is not None for factor in factors):
+                yield int(op.inputs[2]), factors[0].scale * factors[1].scale
+
+
+def _as_counted(said: Steps, product: NDArray[np.float32]) -> Steps:
+    """LiteRT counts a bias in the steps of its product, whatever the bias itself says of them."""
+    if np.allclose(said.size, product, rtol=4 * EPSILON, atol=0):
+        return said
+    return Steps(product, np.zeros_like(product))
 
 
 def _stored(tensor: Any, data: NDArray[np.uint8]) -> Stored | None:

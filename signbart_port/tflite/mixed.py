@@ -63,7 +63,7 @@ def search(
     outputs: Callable[[Path], NDArray[np.floating]],
     progress: Callable[[str], None],
 ) -> Iterator[tuple[Kept, Path]]:
-    """Attempts, each a file with more modules in float.
+    """Attempts, each a file with more modules in float; none, where no module in float helps.
 
     `quantized` makes a file with these modules in float, with or without their weights, `outputs`
     runs one on the clips of calibration.
@@ -82,7 +82,7 @@ def search(
         gains.append(Gain(module, error(quantized((module,), False))))
     gains.sort(key=lambda gain: gain.error)
     worse = [gain for gain in gains if gain.error < base]
-    for with_weights in (False, True):
+    for with_weights in (False, True) if worse else ():
         for count in _ATTEMPTS:
             kept = tuple(worse[:count])
             file = quantized(tuple(gain.module for gain in kept), with_weights)

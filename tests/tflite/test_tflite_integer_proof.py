@@ -155,11 +155,10 @@ def test_a_bit_of_a_weight(tree: Tree, held: Held, keras: h5.KerasFile, bit: int
 
 
 def test_a_scale(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
-    """Of one channel, whose weights are then twice as large."""
+    """Of one channel, whose weights are then twice as large, and what is counted in its steps."""
     tensor = tree.holding(kernel(keras, FC2))
     tree.steps(tensor)[7] *= 2
-    (wrong,) = held(tree).differing
-    assert wrong.name == f"{FC2}/kernel"
+    assert {wrong.name for wrong in held(tree).differing} == {f"{FC2}/kernel", f"{FC2}/bias"}
 
 
 def test_coarser_steps(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
@@ -168,8 +167,7 @@ def test_coarser_steps(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
     tree.steps(tensor)[7] *= 2
     values = tree.data(tensor)
     values[7] = np.round(kernel(keras, FC2)[7] / tensor.quantization.scale[7])
-    (wrong,) = held(tree).differing
-    assert wrong.name == f"{FC2}/kernel"
+    assert {wrong.name for wrong in held(tree).differing} == {f"{FC2}/kernel", f"{FC2}/bias"}
 
 
 def test_swapped_weights(tree: Tree, held: Held, graph_of: GraphOf, keras: h5.KerasFile) -> None:
@@ -190,6 +188,15 @@ def test_a_bias(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
     values[4] += 2
     (wrong,) = held(tree).differing
     assert wrong.name == f"{FC2}/bias" and wrong.values == 1
+
+
+def test_a_bias_in_steps_of_its_own(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
+    """LiteRT adds the integers to those of the product, whose steps are not half as large."""
+    tensor = tree.holding(keras.tensors[f"{FC2}/bias"])
+    tree.steps(tensor)[:] *= 2
+    tree.data(tensor)[:] //= 2
+    (wrong,) = held(tree).differing
+    assert wrong.name == f"{FC2}/bias" and wrong.values > 0.9 * CONFIG.d_model
 
 
 def test_a_gain(tree: Tree, held: Held, keras: h5.KerasFile) -> None:

@@ -21,6 +21,7 @@ from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.constants import Steps, Stored
 from signbart_port.tflite.matching import MOST_STEPS, differs, match
 from signbart_port.tflite.quantization import Quantization
+from signbart_port.tflite.rewriting import left_out, own_parts
 from signbart_port.tflite.weights import RULES, compare
 from signbart_port.transfer import Direction
 
@@ -173,12 +174,11 @@ def test_the_names_are_right(tmp_path: Path) -> None:
     (parts,) = constants.keys() - set(named.values())
     np.testing.assert_array_equal(constants[parts][0], own_parts(CONFIG))
     assert sorted([*named.values(), parts]) == sorted(constants)
-    last = "decoder/layers.1"
-    unheld = {path for path in tensors if path not in named}
-    assert {path for path in unheld if path.endswith("/bias")} == left_out(CONFIG)
-    for attention in ("self_attn", "encoder_attn"):
-        path = f"{last}/{attention}/k_proj/kernel"
-        np.testing.assert_array_equal(constants[named[path]][0], tensors[path])
+    keys = {path for path in tensors if path.endswith("k_proj/bias")}
+    assert keys - named.keys() == left_out(CONFIG) and len(left_out(CONFIG)) == 2
+    for path in left_out(CONFIG):
+        kernel = path.replace("bias", "kernel")
+        np.testing.assert_array_equal(constants[named[kernel]][0], tensors[kernel])
 
 
 @pytest.mark.parametrize("quantization", MODES)
