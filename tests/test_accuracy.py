@@ -51,12 +51,14 @@ def test_of_equal_outputs_the_lower_class_is_first() -> None:
     """For the prediction, for the right class and for the first five alike."""
     flat = np.zeros((7, 7), np.float32)
     last = np.tile(np.float32(np.arange(7) == 6), (7, 1))
-    found = measure({"flat": flat, "last": last}, np.arange(7), LABELS, LABELS)
-    assert found.reference.top1 == pytest.approx(1 / 7)
-    assert found.reference.top5 == pytest.approx(5 / 7)
-    assert found.candidate.agreement == 0
-    assert found.candidate.top5 == pytest.approx(5 / 7), "6 is first, then 0, 1, 2 and 3"
-    assert measure({"one": flat, "other": flat}, np.arange(7), LABELS, LABELS).drop == 0
+    for target, (first, among, after_last) in enumerate(
+        [(1, 1, 1), (0, 1, 1), (0, 1, 1), (0, 1, 1), (0, 1, 0), (0, 0, 0), (0, 0, 1)]
+    ):
+        found = measure({"flat": flat, "last": last}, np.full(7, target), LABELS, LABELS)
+        assert (found.reference.top1, found.reference.top5) == (first, among)
+        assert found.candidate.top5 == after_last, "6, then 0, 1, 2 and 3"
+        assert found.candidate.agreement == 0
+        assert {worst.expected for worst in found.worst} == {"a"}
 
 
 def test_fewer_than_five_classes() -> None:
@@ -75,10 +77,10 @@ def test_what_is_not_finite_is_refused(model: str, value: float) -> None:
 
 
 def test_the_worst_clips() -> None:
-    """Other predictions before the rest, then the farther ones; five at most."""
+    """Other predictions before the rest, of both the farther ones; five at most."""
     expected = outputs(*["a"] * 8)
     got = expected.copy()
-    for clip, apart in enumerate((0.1, 0.5, 0.3, 0.0, 0.2, 0.4, 0.6, 0.7)):
+    for clip, apart in enumerate((0.1, 0.5, 0.3, 0.0, 0.2, 0.4, 0.6, 3.0)):
         got[clip, 6] -= apart  # the last class, farther behind
     got[3, 1] += 1.25  # "b" before "a"
     got[0, 2] += 2.5  # "c" before "a"
@@ -98,7 +100,7 @@ def test_the_worst_clips() -> None:
     assert [worst.got for worst in found.worst] == ["c", "b", "a", "a", "a"]
     assert {worst.expected for worst in found.worst} == {"a"}
     assert [worst.label for worst in found.worst] == ["a", "b", "a", "a", "a"]
-    assert [worst.difference for worst in found.worst] == pytest.approx([2.5, 1.25, 0.7, 0.6, 0.5])
+    assert [worst.difference for worst in found.worst] == pytest.approx([2.5, 1.25, 3.0, 0.6, 0.5])
 
 
 def test_the_candidate_is_the_last_and_held_against_the_first() -> None:

@@ -43,6 +43,11 @@ class Opened:
         return tuple(replace(self, tflite=one) for one in flatbuffer.read_all(self.path))
 
     @property
+    def frames(self) -> int | None:
+        """The one number of frames that it takes; None where it takes any."""
+        return self.tflite.frames if self.tflite else None
+
+    @property
     def config(self) -> SignBartConfig | None:
         if self.source:
             return self.source.resolved.config

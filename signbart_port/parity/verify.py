@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from signbart_port import h5, transfer
+from signbart_port.data.preprocessing import SKELETON
 from signbart_port.errors import PortError
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity import weights as weights_of
@@ -39,22 +40,39 @@ def verify(
     """Run two models, each a .pth, .safetensors, .h5 or .tflite, on the same seeded inputs.
 
     The one nearer to PyTorch is the reference, or `a` of two of a kind. Every module is compared
-    where both show their modules, the logits always; of a .tflite every signature, and the report
-    is that of the first wrong one, or of the longest. `options` say the config of a checkpoint that
-    has none; without them it is taken from the other file. `mapping` is whose names a checkpoint
-    has, a mapping file or a name, of both where two are compared; SignBART's without one. Raises
-    PortError for files that cannot be compared.
+    where both show their modules, the logits always; of a .tflite every signature, of two those
+    that both have, and the report is that of the first wrong one, or of the longest. `options` say
+    the config of a checkpoint that has none; without them it is taken from the other file.
+    `mapping` is whose names a checkpoint has, a mapping file or a name, of both where two are
+    compared; SignBART's without one. Raises PortError for files that cannot be compared.
     """
     progress("Reading both files")
     reference, candidate = open_pair(a, b, options, transfer.find(mapping))
-    reports = [
-        _compared(reference, one, progress)
-        for one in ([candidate] if reference.tflite else candidate.signatures())
-    ]
+    ours, theirs = reference.signatures(), candidate.signatures()
+    pairs = _pairs(ours, theirs) or [(reference, candidate)]  # whose refusal says why there is none
+    reports = [_compared(*pair, progress) for pair in pairs]
     report = next((one for one in reports if not one.passed), reports[0])
-    others = [str(one.frames) for one in reports if one is not report and one.passed]
-    also = (f"equal too: the signatures for {', '.join(others)} frames",) if others else ()
+    equal = {one.frames for one in reports if one is not report and one.passed}
+    alone = {one.frames for one in (*ours, *theirs) if one.frames} - {r.frames for r in reports}
+    also = [
+        f"{what} {', '.join(map(str, sorted(lengths, reverse=True)))} frames"
+        for what, lengths in (
+            ("equal too: the signatures for", equal),
+            ("not compared, as one of the files alone has them: the signatures for", alone),
+        )
+        if lengths
+    ]
     return replace(report, notes=(*report.notes, *also))
+
+
+def _pairs(ours: Sequence[Opened], theirs: Sequence[Opened]) -> list[tuple[Opened, Opened]]:
+    """The signatures of two files that take clips of one length."""
+    return [
+        (one, other)
+        for one in ours
+        for other in theirs
+        if one.frames == other.frames or None in (one.frames, other.frames)
+    ]
 
 
 def _compared(reference: Opened, candidate: Opened, progress: Callable[[str], None]) -> Report:
@@ -79,7 +97,7 @@ def _compared(reference: Opened, candidate: Opened, progress: Callable[[str], No
         progress(f"Running {reference.path.name}")
         truth, taps = _truth(reference, torch_reference, inputs)
         if candidate.tflite is not None:
-            truth, taps = _given(truth, candidate.interface, inputs), [LOGITS]
+            truth, taps = _given(truth, candidate.interface), [LOGITS]
         progress(f"Comparing {candidate.path.name}")
         precision = max(reference.precision, candidate.precision, key=list(Precision).index)
         run, isolation = _runs(candidate, torch_candidate, fed, torch_reference, weights)
@@ -106,7 +124,7 @@ def _compared(reference: Opened, candidate: Opened, progress: Callable[[str], No
     )
 
 
-def _given(truth: Truth, interface: Interface, inputs: Inputs) -> Truth:
+def _given(truth: Truth, interface: Interface) -> Truth:
     """What a .tflite must give where the model gives these logits."""
     logits, noise = truth.value(LOGITS), truth.noise[LOGITS]
     if not interface.probabilities:
@@ -143,12 +161,19 @@ def _common_inputs(reference: Opened, candidate: Opened) -> Inputs:
             f"takes or gives something else than {reference.path.name}",
             "Hold each against its .h5 or .pth",
         )
-    if not theirs.preprocessing and ours.keypoints != theirs.keypoints:
+    if reference.config is not None and theirs.preprocessing:
+        needed = max(SKELETON, 1 + max(reference.config.joint_idx))
+        if theirs.keypoints < needed:
+            raise PortError(
+                candidate.path,
+                f"reads skeletons of {theirs.keypoints} joints, {reference.path.name} of {needed}",
+            )
+    elif ours.keypoints != theirs.keypoints:
         raise PortError(
             candidate.path,
             f"has {theirs.keypoints} joints, {reference.path.name} has {ours.keypoints}",
         )
-    static = [m.tflite.frames for m in (reference, candidate) if m.tflite and m.tflite.frames]
+    static = [model.frames for model in (reference, candidate) if model.frames]
     if len(set(static)) > 1:
         raise PortError(
             candidate.path, f"takes {static[1]} frames, {reference.path.name} {static[0]}"

@@ -14,9 +14,14 @@ from helpers import save_pth, small_config, state_dict
 from models import save_model
 
 import signbart_port
-from signbart_port import Options, PortError
+from signbart_port import Options, PortError, h5
 from signbart_port.cli import main
+from signbart_port.keras_model import decoder, masks
+from signbart_port.keras_model.weights import build
 from signbart_port.parity.compare import LOGITS
+from signbart_port.tflite.converting import Conversion, converted
+from signbart_port.tflite.interface import Interface
+from signbart_port.tflite.quantization import Quantization
 
 CONFIG = small_config()
 WRONG = "decoder.layers.1.encoder_attn.v_proj"
@@ -83,6 +88,129 @@ def test_the_config_comes_from_the_other_file(files: Path, tmp_path: Path) -> No
         signbart_port.verify(alone, files / "model.tflite")
     options = Options(config=str(files / "model.yaml"))
     assert signbart_port.verify(alone, files / "model.tflite", options).passed
+
+
+LENGTHS = (9, 6, 4)
+
+
+@pytest.fixture(scope="module")
+def several(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `model` and `wrong` of three lengths; of the second, one is wrong: it
+    classifies the frame before the last."""
+    folder = tmp_path_factory.mktemp("several")
+    signbart_port.to_tflite(files / "model.h5", folder / "model.tflite", frames=LENGTHS)
+
+    def before(mask: tf.Tensor) -> tf.Tensor:
+        last = masks.last_frame(mask)
+        return tf.maximum(last - 1, 0) if mask.shape[1] == 6 else last
+
+    interface = Interface(CONFIG.keypoints)
+    conversion = Conversion(LENGTHS, Quantization.NONE, interface)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoder, "last_frame", before)
+        data = converted(build(h5.read(files / "model.h5")), conversion)
+    (folder / "wrong.tflite").write_bytes(data)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["pth", "h5"])
+def test_every_signature(files: Path, several: Path, kind: str) -> None:
+    report = signbart_port.verify(files / f"model.{kind}", several / "model.tflite")
+    assert report.passed and report.frames == 9
+    assert "equal too: the signatures for 6, 4 frames" in report.notes
+    report = signbart_port.verify(files / f"model.{kind}", several / "wrong.tflite")
+    assert not report.passed and report.frames == 6
+    assert report.weights is not None and report.weights.passed
+    assert "equal too: the signatures for 9, 4 frames" in report.notes
+
+
+def test_signatures_of_two_files(files: Path, several: Path, tmp_path: Path) -> None:
+    """Those for clips of one length are compared, and it is said which were not."""
+    one, wrong = several / "model.tflite", several / "wrong.tflite"
+    assert signbart_port.verify(one, one).passed
+    assert signbart_port.verify(one, wrong).frames == 6
+    two, alone = tmp_path / "two.tflite", "not compared, as one of the files alone has them: "
+    signbart_port.to_tflite(files / "model.h5", two, frames=(12, 6, 4))
+    for pair in ((one, two), (two, one)):
+        report = signbart_port.verify(*pair)
+        assert report.passed and report.frames == 6
+        assert "equal too: the signatures for 4 frames" in report.notes
+        assert f"{alone}the signatures for 12, 9 frames" in report.notes
+    assert not signbart_port.verify(two, wrong).passed
+    assert not signbart_port.verify(wrong, two).passed
+
+
+def test_a_length_that_is_set_at_run_time(files: Path, several: Path, tmp_path: Path) -> None:
+    """Takes that of every signature of the other file."""
+    free = tmp_path / "free.tflite"
+    signbart_port.to_tflite(files / "model.h5", free, dynamic_frames=True)
+    for pair in ((free, several / "model.tflite"), (several / "model.tflite", free)):
+        report = signbart_port.verify(*pair)
+        assert report.passed and report.frames == 9
+        assert "equal too: the signatures for 6, 4 frames" in report.notes
+    for pair in ((free, several / "wrong.tflite"), (several / "wrong.tflite", free)):
+        report = signbart_port.verify(*pair)
+        assert not report.passed and report.frames == 6
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `model` and `other` as .pth and .h5, and as .tflite of raw keypoints and of
+    probabilities; they differ in one weight."""
+    folder = tmp_path_factory.mktemp("raw")
+    config = CONFIG.replace(joint_idx=(11, 0, 40, 33, 60, 74))
+    arrays = state_dict(config)
+    save_model(folder, config, arrays)
+    changed = arrays[f"{WRONG}.weight"].copy()
+    changed[2, 3] += 0.01
+    save_model(folder, config, arrays | {f"{WRONG}.weight": changed}, "other")
+    for name in ("model", "other"):
+        h5 = folder / f"{name}.h5"
+        signbart_port.convert(h5.with_suffix(".pth"), h5, verify=False)
+        signbart_port.to_tflite(h5, frames=(9, 4), preprocessing=True, softmax=True)
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_preprocessing_and_probabilities(raw: Path, kind: str) -> None:
+    report = signbart_port.verify(raw / f"model.{kind}", raw / "model.tflite")
+    assert report.passed and report.agreement == (7, 7)
+    assert not signbart_port.verify(raw / f"other.{kind}", raw / "model.tflite").passed
+
+
+def test_other_preprocessing(raw: Path, tmp_path: Path) -> None:
+    """The card says how the file prepares keypoints; the reference's are prepared as well."""
+    model = tmp_path / "model.tflite"
+    config = h5.read(raw / "model.h5").config.replace(count_missing=False)
+    save_model(tmp_path, config, state_dict(config))
+    signbart_port.convert(tmp_path / "model.pth", tmp_path / "model.h5", verify=False)
+    signbart_port.to_tflite(tmp_path / "model.h5", model, frames=9, preprocessing=True)
+    assert signbart_port.verify(raw / "model.h5", model).passed
+    # A file that lies of it is found out.
+    data = model.read_bytes()
+    assert data.count(b'"count_missing": false') == 1
+    model.write_bytes(data.replace(b'"count_missing": false', b'"count_missing":  true'))
+    with pytest.raises(PortError, match=r"model\.tflite: is damaged"):
+        signbart_port.verify(raw / "model.h5", model)
+
+
+def test_files_that_take_or_give_something_else(files: Path, raw: Path, tmp_path: Path) -> None:
+    logits, wider, whole = (tmp_path / f"{name}.tflite" for name in ("logits", "wider", "whole"))
+    signbart_port.to_tflite(raw / "model.h5", logits, frames=9, preprocessing=True)
+    signbart_port.to_tflite(
+        raw / "model.h5", wider, frames=9, preprocessing=True, softmax=True, skeleton=80
+    )
+    signbart_port.to_tflite(raw / "model.h5", whole, frames=9)
+    assert signbart_port.verify(raw / "model.h5", wider).passed
+    for other in (logits, whole):
+        with pytest.raises(PortError, match="takes or gives something else than model"):
+            signbart_port.verify(raw / "model.tflite", other)
+    with pytest.raises(PortError, match=r"wider\.tflite: has 80 joints, model\.tflite has 75"):
+        signbart_port.verify(raw / "model.tflite", wider)
+    config = h5.read(raw / "model.h5").config
+    face = save_model(tmp_path, config.replace(joint_idx=(11, 0, 40, 33, 60, 99)), name="face")
+    with pytest.raises(PortError, match=r"model\.tflite: reads skeletons of 75 joints, face\.pth"):
+        signbart_port.verify(face, raw / "model.tflite")
 
 
 @pytest.mark.parametrize(

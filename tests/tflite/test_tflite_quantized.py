@@ -171,6 +171,29 @@ def test_raw_keypoints_and_probabilities(emitted: Callable[[str], Emitted], sign
     np.testing.assert_allclose(given.sum(axis=1), 1, atol=0.02)
 
 
+def test_padding_is_hidden_though_no_clip_had_any(
+    taught_h5: Path, signs: Path, tmp_path: Path
+) -> None:
+    """Every clip of calibration fills a short file: its mask still has to hide what is padded."""
+    keras, interface, frames = h5.read(taught_h5), Interface(CONFIG.keypoints), 4
+    conversion = Conversion((frames,), Quantization.INT8, interface)
+    (tmp_path / "float.tflite").write_bytes(converting.converted(build(keras), conversion))
+    known = clips.for_calibration(signs, CONFIG, count=100, seed=0, skip_bad=False)
+    full = known.inputs(interface, CONFIG, frames, frames)
+    assert full.attention_mask.all()
+    child.save_inputs(tmp_path, full)
+    out = tmp_path / "int8.tflite"
+    with quantizing.start(tmp_path, Job(Quantization.INT8), out) as work:
+        assert work.wait(300) is None
+    runner = Interpreter(str(out)).get_signature_runner()
+    mask = np.float32([[1, 1, 0, 0]])
+    for clip in full.keypoints[::10]:
+        zero, other = clip.copy()[None], clip[None]
+        zero[:, 2:] = 0
+        given, same = (runner(keypoints=k, attention_mask=mask)["logits"] for k in (zero, other))
+        np.testing.assert_array_equal(given, same)
+
+
 @pytest.fixture(scope="module")
 def real_signs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Signer 08's clips to judge on, the others' to calibrate on."""
