@@ -96,7 +96,7 @@ def _compared(reference: Opened, candidate: Opened, progress: Callable[[str], No
         weights = _weights(reference, candidate)
         progress(f"Running {reference.path.name}")
         truth, taps = _truth(reference, torch_reference, inputs)
-        if candidate.tflite is not None:
+        if candidate.tflite is not None and reference.tflite is None:
             truth, taps = _given(truth, candidate.interface), [LOGITS]
         progress(f"Comparing {candidate.path.name}")
         precision = max(reference.precision, candidate.precision, key=list(Precision).index)
