@@ -284,7 +284,7 @@ def _doubled(kind: str) -> Any:
 
 
 def _weak_padding(value: float) -> Any:
-    def mask(attention_mask: Any, dtype: str) -> Any:
+    def mask(attention_mask: Any, dtype: str, bound: None = None) -> Any:
         return ops.cast(ops.where(attention_mask == 1, 0.0, value), dtype)[:, None, None, :]
 
     return mask
@@ -294,7 +294,7 @@ def _shifted(shift: int) -> Any:
     return lambda queries, *rest: masks.causal_mask(queries + shift, *rest)
 
 
-def _levelled(queries: Any, attention_mask: Any, dtype: str) -> Any:
+def _levelled(queries: Any, attention_mask: Any, dtype: str, bound: None = None) -> Any:
     return ops.maximum(
         masks.causal_mask(queries, attention_mask, dtype), ops.cast(np.float32(-(2.0**75)), dtype)
     )

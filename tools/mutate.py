@@ -34,7 +34,7 @@ from signbart_port.parity import verify as verification
 from signbart_port.parity.report import Report
 from signbart_port.resolve import Options
 from signbart_port.source import Source, open_source
-from signbart_port.tflite.emit import Quantization
+from signbart_port.tflite.quantization import Quantization
 from signbart_port.transfer import Direction
 
 FRAMES = 8  # of the .tflite files
@@ -84,7 +84,8 @@ class Chain:
         keras_weights.assign(model, self._place(self.source.plan))
         model.save(self.right)
         self.model = model
-        self.files = {q.value: folder / f"{q.value}.tflite" for q in Quantization}
+        modes = [q.value for q in Quantization if not q.calibrated]
+        self.files = {mode: folder / f"{mode}.tflite" for mode in modes}
         for quantization, path in self.files.items():
             signbart_port.to_tflite(self.right, path, quantization=quantization, frames=FRAMES)
 

@@ -100,6 +100,12 @@ checkpoints = st.builds(
 )
 
 
+def steady(config: SignBartConfig) -> bool:
+    """Whether float32 can say anything of the model: a LayerNorm of two numbers is a switch, which
+    any rounding may tip."""
+    return config.d_model >= 4
+
+
 @contextmanager
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
@@ -111,7 +117,7 @@ def same_bits(a: Arrays, b: Arrays) -> bool:
 
 
 @SLOW
-@given(checkpoints)
+@given(checkpoints.filter(lambda saved: steady(saved.config)))
 def test_converted_verified_and_sent_back(saved: Saved) -> None:
     """The whole way with every proof."""
     with folder() as here:
@@ -147,7 +153,7 @@ def test_every_bit_arrives(saved: Saved) -> None:
 @st.composite
 def clips(draw: st.DrawFn) -> tuple[SignBartConfig, parity_inputs.Inputs]:
     """A config, and clips of any length it takes with any masks at all."""
-    config = draw(configs())
+    config = draw(configs().filter(steady))
     frames = draw(st.integers(1, config.max_position_embeddings))
     masks = draw(hnp.arrays(np.bool_, (draw(st.integers(1, 4)), frames)))
     made = parity_inputs.make(config.keypoints, frames, seed=draw(st.integers(0, 99)))
