@@ -13,9 +13,10 @@ from rich.console import Console
 
 import demo
 import make_sample
+from make_sample import clips, signer
 from signbart_port import digest
 from signbart_port.checkpoint import NameRules, read
-from synthetic_signs import SIGNS, clips, signer
+from signbart_port.data.synthetic.signs import SIGNS
 
 LEFT, RIGHT = slice(33, 54), slice(54, 75)
 README = (demo.SAMPLES / "README.md").read_text()

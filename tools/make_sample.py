@@ -10,18 +10,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pt_reference import SignBart
 from signbart_port import digest
 from signbart_port.data.preprocessing import Floats, pad, prepare
-from synthetic_signs import SIGNS, clips
+from signbart_port.data.synthetic.signers import Signer, invent_signer, perform
+from signbart_port.data.synthetic.signs import SIGNS
 
 CONFIG: dict[str, Any] = {
     "d_model": 64,
@@ -46,7 +48,7 @@ WANTED = 0.95
 README = """# The sample: SYNTHETIC signs
 
 `synthetic-signs.pth` is a small SignBART ({parameters:,} parameters) for demonstrations and tests.
-It knows {labels} signs that `tools/synthetic_signs.py` invented: a drawn skeleton moves, nobody
+It knows {labels} signs of `signbart_port/data/synthetic/`: a drawn skeleton moves, nobody
 signed, no data of people went in, and the signs belong to no sign language. It is of no use on
 people.
 
@@ -68,6 +70,21 @@ Held-out accuracy: {right} of {of} clips ({accuracy:.1%}), by {held_out} signers
 
 sha256 of `synthetic-signs.pth`: `{sha256}`
 """  # noqa: E501  table rows cannot be wrapped
+
+
+def signer(number: int) -> Signer:
+    """The signer of this number, always the same."""
+    return invent_signer(np.random.default_rng([number, 0]))
+
+
+def clips(signers: Iterable[int], repetitions: int) -> tuple[list[Floats], NDArray[np.int64]]:
+    """Every sign by every signer, each `repetitions` times: clips, and indices into SIGNS."""
+    made: list[Floats] = []
+    for number in signers:
+        rng = np.random.default_rng([number, 1])
+        for _ in range(repetitions):
+            made += [perform(sign, signer(number), rng) for sign in SIGNS]
+    return made, np.arange(len(made)) % len(SIGNS)
 
 
 def train(signers: int = SIGNERS, epochs: int = EPOCHS) -> SignBart:
