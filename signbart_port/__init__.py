@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     __version__: str
     from signbart_port.config import SignBartConfig
     from signbart_port.conversion import convert
+    from signbart_port.evaluation.evaluating import evaluate
     from signbart_port.exporting import export
     from signbart_port.keras_model import SignBart
     from signbart_port.keras_model.weights import load
@@ -37,6 +38,7 @@ __all__ = [
     "SignBart",
     "SignBartConfig",
     "convert",
+    "evaluate",
     "export",
     "load",
     "predict",
@@ -49,6 +51,7 @@ _HOMES = {
     "SignBart": "signbart_port.keras_model",
     "SignBartConfig": "signbart_port.config",
     "convert": "signbart_port.conversion",
+    "evaluate": "signbart_port.evaluation.evaluating",
     "export": "signbart_port.exporting",
     "load": "signbart_port.keras_model.weights",
     "predict": "signbart_port.prediction",

@@ -84,8 +84,8 @@ def measure(
         scores=tuple(
             Score(
                 name,
-                top1=_share(_among(output, targets, 1)),
-                top5=_share(_among(output, targets, 5)),
+                top1=_share(among(output, targets, 1)),
+                top5=_share(among(output, targets, 5)),
                 agreement=_share(output.argmax(axis=1) == expected.argmax(axis=1)),
             )
             for name, output in outputs.items()
@@ -103,7 +103,7 @@ def measure(
     )
 
 
-def _among(
+def among(
     outputs: NDArray[np.floating], targets: NDArray[np.integer], first: int
 ) -> NDArray[np.bool_]:
     """Whether the target is among the first classes; of equal ones the lower number is first."""

@@ -11,8 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from signbart_port.errors import PortError
 
@@ -28,32 +27,36 @@ def command(module: str, *arguments: str | Path) -> list[str]:
     return [sys.executable, "-P", "-m", module, *map(str, arguments)]
 
 
-class Work:
-    """A module of this package at work in a process of its own, beside this one.
+class Process:
+    """A module of this package in a process of its own, beside this one.
 
-    A context manager: leaving it ends the process. What it prints is kept, for `wait` to quote.
+    A context manager: leaving it ends the process. `pipes` are those of subprocess.Popen.
     """
+
+    def __init__(self, module: str, *arguments: str | Path, **pipes: Any) -> None:
+        self._process = subprocess.Popen(command(module, *arguments), **pipes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+class Work(Process):
+    """A module that leaves files. What it prints is kept, for `wait` to quote."""
 
     def __init__(self, module: str, *arguments: str | Path) -> None:
         self._noise = tempfile.TemporaryFile()  # noqa: SIM115  until the process ends
-        self._process = subprocess.Popen(
-            command(module, *arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=self._noise,
-            stderr=subprocess.STDOUT,
-        )
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": self._noise, "stderr": subprocess.STDOUT}
+        super().__init__(module, *arguments, **pipes)
 
-    def __enter__(self) -> Work:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.wait()
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
         self._noise.close()
 
     def wait(self, seconds: float) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import secrets
 import signal
@@ -56,6 +57,14 @@ def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -
         raise PortError(path, _EXISTS)
 
 
+def expect_suffix(path: str | Path, suffixes: Iterable[str], what: str) -> None:
+    """Raises PortError for a name that ends in none of these, itself or where it links to: an
+    output never takes the place of a file of another kind."""
+    for name in (path, os.path.realpath(path)):
+        if Path(name).suffix not in suffixes:
+            raise PortError(path, f"{what} is written as {' or '.join(suffixes)}")
+
+
 @contextmanager
 def replacing(
     path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()
@@ -70,8 +79,7 @@ def replacing(
     """
     check(path, force=force, inputs=inputs)
     target = _target(path)
-    suffix = "".join(target.suffixes)
-    stem = target.name.removesuffix(suffix)
+    stem, suffix = _split(target)
     temp = target.with_name(f".{stem}-{secrets.token_hex(4)}{suffix}")
     try:
         with _blaming_the_disk(path, temp):
@@ -87,6 +95,15 @@ def replacing(
             temp.unlink()
     with suppress(OSError):  # the output is in place; some filesystems cannot sync a folder
         _sync(target.parent)
+
+
+def remove_unfinished(path: str | Path) -> None:
+    """Remove what `replacing` left of this output where its process was killed while it wrote."""
+    target = _target(path)
+    stem, suffix = _split(target)
+    for temp in target.parent.glob(f".{glob.escape(stem)}-{'[0-9a-f]' * 8}{glob.escape(suffix)}"):
+        with suppress(OSError):
+            temp.unlink()
 
 
 @contextmanager
@@ -108,6 +125,11 @@ def interruptible() -> Iterator[None]:
 
 def _target(path: str | Path) -> Path:
     return Path(os.path.realpath(path))
+
+
+def _split(target: Path) -> tuple[str, str]:
+    suffix = "".join(target.suffixes)
+    return target.name.removesuffix(suffix), suffix
 
 
 def _place(temp: Path, target: Path, path: str | Path, force: bool) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from signbart_port.errors import PortError
 from signbart_port.tflite.apart import Apart
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from signbart_port.config import SignBartConfig
     from signbart_port.data.samples import Sample
     from signbart_port.resolve import Options
     from signbart_port.tflite.runner import Fed
@@ -65,9 +64,9 @@ class Prediction:
 
 @dataclass(frozen=True)
 class _Outputs:
-    """What a model gave, a clip after the other."""
+    """What a model gave: `scores` (clips, classes)."""
 
-    scores: Sequence[NDArray[np.floating]]
+    scores: NDArray[np.floating]
     output: str = "logits"
     labels: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
@@ -89,32 +88,29 @@ def predict(
     for a checkpoint, as in a conversion. Raises PortError for what cannot be used.
     """
     model, paths = Path(model), [Path(clip) for clip in clips]
+    if not paths:
+        raise PortError(None, "no clip is given")
     with ExitStack() as stack:
         apart = stack.enter_context(Apart(model)) if model.suffix == ".tflite" else None
-
-        import numpy as np
 
         from signbart_port import kinds
         from signbart_port.data import samples
         from signbart_port.data.labels import read_labels
+        from signbart_port.running import refuse_not_finite
         from signbart_port.tflite.interface import softmax
 
-        kind = kinds.kind_of(model)
+        tflite = kinds.kind_of(model) is kinds.ModelKind.TFLITE
         named = None if labels is None else read_labels(labels)
         read = [samples.read(path) for path in paths]
-        if kind is kinds.ModelKind.TFLITE:
+        if tflite:
             given = _tflite(model, read, apart or stack.enter_context(Apart(model)))
-        elif kind is kinds.ModelKind.KERAS:
-            given = _keras(model, read, progress)
         else:
-            given = _torch(model, read, options, mapping, progress)
-    known = given.labels if named is None else named
-    for scores in given.scores:
-        if not np.isfinite(scores).all():
-            raise PortError(model, "gives numbers that are not finite")
-        if known is not None and len(known) != len(scores):
-            what = f"has {len(known)} labels, the model {len(scores)} classes"
-            raise PortError(labels if named is not None else model, what)
+            given = _framework(model, read, options, mapping, progress)
+    refuse_not_finite(model, given.scores)
+    known, classes = given.labels if named is None else named, given.scores.shape[1]
+    if known is not None and len(known) != classes:
+        what = f"has {len(known)} labels, the model {classes} classes"
+        raise PortError(labels if named is not None else model, what)
     logits = given.output == "logits"
     predicted = tuple(
         Predicted(clip, scores, softmax(scores) if logits else scores, fed)
@@ -126,13 +122,15 @@ def predict(
 
 
 def _tflite(model: Path, clips: Sequence[Sample], apart: Apart) -> _Outputs:
+    import numpy as np
+
     from signbart_port.tflite import metadata
     from signbart_port.tflite.runner import NO_CARD
 
     card = metadata.read(model)
     ran = apart.run([clip.keypoints for clip in clips], [clip.path for clip in clips])
     return _Outputs(
-        [one.scores for one in ran],
+        np.stack([one.scores for one in ran]),
         ran[0].output,
         card.labels if card else None,
         () if card else (f"{model.name} {NO_CARD}",),
@@ -140,66 +138,26 @@ def _tflite(model: Path, clips: Sequence[Sample], apart: Apart) -> _Outputs:
     )
 
 
-def _keras(path: Path, clips: Sequence[Sample], progress: Callable[[str], None]) -> _Outputs:
-    import numpy as np
-
-    from signbart_port import h5
-    from signbart_port.quiet import quiet
-
-    file = h5.read(path)
-    inputs = list(_read_by(file.config, clips))
-    progress("Importing TensorFlow")
-    with quiet():
-        from signbart_port.keras_model.weights import build
-
-        model = build(file)
-        progress("Running Keras")
-        return _Outputs([np.asarray(model(*one, training=False))[0] for one in inputs])
-
-
-def _torch(
+def _framework(
     path: Path,
     clips: Sequence[Sample],
     options: Options | None,
     mapping: str | None,
     progress: Callable[[str], None],
 ) -> _Outputs:
-    from signbart_port import transfer
+    from signbart_port import running, transfer
+    from signbart_port.parity.opened import open_model
+    from signbart_port.quiet import quiet
     from signbart_port.resolve import Options
-    from signbart_port.source import open_source
 
-    source = open_source(path, options or Options(), transfer.find(mapping))
-    resolved = source.resolved
-    inputs = list(_read_by(resolved.config, clips))
-    progress("Importing PyTorch")
-    import numpy as np
-    import torch
-
-    from pt_reference import SignBart
-
-    model = SignBart(resolved.config).eval()
-    weights = source.tensors_of_reference().items()
-    model.load_state_dict({n: torch.from_numpy(np.array(t, np.float32)) for n, t in weights})
-    progress("Running PyTorch")
-    with torch.inference_mode():
-        scores = [model(*map(torch.from_numpy, one))[1][0].numpy() for one in inputs]
-    return _Outputs(scores, notes=(f"config: {resolved.origin}", *resolved.notes))
-
-
-def _read_by(
-    config: SignBartConfig, clips: Sequence[Sample]
-) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Each clip as a model of this config reads it: keypoints (1, T, K, 2) and mask (1, T)."""
-    import numpy as np
-
-    from signbart_port.data.preprocessing import MOST_FRAMES
-    from signbart_port.tflite.interface import Interface
-
-    interface = Interface(config.keypoints, count_missing=config.count_missing)
-    frames = min(MOST_FRAMES, config.max_position_embeddings)
-    for clip in clips:
-        try:
-            read = interface.fed(clip.keypoints, config, frames)
-        except ValueError as error:
-            raise PortError(clip.path, str(error)) from None
-        yield read[None], np.ones((1, len(read)), np.float32)
+    opened = open_model(path, options or Options(), transfer.find(mapping))
+    config, framework = opened.config, running.framework_of(opened)
+    assert config is not None
+    keypoints, paths = [clip.keypoints for clip in clips], [clip.path for clip in clips]
+    batches = running.batches(config, keypoints, paths)
+    progress(f"Importing {framework.package}")
+    with quiet():
+        model = framework.model(config, framework.weights(opened))
+        progress(f"Running {framework.name}")
+        scores = running.outputs(model, batches)
+    return _Outputs(scores, notes=opened.about_config())

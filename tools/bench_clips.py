@@ -18,7 +18,7 @@ from signbart_port import config as configs
 from signbart_port.config import SignBartConfig
 from signbart_port.data.dataset import load, open_dataset
 from signbart_port.data.preprocessing import MOST_FRAMES, pad
-from signbart_port.tflite.interface import Interface
+from signbart_port.tflite.interface import of_model
 from signbart_port.tflite.quantization import Quantization
 
 LENGTHS = (28, 35, 42, 49, 56, 64)
@@ -69,7 +69,7 @@ def read(data: Path, config: SignBartConfig) -> list[Floats]:
     """The clips of a dataset's split test, or of its last, as the model reads them."""
     dataset = open_dataset(data)
     split = "test" if "test" in dataset.splits else dataset.splits[-1]
-    interface = Interface(config.keypoints)
+    interface = of_model(config)
     clips = load(dataset.split(split)).keypoints
     return [interface.fed(clip, config, MOST_FRAMES) for clip in clips]
 

@@ -69,7 +69,7 @@ def operators(data: bytes) -> dict[str, int]:
     model = flatbuffer.parsed(data)
     kinds: dict[str, int] = {}
     for op in flatbuffer.graph_of(model, flatbuffer.SIGNATURE).operators:
-        kind = _kind(model, op)
+        kind = flatbuffer.kind_of(model, op)
         kinds[kind] = kinds.get(kind, 0) + 1
     return kinds
 
@@ -81,7 +81,7 @@ def only(data: bytes, kinds: Set[str]) -> bytes:
     """
     model = flatbuffer.parsed(data)
     graph = flatbuffer.graph_of(model, flatbuffer.SIGNATURE)
-    kept = [op for op in graph.operators if _kind(model, op) in kinds]
+    kept = [op for op in graph.operators if flatbuffer.kind_of(model, op) in kinds]
     made = {place for op in kept for place in op.outputs}
     read = {place for op in kept for place in op.inputs if place >= 0}
     given = [place for place in read - made if not _constant(model, graph.tensors[place])]
@@ -90,10 +90,6 @@ def only(data: bytes, kinds: Set[str]) -> bytes:
     graph.outputs = np.array(sorted(made - read), np.int32)
     model.subgraphs, model.signatureDefs, model.metadata = [graph], [], []
     return packing.pack(model)
-
-
-def _kind(model: Any, op: Any) -> str:
-    return flatbuffer.operator(model.operatorCodes[op.opcodeIndex])
 
 
 def _constant(model: Any, tensor: Any) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 from signbart_port.checkpoint.refusal import SAVE_STATE_DICT, Refusal
@@ -51,7 +52,7 @@ def load(stream: io.BytesIO) -> Pickled:
     return Pickled(machine.run(), machine.storages, machine.protocol)
 
 
-class Machine:
+class Machine(ABC):
     """Runs one pickle; what its globals are, and what they make, a subclass says."""
 
     writer = "torch.save"
@@ -66,13 +67,13 @@ class Machine:
         self.memo: dict[int, Any] = {}
         self.protocol = 0
 
+    @abstractmethod
     def resolve(self, module: str, name: str) -> Any:
         """What stands for a global; raises Refusal for one that is not known."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, function: Any, arguments: tuple[Any, ...]) -> Any:
         """What calling `function` makes."""
-        raise NotImplementedError
 
     def build(self, made: Any, state: Any) -> None:
         """Give `made` its state.

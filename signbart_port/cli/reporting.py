@@ -1,4 +1,4 @@
-"""The option --report of several verbs: a proof as a file, whether it holds or not."""
+"""The option --report of several verbs: a result as a file, a proof whether it holds or not."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from signbart_port.cli import show
 from signbart_port.errors import PortError, ProofError
 from signbart_port.parity.report import Report
+
+if TYPE_CHECKING:
+    from signbart_port.evaluation.result import Evaluation
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class ReportFile:
 
             files.check(self.path, force=self.force, inputs=filter(None, self.inputs))
 
-    def write(self, report: Report) -> None:
+    def write(self, report: Report | Evaluation) -> None:
         """Write it and say where.
 
         Of a proof that failed, less is lost with its report than with its exit code: a file that
@@ -47,19 +51,18 @@ class ReportFile:
         try:
             self._write(report)
         except PortError as refusal:
-            if report.passed:
+            if not isinstance(report, Report) or report.passed:
                 raise
             show.warn(str(refusal))
 
-    def _write(self, report: Report) -> None:
+    def _write(self, report: Report | Evaluation) -> None:
         if self.path is not None:
             from signbart_port import report as files
 
             files.write(self.path, report, force=self.force, inputs=filter(None, self.inputs))
             if not self.silent:
-                size = show.bytes_of(self.path.stat().st_size)
                 # As wide as the labels that stand above it.
-                show.facts([("report ", f"{self.path} ({size})")])
+                show.facts([("report ", show.written(self.path))])
 
     @contextmanager
     def of_failure(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.table import Table
 from signbart_port.errors import printable
 from signbart_port.parity.blocks import by_block, strain
 from signbart_port.parity.report import Report
+from signbart_port.report.document import bytes_of as bytes_of
 from signbart_port.report.document import strict_json
 
 _LONGEST = 10_000  # characters of a line
@@ -47,6 +49,13 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
     width = max(len(label) for label, _ in rows)
     for label, text in rows:
         out.print(f"[dim]{label:<{width}}[/]  {escape(printable(text, _LONGEST))}")
+
+
+def whole(table: Table) -> None:
+    """A table as wide as it is: no figure is cut, however narrow the terminal."""
+    options = out.options.update(max_width=_LONGEST)
+    table.width = out.measure(table, options=options).maximum
+    out.print(table)
 
 
 def labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -135,6 +144,6 @@ def _verdict(passed: bool) -> str:
     return "[green]equal[/]" if passed else "[bold red]WRONG[/]"
 
 
-def bytes_of(size: int) -> str:
-    """A file's size for a person."""
-    return f"{size / 1e6:.2f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
+def written(path: Path) -> str:
+    """A file that was just written, with its size."""
+    return f"{path} ({bytes_of(path.stat().st_size)})"

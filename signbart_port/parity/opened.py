@@ -60,12 +60,12 @@ class Opened:
     @cached_property
     def interface(self) -> Interface:
         """What it takes and gives; of a model itself, normalised keypoints and logits."""
-        from signbart_port.tflite.interface import Interface, interface_of
+        from signbart_port.tflite.interface import interface_of, of_model
 
         if self.tflite:
             return interface_of(self.tflite)
         assert self.config is not None
-        return Interface(self.config.keypoints)
+        return of_model(self.config)
 
     @property
     def labels(self) -> int:
@@ -104,12 +104,39 @@ class Opened:
         """The weights under the names of `pt_reference`; none for a .tflite."""
         return self.source.tensors_of_reference() if self.source else self.torch_tensors
 
-    def notes(self) -> tuple[str, ...]:
+    def about_config(self) -> tuple[str, ...]:
         """Where its config comes from, for a person."""
         if self.source is None:
             return ()
         resolved = self.source.resolved
-        return tuple(f"{self.path}: {n}" for n in (f"config: {resolved.origin}", *resolved.notes))
+        return (f"config: {resolved.origin}", *resolved.notes)
+
+    def notes(self) -> tuple[str, ...]:
+        """The same, with the name of the file."""
+        return tuple(f"{self.path}: {note}" for note in self.about_config())
+
+
+def open_model(
+    path: str | Path,
+    options: Options = Options(),
+    mapping: WeightMapping | None = None,
+    fallback: Resolved | None = None,
+) -> Opened:
+    """A file of any kind; `options`, `mapping` and `fallback` are for a checkpoint.
+
+    Raises PortError where it cannot be read.
+    """
+    path = Path(path)
+    kind = kinds.kind_of(path)
+    if kind is ModelKind.TFLITE:
+        from signbart_port.tflite import flatbuffer
+
+        return Opened(path, tflite=flatbuffer.read(path))
+    if kind is ModelKind.CHECKPOINT:
+        return Opened(path, source=open_source(path, options, mapping, fallback))
+    opened = Opened(path, keras=h5.read(path))
+    opened.plan  # noqa: B018  refuses a file of other weights
+    return opened
 
 
 def open_pair(
@@ -119,22 +146,9 @@ def open_pair(
 
     Raises PortError where one cannot be read.
     """
-    paths = sorted(
-        ((kinds.kind_of(path), Path(path)) for path in (a, b)), key=lambda p: _ORDER.index(p[0])
-    )
+    first, last = sorted((Path(a), Path(b)), key=lambda path: _ORDER.index(kinds.kind_of(path)))
+    candidate = open_model(last, options, mapping)  # first: a checkpoint may need its config
     fallback: Resolved | None = None
-    models: list[Opened] = []
-    for kind, path in reversed(paths):  # a checkpoint last: it may need the other file's config
-        if kind is ModelKind.TFLITE:
-            from signbart_port.tflite import flatbuffer
-
-            models.insert(0, Opened(path, tflite=flatbuffer.read(path)))
-        elif kind is ModelKind.KERAS:
-            file = h5.read(path)
-            fallback = Resolved(file.config, f"config of {path.name}")
-            models.insert(0, Opened(path, keras=file))
-            models[0].plan  # noqa: B018  refuses a file of other weights
-        else:
-            source = open_source(path, options, mapping, fallback)
-            models.insert(0, Opened(path, source=source))
-    return models[0], models[1]
+    if candidate.keras:
+        fallback = Resolved(candidate.keras.config, f"config of {last.name}")
+    return open_model(first, options, mapping, fallback), candidate

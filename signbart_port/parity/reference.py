@@ -10,7 +10,6 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ _IMPORT_BYTES = 6 * 2**30  # address space that importing PyTorch may take
 _SECONDS = 1200
 
 
-class TorchRun:
+class TorchRun(child.Process):
     """A running PyTorch process. A context manager: leaving it ends the process.
 
     With `truth`, the outputs are float64, and `noise` says how far PyTorch in float32 was from
@@ -60,8 +59,9 @@ class TorchRun:
         with child.blaming_scratch():
             child.save_inputs(folder, inputs)
             (folder / "job.json").write_text(json.dumps(job))
-        self._process = subprocess.Popen(
-            child.command("signbart_port.parity.torch_run", folder),
+        super().__init__(
+            "signbart_port.parity.torch_run",
+            folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -69,19 +69,8 @@ class TorchRun:
         )
         self._digests = source.digests  # while PyTorch is being imported
 
-    def __enter__(self) -> TorchRun:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.wait()
-        if self._process.stderr:
-            self._process.stderr.close()
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
         self._folder.cleanup()
 
     @property

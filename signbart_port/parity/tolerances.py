@@ -63,6 +63,11 @@ class Precision(Enum):
         """Whether activations are integers, of a range that was seen on real clips."""
         return self in (Precision.INT16X8, Precision.INT8)
 
+    @property
+    def stores_integers(self) -> bool:
+        """Whether weights are integers, whatever activations are."""
+        return self is Precision.DYNAMIC or self.integer
+
 
 UNMEASURED = 16 * EPSILON
 """The float32 error assumed of a reference that has no float64 run, a .tflite, relative to its

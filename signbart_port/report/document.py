@@ -5,18 +5,24 @@ from __future__ import annotations
 import datetime
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from signbart_port import __version__
-from signbart_port.parity.report import Report
+
+if TYPE_CHECKING:
+    from signbart_port.evaluation.result import Evaluation
+    from signbart_port.parity.report import Report
 
 SCHEMA = 1
 """The version of the document: it grows when a reader of the last one could not read this one."""
 
 _PACKAGES = ("torch", "keras", "tensorflow", "ai-edge-litert", "numpy", "h5py", "safetensors")
+EVALUATING = ("scikit-learn", "matplotlib")
+"""What an evaluation uses besides."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +36,18 @@ class Origin:
     packages: dict[str, str]
 
     @classmethod
-    def now(cls) -> Origin:
+    def now(cls, more: Sequence[str] = ()) -> Origin:
+        """Of this moment; `more` packages besides those that every report names."""
         return cls(
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             version=__version__,
             python=platform.python_version(),
             system=f"{platform.system()} {platform.machine()}",
-            packages={name: metadata.version(name) for name in _PACKAGES},
+            packages={name: metadata.version(name) for name in (*_PACKAGES, *more)},
         )
 
 
-def document(report: Report, origin: Origin) -> dict[str, Any]:
+def document(report: Report | Evaluation, origin: Origin) -> dict[str, Any]:
     """The report with its origin, JSON-ready but for figures that are not finite."""
     return {
         "schema": SCHEMA,
@@ -66,3 +73,8 @@ def _finite(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [_finite(value) for value in data]
     return None if isinstance(data, float) and not isfinite(data) else data
+
+
+def bytes_of(size: int) -> str:
+    """A file's size for a person."""
+    return f"{size / 1e6:.2f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"

@@ -6,26 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from math import isinf, isnan
-from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-
-from signbart_port.errors import printable
 from signbart_port.parity.blocks import by_block, strain
 from signbart_port.parity.compare import Row
 from signbart_port.parity.report import Report
 from signbart_port.report.axis import Axis
 from signbart_port.report.document import Origin
 from signbart_port.report.placements import placements
-
-_LONGEST = 10_000  # characters of a note
+from signbart_port.report.rendering import rendered
 
 
 def page(report: Report, origin: Origin) -> str:
     """The HTML. Whatever comes from a file is escaped, and its control characters are shown."""
-    template = _environment().get_template("page.html.j2")
-    return template.render(
+    return rendered(
+        "page.html.j2",
+        {"figure": _figure, "share": _share},
         report=report,
         origin=origin,
         pictures=_pictures(report),
@@ -38,25 +33,8 @@ def page(report: Report, origin: Origin) -> str:
         worst=max((*report.rows, *report.isolated), key=strain),
         clips=[_Clip.of(*clip) for clip in zip(report.clips, report.masks, strict=True)],
         placements=placements(report.placed),
+        notes=report.notes,
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("signbart_port.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "figure": _figure,
-        "name": _name,
-        "note": lambda text: printable(text, _LONGEST),
-        "share": _share,
-        "file": lambda path: Path(path).name,
-    }
-    return environment
 
 
 @dataclass(frozen=True)
@@ -134,11 +112,3 @@ def _share(row: Row) -> str:
     if isinf(share):
         return _figure(row.error) if row.elements else "no output"
     return f"{share:.0%}" if share <= 1 else f"{share:.3g}×"
-
-
-def _name(text: object) -> Markup:
-    """A path or a dotted name, which may break where it has a joint."""
-    name = escape(printable(text))
-    for joint in "./_":
-        name = name.replace(joint, Markup(f"{joint}<wbr>"))
-    return name

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from signbart_port import output
-from signbart_port.errors import PortError
 from signbart_port.parity.report import Report
-from signbart_port.report.document import Origin, document, strict_json
+from signbart_port.report.document import EVALUATING, Origin, document, strict_json
+
+if TYPE_CHECKING:
+    from signbart_port.evaluation.result import Evaluation
 
 
 def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -> None:
@@ -18,18 +20,19 @@ def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -
     Raises PortError for a name that ends in neither .html nor .json, itself or where it links to,
     and as `output.check` does.
     """
-    # A link is followed, so that a report never takes the place of a model.
-    for name in (path, os.path.realpath(path)):
-        if Path(name).suffix not in _FORMATS:
-            raise PortError(path, f"a report is written as {' or '.join(_FORMATS)}")
+    output.expect_suffix(path, _FORMATS, "a report")
     output.check(path, force=force, inputs=inputs)
 
 
 def write(
-    path: str | Path, report: Report, *, force: bool = False, inputs: Iterable[str | Path] = ()
+    path: str | Path,
+    report: Report | Evaluation,
+    *,
+    force: bool = False,
+    inputs: Iterable[str | Path] = (),
 ) -> None:
-    """Write `report` to `path`: a self-contained page (.html), or the document that schema.json
-    describes (.json).
+    """Write `report` to `path`: a self-contained page (.html), or a document (.json), which for a
+    proof schema.json describes.
 
     `inputs` are files that it must not replace. Raises PortError as `check` does, and when the disk
     refuses it.
@@ -40,14 +43,20 @@ def write(
         temp.write_text(text, encoding="utf-8")
 
 
-def _page(report: Report) -> str:
-    from signbart_port.report.page import page  # imports jinja2
+def _page(report: Report | Evaluation) -> str:
+    # Both import jinja2, and the second matplotlib.
+    if isinstance(report, Report):
+        from signbart_port.report.page import page
 
-    return page(report, Origin.now())
+        return page(report, Origin.now())
+    from signbart_port.report import evaluation
+
+    return evaluation.page(report, Origin.now(EVALUATING))
 
 
-def _document(report: Report) -> str:
-    return strict_json(document(report, Origin.now())) + "\n"
+def _document(report: Report | Evaluation) -> str:
+    packages = () if isinstance(report, Report) else EVALUATING
+    return strict_json(document(report, Origin.now(packages))) + "\n"
 
 
-_FORMATS: dict[str, Callable[[Report], str]] = {".html": _page, ".json": _document}
+_FORMATS: dict[str, Callable[[Report | Evaluation], str]] = {".html": _page, ".json": _document}

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from signbart_port import child
@@ -38,29 +37,13 @@ class Ran:
     output: str
 
 
-class Apart:
+class Apart(child.Process):
     """A `Runner` in a process of its own: a context manager, leaving it ends the process."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        self._process = subprocess.Popen(
-            child.command(__name__, self._path.resolve()),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def __enter__(self) -> Apart:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.communicate()
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        super().__init__(__name__, self._path.resolve(), **pipes)
 
     def run(self, clips: Sequence[NDArray[Any]], paths: Sequence[Path]) -> list[Ran]:
         """Run raw clips, as `Runner.scores` does. To be called once.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from signbart_port.tflite.request import Request
 
 SCHEMA = 1
+OUTPUTS = ("logits", "probabilities")
 _MOST = 100_000  # of anything that is counted
 
 
@@ -217,7 +218,7 @@ _CARD = _fields(
     preprocessing=_flag,
     count_missing=_flag,
     layout=_one_of("full", "selected"),
-    output=_one_of("logits", "probabilities"),
+    output=_one_of(*OUTPUTS),
     quantization=_text,
     source=_values(_text),
     proof=_fields(

@@ -65,24 +65,34 @@ class RealClips:
 
 
 def of_split(dataset: Dataset, config: SignBartConfig, *, test: bool, skip_bad: bool) -> RealClips:
-    """The clips that a model is judged on, of the split test, or else val; or those for calibration
-    (not `test`), train, or else all.
+    """The clips of the usual split, for a model of this config.
 
-    A dataset of a single split gives that. Raises PortError for a dataset of other labels than the
-    model's, and for bad samples, which `skip_bad` leaves out.
+    Raises PortError for a dataset of other labels than the model's, and for bad samples, which
+    `skip_bad` leaves out.
     """
-    if len(dataset.labels) != config.num_labels:
+    refuse_other_labels(dataset, config.num_labels)
+    return loaded(dataset, dataset.split(usual_split(dataset, test=test)), skip_bad=skip_bad)
+
+
+def usual_split(dataset: Dataset, *, test: bool) -> str:
+    """The split that a model is judged on, test, or else val; or the one for calibration (not
+    `test`), train, or else all. A dataset of a single split gives that."""
+    order = ("test", "val", "all", "train") if test else ("train", "all", "val", "test")
+    return next(name for name in order if name in dataset.splits)
+
+
+def refuse_other_labels(dataset: Dataset, labels: int, model: str = "the model") -> None:
+    """Raises PortError for a dataset of another number of labels than a model's."""
+    if len(dataset.labels) != labels:
         raise PortError(
             dataset.root,
-            f"has {len(dataset.labels)} labels, the model {config.num_labels}",
+            f"has {len(dataset.labels)} labels, {model} {labels}",
             "Give the dataset that the model was trained for",
         )
-    order = ("test", "val", "all", "train") if test else ("train", "all", "val", "test")
-    split = next(name for name in order if name in dataset.splits)
-    return _loaded(dataset, dataset.split(split), skip_bad)
 
 
-def _loaded(dataset: Dataset, entries: Sequence[Entry], skip_bad: bool) -> RealClips:
+def loaded(dataset: Dataset, entries: Sequence[Entry], *, skip_bad: bool) -> RealClips:
+    """Clips of a dataset, read. Raises PortError for bad ones, which `skip_bad` leaves out."""
     clips = load(entries, skip_bad=skip_bad)
     if not clips.entries:
         raise PortError(dataset.root, "has no clips that can be read")

@@ -79,7 +79,7 @@ def of(model: Any, signature: str) -> Iterator[tuple[Any, Stored]]:
 def _steps_of_products(model: Any, graph: Any) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Each bias of integers, by its number, and the steps of the product that it is added to."""
     for op in graph.operators:
-        kind = flatbuffer.operator(model.operatorCodes[op.opcodeIndex])
+        kind = flatbuffer.kind_of(model, op)
         if kind == "FULLY_CONNECTED" and len(op.inputs) > 2 and op.inputs[2] >= 0:
             factors = [graph.tensors[place].quantization for place in op.inputs[:2]]
             if all(factor is not None and factor.scale is not None for factor in factors):

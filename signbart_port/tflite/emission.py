@@ -51,22 +51,15 @@ class Emission:
         conversion = converting.Conversion(request.frames, request.quantization, request.interface)
         with ExitStack() as stack:
             work = stack.enter_context(converting.start(file.path, conversion, self._float))
-            torch = None
-            if pytorch is not None and request.data:
-                config = Resolved(file.config, f"config of {file.path.name}")
-                source = open_source(Path(pytorch), Options(), transfer.load(), config)
-                inputs = gate.keras_inputs(request.data, source.resolved.config)
-                torch = stack.enter_context(
-                    TorchRun(source, inputs, truth=False, logits_alone=True)
-                )
+            torch = stack.enter_context(self._pytorch(Path(pytorch))) if pytorch else None
             self._progress("Importing TensorFlow")
             self.models = Models(file, request.interface, request.quantization.calibrated)
             self._progress("Running Keras")
             self.expected: dict[int, Expected] = {
                 frames: self.models.expected(frames) for frames in request.checked
             }
-            if torch is not None:
-                self._outputs[Path(str(pytorch)).name] = torch.value(LOGITS)
+            if pytorch and torch:
+                self._outputs[Path(pytorch).name] = torch.value(LOGITS)
             if request.data:
                 inputs = gate.keras_inputs(request.data, file.config)
                 self._outputs[file.path.name] = gate.keras_logits(self.models.float32, inputs)
@@ -119,6 +112,14 @@ class Emission:
         for (file, frames), result in zip(fed, proven, strict=True):
             if not np.array_equal(run(file, self.expected[frames].fed).outputs, result.outputs):
                 raise ProofError(f"{self._file.path}: describing the .tflite has changed it")
+
+    def _pytorch(self, checkpoint: Path) -> TorchRun:
+        """PyTorch at work on the real clips."""
+        assert self._request.data is not None  # see `request`
+        config = Resolved(self._file.config, f"config of {self._file.path.name}")
+        source = open_source(checkpoint, Options(), transfer.load(), config)
+        inputs = gate.keras_inputs(self._request.data, source.resolved.config)
+        return TorchRun(source, inputs, truth=False, logits_alone=True)
 
     def _quantized(self, kept: tuple[str, ...], with_weights: bool = False) -> Path:
         out = self._folder / "quantized.tflite"

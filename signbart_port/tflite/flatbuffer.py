@@ -16,9 +16,9 @@ from ai_edge_litert import schema_py_generated as schema
 from signbart_port import digest, kinds
 from signbart_port.errors import PortError, printable
 from signbart_port.parity.tolerances import Precision
+from signbart_port.tflite.card import OUTPUTS
 
 SIGNATURE = "serving_default"
-OUTPUTS = ("logits", "probabilities")
 PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL")
 _INPUTS = {"keypoints", "attention_mask"}
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
@@ -208,7 +208,7 @@ def _describe(path: Path, sha256: str, model: Any, name: str) -> TFLiteFile:
             raise PortError(path, f"takes {frames} frames of {joints} joints: not a SignBART")
     operators = [
         (
-            operator(model.operatorCodes[op.opcodeIndex]),
+            kind_of(model, op),
             _TYPES[graph.tensors[op.outputs[0]].type],
         )
         for op in graph.operators
@@ -251,8 +251,9 @@ def _only(tensors: dict[str, Tensor]) -> Tensor:
     return next(iter(tensors.values()))
 
 
-def operator(code: Any) -> str:
-    """The name of an operator code; a custom one is custom:NAME."""
+def kind_of(model: Any, op: Any) -> str:
+    """The name of what an operator of an object tree does; a custom one is custom:NAME."""
+    code = model.operatorCodes[op.opcodeIndex]
     if code.builtinCode == schema.BuiltinOperator.CUSTOM:
         return f"custom:{printable(_text(code.customCode))}"
     return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from signbart_port.accuracy import Accuracy
 from signbart_port.config import SignBartConfig
-from signbart_port.data.preprocessing import MOST_FRAMES
 from signbart_port.parity.inputs import Inputs
 from signbart_port.tflite.clips import RealClips
 from signbart_port.tflite.flatbuffer import TFLiteFile
-from signbart_port.tflite.interface import Interface
+from signbart_port.tflite.interface import Interface, longest_clip, of_model
 from signbart_port.tflite.quantization import Gate
 from signbart_port.tflite.run import run
 
@@ -22,8 +21,7 @@ _BATCH = 32
 
 def keras_inputs(clips: RealClips, config: SignBartConfig) -> Inputs:
     """The clips as the model itself reads them."""
-    interface = Interface(config.keypoints, count_missing=config.count_missing)
-    return clips.inputs(interface, config, min(MOST_FRAMES, config.max_position_embeddings))
+    return clips.inputs(of_model(config), config, longest_clip(config))
 
 
 def keras_logits(model: object, inputs: Inputs) -> NDArray[np.floating]:
@@ -42,9 +40,7 @@ def file_outputs(
 ) -> NDArray[np.floating]:
     """What a file gives, (N, labels), each clip by the shortest signature that takes it."""
     by_frames = {file.frames: file for file in files}
-    lengths = [frames for frames in by_frames if frames] or [
-        min(MOST_FRAMES, config.max_position_embeddings)
-    ]
+    lengths = [frames for frames in by_frames if frames] or [longest_clip(config)]
     given = np.empty((len(clips.entries), files[0].labels), np.float32)
     for length, places in clips.by_length(lengths):
         file = by_frames.get(length, files[0])

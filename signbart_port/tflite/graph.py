@@ -19,16 +19,14 @@ from signbart_port.parity.compare import compare as compare_outputs
 from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.proof import Recorded
 from signbart_port.parity.report import Blame, Evidence, Report
-from signbart_port.parity.tolerances import Precision
 from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.flatbuffer import TFLiteFile
 from signbart_port.tflite.interface import Interface
-from signbart_port.tflite.matching import match
+from signbart_port.tflite.matching import Matching, match
 from signbart_port.tflite.rewriting import Float32
 from signbart_port.tflite.run import run
 from signbart_port.tflite.widen import as_stored, stored, widened
 
-_INTEGERS = (Precision.DYNAMIC, Precision.INT8, Precision.INT16X8)
 GRAPH = "graph"
 """The tap of the logits that a file's graph gives with its weights as they are, none rounded."""
 
@@ -37,8 +35,9 @@ class GraphProof:
     """Keras in float64 with the weights that a file has, ready to be compared with its graph.
 
     `tensors` are the weights, by path, of the Keras model that the file was made of. `model` is a
-    Keras model of `config` in float64: its weights are replaced; without one, one is built. What
-    remains unproven of a file that passes is the rounding of activations to integers.
+    Keras model of `config` in float64: its weights are replaced; without one, one is built. `found`
+    is the matching of weights and constants, where it was made before. What remains unproven of a
+    file that passes is the rounding of activations to integers.
     """
 
     def __init__(
@@ -48,6 +47,7 @@ class GraphProof:
         tensors: Mapping[str, Float32],
         interface: Interface,
         model: Any = None,
+        found: Matching | None = None,
     ) -> None:
         from signbart_port.keras_model import SignBart
         from signbart_port.keras_model.layers import LAYER_NORM_EPSILON, LayerNorm
@@ -55,7 +55,7 @@ class GraphProof:
 
         self._file, self._config, self._interface = file, config, interface
         self._model = None
-        found = match(file, config, tensors)
+        found = found or match(file, config, tensors)
         if found.missing:
             return
         self._model = SignBart(config, dtype="float64") if model is None else model
@@ -75,12 +75,12 @@ class GraphProof:
         read = self._interface.prepared(inputs, self._config)
         logits = np.asarray(self._model(read.keypoints, read.attention_mask, training=False))
         truth = Recorded({GRAPH: self._interface.given(logits)}, {GRAPH: noise})
-        if given is None or self._file.precision in _INTEGERS:
+        if given is None or self._file.precision.stores_integers:
             given = self._run(inputs)
         return compare_outputs(GRAPH, given, truth, inputs.classified)
 
     def _run(self, inputs: Inputs) -> NDArray[np.float32]:
-        if self._file.precision not in _INTEGERS:
+        if not self._file.precision.stores_integers:
             return run(self._file, inputs).outputs
         with child.blaming_scratch(), child.new_folder() as folder:
             path = Path(folder) / "widened.tflite"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from signbart_port.data import preprocessing
 
 if TYPE_CHECKING:
+    from signbart_port.config import SignBartConfig
     from signbart_port.parity.inputs import Inputs
     from signbart_port.tflite.flatbuffer import TFLiteFile
 
@@ -73,6 +74,16 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     shares: NDArray[np.floating] = powers / powers.sum(axis=-1, keepdims=True)
     return shares
+
+
+def of_model(config: SignBartConfig) -> Interface:
+    """What the model itself takes and gives: normalised keypoints, and logits."""
+    return Interface(config.keypoints, count_missing=config.count_missing)
+
+
+def longest_clip(config: SignBartConfig) -> int:
+    """Frames that are kept of a long clip for a model."""
+    return min(preprocessing.MOST_FRAMES, config.max_position_embeddings)
 
 
 def interface_of(file: TFLiteFile) -> Interface:

@@ -92,13 +92,14 @@ def match(
         if path not in held
         for form in forms(path, config, tensors, file.frames)
     ]
-    for form, place in _nearest(suspects, left, parts | left_out(config)):
+    placeless = parts | left_out(config)
+    for form, place in _nearest(suspects, left, placeless):
         if form.weight not in held and place in left:
             constant = left.pop(place)
             wrong = differs(form.values, constant, file.precision)
             held[form.weight] = Held(form, constant, wrong if wrong.any() else None)
-            parts.update(form.also)
-    found = held.keys() | parts
+            placeless.update(form.also)
+    found = held.keys() | placeless
     return Matching(
         held=held,
         missing=tuple(p for p in tensors if p not in found and not _neutral(p, tensors[p])),
@@ -116,7 +117,7 @@ def differs(expected: Float32, stored: Stored, precision: Precision) -> NDArray[
     """
     if stored.values.dtype == np.float16 and precision is Precision.FLOAT16:
         return _float16(expected) != stored.values
-    if stored.steps is not None and (precision is Precision.DYNAMIC or precision.integer):
+    if stored.steps is not None and precision.stores_integers:
         return ~_near(expected, stored) | ~_fine(expected, stored, precision)
     return expected != stored.real
 
@@ -162,10 +163,6 @@ def _fine(expected: Float32, stored: Stored, precision: Precision) -> NDArray[np
 
 
 def _neutral(path: str, values: Float32) -> bool:
-    """Whether a model without this weight computes the same: softmax ignores what a k_proj adds to
-    every key."""
-    if path.endswith("/k_proj/bias"):
-        return True
     return bool(np.all(values == float(path.endswith("/gamma"))))
 
 

@@ -27,12 +27,11 @@ from signbart_port.tflite.model_metadata import (
     ModelMetadata,
     TensorMetadata,
 )
-from signbart_port.tflite.tables import Table, table, vector
+from signbart_port.tflite.tables import ALIGNMENT, Table, table, vector
 
 CARD = "signbart.json"
 LABELS = "labels.txt"
 _ENTRY = "TFLITE_METADATA"
-_ALIGNMENT = 16  # of the buffers' data, as the schema asks (force_align)
 _LARGEST = 8 << 20  # bytes of the archive, and of the card in it
 
 # The fields of schema.fbs that are read or written here.
@@ -110,20 +109,20 @@ def _with_metadata(data: bytes, content: bytes) -> bytearray:
     if any(buffer.number(_BUFFER_OFFSET) > 1 for buffer in buffers):  # 0 and 1 stand for none
         raise ValueError("has data outside the flatbuffer, which must not move")
     room = len(content) + 4 * (len(entries) + len(buffers)) + 1024
-    room += -room % _ALIGNMENT
-    end = room + len(data) + -len(data) % _ALIGNMENT
+    room += -room % ALIGNMENT
+    end = room + len(data) + -len(data) % ALIGNMENT
 
     to = flatbuffers.Builder(0)
     to.Bytes = bytearray(end)
     to.Bytes[room : room + len(data)] = data
     to.head = room
-    to.Prep(_ALIGNMENT, 0)
+    to.Prep(ALIGNMENT, 0)
 
     def kept(place: int) -> int:
         """What the builder calls a place in the old bytes: counted from the end."""
         return end - room - place
 
-    to.StartVector(1, len(content), _ALIGNMENT)
+    to.StartVector(1, len(content), ALIGNMENT)
     to.head -= len(content)
     to.Bytes[to.head : to.head + len(content)] = content
     buffer = table(to, 3, {_BUFFER_DATA: to.EndVector()})

@@ -51,8 +51,7 @@ def modules(float_file: Path) -> list[str]:
         graph = flatbuffer.graph_of(model, flatbuffer.SIGNATURE)
         found: dict[str, None] = {}
         for op in graph.operators:
-            kind = flatbuffer.operator(model.operatorCodes[op.opcodeIndex])
-            if kind in _COMPUTING:
+            if flatbuffer.kind_of(model, op) in _COMPUTING:
                 found[module_of(graph.tensors[op.outputs[0]].name.decode())] = None
         return [module for module in found if module]
 

@@ -16,9 +16,10 @@ import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
 
+from signbart_port.tflite.tables import ALIGNMENT
+
 IDENTIFIER = b"TFL3"
 _COUNTER = re.compile(rb"_\d+(?=/|$)")
-_ALIGNMENT = 16  # of the buffers' data, as the schema asks (force_align)
 
 
 def pack(model: Any, *, every_name: bool = False) -> bytes:
@@ -88,7 +89,7 @@ class _SharingBuilder(flatbuffers.Builder):
         key = (x.dtype.str, blake2b(np.ascontiguousarray(x).data).digest())
         if key not in self._written:
             if x.dtype == np.uint8:
-                self.Prep(_ALIGNMENT, x.nbytes)
+                self.Prep(ALIGNMENT, x.nbytes)
             self._written[key] = super().CreateNumpyVector(x)
         return self._written[key]
 

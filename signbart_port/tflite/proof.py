@@ -21,6 +21,7 @@ from signbart_port.tflite import weights
 from signbart_port.tflite.flatbuffer import TFLiteFile
 from signbart_port.tflite.graph import GraphProof, with_graph
 from signbart_port.tflite.interface import Interface
+from signbart_port.tflite.matching import match
 from signbart_port.tflite.quantization import Quantization
 from signbart_port.tflite.run import Run, run
 
@@ -103,8 +104,10 @@ def prove(
 
     `files` are the signatures of one file. Keras in float64 is given other weights.
     """
+    config, tensors = models.file.config, models.file.tensors
     for file in files:
-        compared = weights.compare(file, models.file.config, models.file.tensors)
+        found = match(file, config, tensors)
+        compared = weights.compare(file, config, tensors, found)
         lengths = [file.frames] if file.frames else sorted(expected)
         graph = None
         for frames in lengths:
@@ -120,9 +123,7 @@ def prove(
                 weights=compared,
             )
             if file.precision is not Precision.FLOAT32:
-                graph = graph or GraphProof(
-                    file, models.file.config, models.file.tensors, interface, models.float64
-                )
+                graph = graph or GraphProof(file, config, tensors, interface, models.float64, found)
                 row = graph.row(one.fed, one.truth.noise[LOGITS], result.outputs)
                 report = with_graph(report, row)
             yield report, result

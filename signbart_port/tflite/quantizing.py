@@ -126,10 +126,10 @@ def _bound_scores(model: Any, graph: Any, ranges: Mapping[str, Range], room: flo
     """
     made_by = {int(op.outputs[0]): op for op in graph.operators}
     for op in graph.operators:
-        if _kind(model, op) != "SOFTMAX" or int(op.inputs[0]) not in made_by:
+        if flatbuffer.kind_of(model, op) != "SOFTMAX" or int(op.inputs[0]) not in made_by:
             continue
         added = made_by[int(op.inputs[0])]
-        if _kind(model, added) != "ADD":
+        if flatbuffer.kind_of(model, added) != "ADD":
             continue  # the probabilities of the labels
         masked = ranges[_name(graph.tensors[op.inputs[0]])]
         lows = [ranges[_name(graph.tensors[place])]["min"] for place in added.inputs]
@@ -174,18 +174,18 @@ def _in_float(model: Any, job: Job) -> Iterator[str]:
         names = []
         for op in graph.operators:
             name = _name(graph.tensors[op.outputs[0]])
-            weights = _kind(model, op) == "FULLY_CONNECTED"
+            weights = flatbuffer.kind_of(model, op) == "FULLY_CONNECTED"
             kept = module_of(name) in job.kept and (job.with_weights or not weights)
-            norm = wide and _NORM.search(name) and _kind(model, op) not in flatbuffer.PRODUCTS
+            norm = (
+                wide
+                and _NORM.search(name)
+                and flatbuffer.kind_of(model, op) not in flatbuffer.PRODUCTS
+            )
             prepared = name.startswith(f"{PREPROCESSING}/")
             if kept or norm or prepared:
                 names.append(re.escape(name))
         if names:
             yield f"^({'|'.join(names)});?$"
-
-
-def _kind(model: Any, op: Any) -> str:
-    return flatbuffer.operator(model.operatorCodes[op.opcodeIndex])
 
 
 def _name(tensor: Any) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from signbart_port import h5
 from signbart_port.config import SignBartConfig
 from signbart_port.data.dataset import open_dataset, read_labels
-from signbart_port.data.preprocessing import GROUPS, MOST_FRAMES
+from signbart_port.data.preprocessing import GROUPS
 from signbart_port.errors import PortError
 from signbart_port.tflite import clips
 from signbart_port.tflite.clips import RealClips
-from signbart_port.tflite.interface import Interface
+from signbart_port.tflite.interface import Interface, longest_clip, of_model
 from signbart_port.tflite.quantization import Gate, Quantization, known
 
 
@@ -117,7 +117,7 @@ def understood(wishes: Wishes, file: h5.KerasFile) -> Request:
 def _refuse_other_skeleton(real: RealClips, interface: Interface, config: SignBartConfig) -> None:
     """See that the file and the model itself can read the clips, all of as many keypoints."""
     try:
-        for reader in (interface, Interface(config.keypoints)):
+        for reader in (interface, of_model(config)):
             reader.fed(real.keypoints[0], config, 1)
     except ValueError as error:
         raise PortError(real.entries[0].path, str(error)) from None
@@ -126,7 +126,7 @@ def _refuse_other_skeleton(real: RealClips, interface: Interface, config: SignBa
 def _frames(wishes: Wishes, file: h5.KerasFile) -> tuple[tuple[int, ...], tuple[int, ...]]:
     longest = file.config.max_position_embeddings
     asked = wishes.frames
-    default = min(MOST_FRAMES, longest)
+    default = longest_clip(file.config)
     lengths = (default,) if asked is None else (asked,) if isinstance(asked, int) else tuple(asked)
     if not lengths:
         raise PortError(None, "no number of frames", "Give --frames 64, or --frames 16,32,64")
@@ -178,11 +178,7 @@ def _interface(wishes: Wishes, file: h5.KerasFile) -> Interface:
     if not wishes.preprocessing:
         if wishes.skeleton is not None:
             raise PortError(None, "--skeleton is for --preprocessing", "Give both, or neither")
-        return Interface(
-            config.keypoints,
-            count_missing=config.count_missing,
-            probabilities=wishes.softmax,
-        )
+        return replace(of_model(config), probabilities=wishes.softmax)
     smallest = max(GROUPS["right hand"].stop, 1 + max(config.joint_idx))
     skeleton = wishes.skeleton or _skeleton(config, smallest)
     if skeleton < smallest:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from signbart_port.data import preprocessing
 from signbart_port.errors import PortError, printable
 from signbart_port.tflite import edges, metadata
-from signbart_port.tflite.card import Card
+from signbart_port.tflite.card import OUTPUTS, Card
 from signbart_port.tflite.interface import Interface
 
 NO_CARD = (
@@ -21,7 +21,6 @@ NO_CARD = (
     " published, its labels unknown"
 )
 _INPUTS = {"attention_mask": 2, "keypoints": 4}  # and their dimensions
-_OUTPUTS = ("logits", "probabilities")
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def _of_signbart(inputs: dict[str, edges.Details], outputs: dict[str, edges.Deta
     if ranks != _INPUTS or inputs["keypoints"]["shape_signature"][2] < 1 or len(outputs) != 1:
         return False
     ((output, result),) = outputs.items()
-    return output in _OUTPUTS and len(result["shape_signature"]) == 2
+    return output in OUTPUTS and len(result["shape_signature"]) == 2
 
 
 def _card(signatures: Sequence[_Signature]) -> Card:

@@ -17,6 +17,7 @@ from flatbuffers.number_types import (
     VOffsetTFlags,
 )
 
+ALIGNMENT = 16  # of the data of a .tflite's buffers, as its schema asks (force_align)
 _MOST = 100_000  # elements of a vector
 
 

@@ -11,7 +11,7 @@ from signbart_port.parity.report import Weights
 from signbart_port.parity.tolerances import Precision
 from signbart_port.parity.weights import EXACT, difference
 from signbart_port.tflite.flatbuffer import TFLiteFile
-from signbart_port.tflite.matching import match
+from signbart_port.tflite.matching import Matching, match
 from signbart_port.tflite.rewriting import Float32
 
 RULES = {
@@ -23,13 +23,19 @@ RULES = {
 }
 
 
-def compare(file: TFLiteFile, config: SignBartConfig, tensors: Mapping[str, Float32]) -> Weights:
+def compare(
+    file: TFLiteFile,
+    config: SignBartConfig,
+    tensors: Mapping[str, Float32],
+    found: Matching | None = None,
+) -> Weights:
     """Hold a file's constants against the weights of a Keras model of `config`, `tensors` by path.
 
-    They are compared as the converter rewrites them (see `rewriting`), in the order of dimensions
-    that the file has. Raises PortError for a damaged file.
+    `found` is their matching, where it was made before. They are compared as the converter rewrites
+    them (see `rewriting`), in the order of dimensions that the file has. Raises PortError for a
+    damaged file.
     """
-    found = match(file, config, tensors)
+    found = found or match(file, config, tensors)
     plan = transfer.plan(transfer.load(), config.sizes())
     differing = []
     for weight in plan.transfers:

@@ -49,7 +49,7 @@ def _drop_conversions(model: Any, graph: Any, signature: str) -> None:
     kept = []
     for op in graph.operators:
         op.inputs = np.array([source.get(int(i), int(i)) for i in op.inputs], np.int32)
-        kind = flatbuffer.operator(model.operatorCodes[op.opcodeIndex])
+        kind = flatbuffer.kind_of(model, op)
         given, made = (graph.tensors[places[0]] for places in (op.inputs, op.outputs))
         if kind in ("QUANTIZE", "DEQUANTIZE") and given.type == made.type:
             source[int(op.outputs[0])] = int(op.inputs[0])

@@ -4,14 +4,18 @@ files (nothing but logits), and equal in all but a tensor."""
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from dataclasses import replace
 from importlib import resources
 from math import inf, nan
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers import LSA_64, plan_of
+from pages import Browse
 
 from signbart_port import digest
 from signbart_port.parity import inputs
@@ -28,6 +32,18 @@ from signbart_port.parity.report import (
 
 CONFIG = LSA_64
 WRONG = "decoder.layers.1.encoder_attn.v_proj"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+)
 KINDS = ("equal", "wrong", "logits", "weights")
 
 
@@ -130,3 +146,23 @@ def schema() -> dict[str, Any]:
     text = (resources.files("signbart_port.report") / "schema.json").read_text()
     loaded: dict[str, Any] = json.loads(text)
     return loaded
+
+
+@pytest.fixture
+def browse(tmp_path: Path) -> Browse:
+    """Runs the browser on a page, with flags; its stderr holds what the console says."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"no browser is installed: none of {', '.join(BROWSERS)}")
+
+    def run(path: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+        profile = f"--user-data-dir={tmp_path / 'profile'}"
+        return subprocess.run(
+            [program, *FLAGS, profile, *flags, path.as_uri()],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+
+    return run

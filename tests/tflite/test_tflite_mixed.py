@@ -16,6 +16,8 @@ from signbart_port.cli import main
 from signbart_port.tflite import flatbuffer, mixed
 from signbart_port.tflite.mixed import Gain, Kept, search
 
+pytestmark = pytest.mark.usefixtures("converter_here")
+
 BAD, GOOD = "decoder/layernorm_embedding", "decoder/layers.0/activation_fn"
 
 
@@ -75,7 +77,7 @@ def kinds(path: Path) -> list[tuple[str, str]]:
         types = {0: "FLOAT32", 9: "INT8"}
         return [
             (
-                flatbuffer.operator(model.operatorCodes[op.opcodeIndex]),
+                flatbuffer.kind_of(model, op),
                 types.get(graph.tensors[op.outputs[0]].type, ""),
             )
             for op in graph.operators

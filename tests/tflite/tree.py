@@ -21,7 +21,7 @@ class Tree:
         return [op for op in self.graph.operators if self.kind(op) == kind]
 
     def kind(self, op: Any) -> str:
-        return flatbuffer.operator(self.model.operatorCodes[op.opcodeIndex])
+        return flatbuffer.kind_of(self.model, op)
 
     def tensor(self, place: int) -> Any:
         return self.graph.tensors[place]

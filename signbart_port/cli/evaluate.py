@@ -1,0 +1,230 @@
+"""The verb `evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from signbart_port.cli import app, options
+
+if TYPE_CHECKING:
+    from signbart_port.evaluation.result import ClassScore, Evaluation, Load, ModelScore
+
+_MOST = 5  # confusions of a model
+_MOST_SIGNERS = 20
+_WIDEST = 40  # characters of a file's name in a line
+_COLUMNS = ("right", "top-1", "95 %", "top-5", "macro F1", "parameters", "size", "FLOPs")
+
+
+@app.command()
+def evaluate(
+    models: Annotated[
+        list[Path],
+        typer.Argument(metavar="MODEL...", help="A .pth, .safetensors, .h5 or .tflite each."),
+    ],
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="A dataset: label2id.json, and test/<class>/<sample>.pkl, .npz or .npy.",
+        ),
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="test|val|train|all",
+            help="The clips to run. Default: test, else val, else all.",
+        ),
+    ] = None,
+    signers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--signer",
+            metavar="NAME",
+            help="The clips of this signer alone, by what stands before the first underscore of"
+            " their names; may be repeated.",
+        ),
+    ] = None,
+    skip_bad: options.SkipBad = False,
+    config: options.Config = None,
+    heads: options.Heads = None,
+    joints: options.Joints = None,
+    layout: options.Layout = None,
+    sizes_from_checkpoint: options.SizesFromCheckpoint = False,
+    mapping: options.Mapping = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE.html|FILE.json",
+            help="Write the result to a file as well: a page to read, or JSON.",
+        ),
+    ] = None,
+    confusion: Annotated[
+        Path | None,
+        typer.Option(
+            "--confusion",
+            metavar="FILE.png|FILE.svg",
+            help="Draw the confusion matrices, a panel a model.",
+        ),
+    ] = None,
+    force: options.Force = False,
+    every_class: Annotated[
+        bool, typer.Option("--every-class", help="List the figures of every class.")
+    ] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Say how well models do on a dataset, side by side.
+
+    Each model is fed the clips as it was trained on them, in its own framework.
+    """
+    from signbart_port.cli import show
+    from signbart_port.cli.reporting import ReportFile
+    from signbart_port.data.labels import ID2LABEL, LABEL2ID
+
+    chosen = options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
+    kept = (*models, config, mapping, data / LABEL2ID, data / ID2LABEL)
+    inputs = [path for path in kept if path is not None]
+    file = ReportFile(report, force, kept, silent=quiet or json)
+    file.check()
+    if confusion is not None:
+        from signbart_port.evaluation import picture
+
+        picture.check(confusion, force=force, inputs=inputs)
+    from signbart_port.evaluation.evaluating import evaluate as run
+
+    with show.steps(quiet or json) as progress:
+        found = run(
+            models,
+            data,
+            split=split,
+            signers=signers or (),
+            skip_bad=skip_bad,
+            options=chosen,
+            mapping=mapping,
+            progress=progress,
+        )
+    if json:
+        show.as_json(found.as_dict())
+    elif not quiet:
+        _print(found, every_class)
+    file.write(found)
+    if confusion is not None:
+        picture.write(confusion, found, force=force, inputs=inputs)
+        if not (quiet or json):
+            show.facts([("picture", show.written(confusion))])
+
+
+def _print(found: Evaluation, every_class: bool) -> None:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from signbart_port.cli import show
+    from signbart_port.errors import printable
+
+    signers = f" of {', '.join(found.signers)}" if found.signers else ""
+    title = f"{found.data}, split {found.split}: {found.clips:,} clips{signers}"
+    table = Table(title=escape(printable(title, 1000)), title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("model", max_width=_WIDEST, overflow="fold")
+    for name in ("format", *_COLUMNS):
+        table.add_column(name, no_wrap=True, justify="left" if name == "format" else "right")
+    for model in found.models:
+        scores = model.scores
+        low, high = scores.interval
+        table.add_row(
+            escape(printable(model.model)),
+            model.format,
+            str(scores.right),
+            f"{scores.top1:.1%}",
+            f"{100 * low:.1f}–{100 * high:.1f}",
+            f"{scores.top5:.1%}",
+            f"{scores.macro_f1:.3f}",
+            f"{model.parameters:,}",
+            show.bytes_of(model.size),
+            _flops(model.median),
+        )
+    show.whole(table)
+    show.facts(list(_rows(found)))
+    if every_class:
+        for model in found.models:
+            _list_classes(model)
+
+
+def _rows(found: Evaluation) -> Iterator[tuple[str, str]]:
+    from signbart_port.cli.show import labelled
+
+    yield from labelled("FLOPs", [_costs(model) for model in found.models])
+    if found.agreement:
+        lines = [
+            f"{one.first} and {one.second}: the same class for {one.same} of {found.clips} clips"
+            f" ({one.share:.1%})"
+            for one in found.agreement
+        ]
+        yield from labelled("agreement", lines)
+    yield from labelled("confused", [line for model in found.models for line in _confused(model)])
+    if signers := list(_of_signers(found)):
+        yield from labelled("signers", signers)
+    for model in found.models:
+        yield from (("note", f"{model.model}: {note}") for note in model.notes)
+    if found.left_out:
+        yield from labelled("left out", [f"{bad.path}: {bad.why}" for bad in found.left_out])
+
+
+def _confused(model: ModelScore) -> Iterator[str]:
+    found = model.scores.confusions
+    yield model.model if found else f"{model.model}: nothing"
+    for one in found[:_MOST]:
+        yield f"  {one.label} taken for {one.taken_for}: {one.clips} of {one.of}"
+    if len(found) > _MOST:
+        yield f"  {len(found) - _MOST} more: --json has them"
+
+
+def _of_signers(found: Evaluation) -> Iterator[str]:
+    """A line a signer, where there are several: top-1 of each model on their clips."""
+    signers = found.models[0].scores.signers
+    if len(signers) < 2:
+        return
+    for row, signer in enumerate(signers[:_MOST_SIGNERS]):
+        shares = ", ".join(f"{model.scores.signers[row].top1:.1%}" for model in found.models)
+        yield f"{signer.signer or 'unknown'}: {shares} of {signer.of}"
+    if len(signers) > _MOST_SIGNERS:
+        yield f"{len(signers) - _MOST_SIGNERS} more: --json has them"
+
+
+def _costs(model: ModelScore) -> str:
+    return (
+        f"{model.model}: {_flops(model.median)} for {model.median.frames} frames, the median;"
+        f" {_flops(model.longest)} for {model.longest.frames}, the most"
+    )
+
+
+def _flops(load: Load) -> str:
+    return "–" if load.flops is None else f"{load.flops / 1e6:,.1f} M"
+
+
+def _list_classes(model: ModelScore) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from signbart_port.cli import show
+    from signbart_port.errors import printable
+
+    table = Table(title=escape(printable(model.model)), title_justify="left")
+    table.add_column("class")
+    for name in ("precision", "recall", "F1", "clips"):
+        table.add_column(name, justify="right")
+    for one in model.scores.classes:
+        table.add_row(escape(printable(one.label)), *_figures(one), str(one.support))
+    show.out.print(table)
+
+
+def _figures(one: ClassScore) -> Iterator[str]:
+    for figure in (one.precision, one.recall, one.f1):
+        yield "–" if figure is None else f"{figure:.3f}"

@@ -1,0 +1,1 @@
+"""How well models of any kind do on a dataset, side by side."""

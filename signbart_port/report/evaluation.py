@@ -1,0 +1,42 @@
+"""An evaluation as a page: one self-contained file that needs neither network nor script."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+from signbart_port.evaluation.picture import draw
+from signbart_port.evaluation.result import Evaluation, Load
+from signbart_port.report.document import Origin, bytes_of
+from signbart_port.report.rendering import rendered
+
+_MOST = 10  # confusions of a model that are listed
+_LARGE = 30  # classes beyond which a picture takes the width of the page
+
+
+def page(evaluation: Evaluation, origin: Origin) -> str:
+    """The HTML. Whatever comes from a file is escaped, and its control characters are shown."""
+    return rendered(
+        "evaluation.html.j2",
+        {
+            "percent": lambda share: f"{share:.1%}",
+            "place": lambda share: f"{100 * share:.2f}",
+            "ratio": lambda figure: "–" if figure is None else f"{figure:.3f}",
+            "bytes": bytes_of,
+            "flops": _flops,
+        },
+        evaluation=evaluation,
+        origin=origin,
+        pictures=[
+            base64.b64encode(draw(replace(evaluation, models=(one,)), ".svg")).decode()
+            for one in evaluation.models
+        ],
+        large=len(evaluation.labels) > _LARGE,
+        most=_MOST,
+        notes=[f"{one.model}: {note}" for one in evaluation.models for note in one.notes],
+    )
+
+
+def _flops(load: Load) -> str:
+    counted = "–" if load.flops is None else f"{load.flops / 1e6:,.1f} M"
+    return f"{counted}, {load.frames} frames"

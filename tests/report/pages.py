@@ -1,0 +1,77 @@
+"""Pages as tests read them: parsed, poisoned, and looked at in a browser."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import html5lib
+
+EVIL = (
+    """</code></style><script>alert("1")</script><img src=x onerror='alert(2)'>&amp;{{ 7 * 7 }}"""
+)
+Browse = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def parsed(text: str) -> Element:
+    """Raises for whatever is not well-formed."""
+    document: Element = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
+    return document
+
+
+def words(element: Element) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
+def named(root: Element, kind: str) -> list[Element]:
+    """The elements of a class."""
+    return [e for e in root.iter() if kind in str(e.get("class", "")).split()]
+
+
+def tag(element: Element) -> str:
+    """Without SVG's namespace."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def poisoned(data: Any, kept: set[str]) -> Any:
+    """`data` with every string followed by markup, but for the fields that are `kept`."""
+    if isinstance(data, str):
+        return data + EVIL
+    if isinstance(data, tuple):
+        return tuple(poisoned(one, kept) for one in data)
+    if is_dataclass(data) and not isinstance(data, type):
+        values = {f.name: getattr(data, f.name) for f in fields(data) if f.name not in kept}
+        return replace(data, **{name: poisoned(value, kept) for name, value in values.items()})
+    return data
+
+
+def console(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What a browser's console says."""
+    return [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+
+
+def edges(browse: Browse, page: Path, width: int) -> tuple[float, float]:
+    """The inner width of a window of this width, and how far to the right the page reaches in it,
+    with every fold open."""
+    # In a frame, as a window of this browser is never narrower than 500 pixels.
+    outer = page.with_name("outer.html")
+    outer.write_text(f"""<!DOCTYPE html><title>-</title>
+<iframe src="{page.name}" style="width: {width}px; height: 600px; border: 0"></iframe>
+<script>
+onload = () => {{
+  const inner = document.querySelector("iframe").contentDocument;
+  inner.querySelectorAll("details").forEach(fold => fold.open = true);
+  const edges = [...inner.body.querySelectorAll("*")].map(e => e.getBoundingClientRect().right);
+  document.title = inner.defaultView.innerWidth + " " + Math.max(...edges);
+}}
+</script>""")
+    done = browse(outer, "--dump-dom", "--allow-file-access-from-files")
+    found = re.search(r"<title>(\S+) (\S+)</title>", done.stdout)
+    assert found is not None, done.stdout[:200]
+    inner, widest = map(float, found.groups())
+    return inner, widest
