@@ -13,35 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from signbart_port import joints, strict_yaml
 from signbart_port.errors import PortError, printable
-
-# Keys of training files: kept, and of no meaning to the model.
-TRAINING_KEYS = frozenset(
-    [
-        "data_root",
-        "checkpoint_dir",
-        "log_dir",
-        "batch_size",
-        "epochs",
-        "learning_rate",
-        "lr",
-        "optimizer",
-        "weight_decay",
-        "augment",
-        "save_every",
-        "seed",
-        "scheduler",
-        "patience",
-        "factor",
-        "num_workers",
-        "device",
-        "resume",
-        "experiment_name",
-        "dataset",
-        "label_smoothing",
-        "gradient_clip",
-        "normalization",
-    ]
-)
+from signbart_port.training import settings
 
 # The sizes that the tensors' shapes are made of, under the names that mappings use.
 SIZES = (
@@ -66,7 +38,8 @@ class SignBartConfig(BaseModel):
     `layout` says what the model is fed: "full", the whole skeleton, of which the model itself picks
     `joint_idx`; or "selected", the joints already picked, in that order. The weights are the same.
     `count_missing` says how clips are normalised: whether missing points count in the box around a
-    group (see `data.preprocessing`). `training` holds the training keys of the file, unread.
+    group (see `data.preprocessing`). `training` holds the training keys of the file, unread here:
+    see `training.settings`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -149,11 +122,7 @@ def parse(
     `source` and every wrong, missing or unknown key.
     """
     override = dict(override or {})
-    data = dict(data)
-    training = data.pop("training", {})
-    aside = {key: data.pop(key) for key in list(data) if key in TRAINING_KEYS}
-    if isinstance(training, dict):
-        training = training | aside
+    data, training = training_keys(data)
     for key in data:
         if key not in SignBartConfig.model_fields and key != "keypoint_config":
             raise PortError(source, f"unknown key {printable(key)!r}", _did_you_mean(key))
@@ -184,21 +153,35 @@ def load(path: str | Path, override: Mapping[str, Any] | None = None) -> SignBar
 
 def find(file_or_name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:
     """A config file, or a published config by its name."""
+    return parse(read(file_or_name), file_or_name, override)
+
+
+def named(name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:
+    """A published config by its name, such as `lsa-64`."""
+    return find(name, override)
+
+
+def read(file_or_name: str) -> dict[str, Any]:
+    """What a config file says, or a published config: plain data for `parse`."""
     if file_or_name in published_names():
-        return named(file_or_name, override)
+        files = resources.files("signbart_port.configs")
+        with resources.as_file(files / f"{file_or_name}.yaml") as path:
+            return strict_yaml.load(path)
     if not os.path.exists(file_or_name) and not Path(file_or_name).suffix:
         raise PortError(
             file_or_name,
             "neither a file nor a published config",
             f"Published: {', '.join(published_names())}",
         )
-    return load(file_or_name, override)
+    return strict_yaml.load(Path(file_or_name))
 
 
-def named(name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:
-    """A published config by its name, such as `lsa-64`."""
-    with resources.as_file(resources.files("signbart_port.configs") / f"{name}.yaml") as path:
-        return load(path, override)
+def training_keys(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a config file says of the model, and of its training."""
+    training = data.get("training", {})
+    model = {key: value for key, value in data.items() if key not in (*settings.KEYS, "training")}
+    aside = {key: value for key, value in data.items() if key in settings.KEYS}
+    return model, {**training, **aside} if isinstance(training, dict) else training
 
 
 def published_names() -> tuple[str, ...]:
@@ -220,6 +203,6 @@ def problems(error: ValidationError) -> str:
 
 
 def _did_you_mean(key: object) -> str:
-    known = sorted({*SignBartConfig.model_fields, "keypoint_config", *TRAINING_KEYS} - {"training"})
+    known = sorted({*SignBartConfig.model_fields, "keypoint_config", *settings.KEYS} - {"training"})
     close = difflib.get_close_matches(str(key), known, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(known)}"

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
 from signbart_port.errors import ExitCode, PortError, ProofError
 
-app = typer.Typer(
-    name="signbart-port",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+STYLE: dict[str, Any] = {
+    "no_args_is_help": True,
+    "add_completion": False,
+    "rich_markup_mode": "rich",
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+app = typer.Typer(name="signbart-port", **STYLE)
 
 
 def _version(wanted: bool) -> None:
@@ -51,18 +53,26 @@ def main() -> None:
     from signbart_port.cli import (  # noqa: F401  each adds its verb
         convert,
         data,
+        evaluate,
         export,
         inspect,
         plan,
         predict,
         tflite,
+        train,
         verify,
     )
+
+    run(app)
+
+
+def run(command: Callable[[], object]) -> None:
+    """Run a command line, with this program's errors and exit codes."""
     from signbart_port.output import interruptible
 
     try:
         with interruptible():
-            app()
+            command()
     except PortError as error:
         _end(str(error), ExitCode.BAD_INPUT)
     except ProofError as error:

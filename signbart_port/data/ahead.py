@@ -1,0 +1,69 @@
+"""Batches made ahead of their use, in a thread; and how long their user waited for them."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+_AHEAD = 4
+
+
+class Ahead(Generic[Item]):
+    """An iterator over `items`, a few of which are made while the user is busy.
+
+    A context manager: leaving it ends the thread, whether or not all were taken. `waited` counts
+    the seconds that the user stood still. What `items` raises is raised here.
+    """
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self.waited = 0.0
+        self._made: queue.Queue[_Item[Item] | BaseException | None] = queue.Queue(_AHEAD)
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._make, args=(items,), daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        start = time.perf_counter()
+        made = self._made.get()
+        self.waited += time.perf_counter() - start
+        if isinstance(made, _Item):
+            return made.value
+        self._made.put(made)  # asked again, it is over again
+        if made is None:
+            raise StopIteration
+        raise made
+
+    def __enter__(self) -> Ahead[Item]:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._left.set()
+        while self._thread.is_alive():  # it may be waiting for room
+            try:
+                self._made.get_nowait()
+            except queue.Empty:
+                self._thread.join(0.01)
+
+    def _make(self, items: Iterable[Item]) -> None:
+        end: BaseException | None = None
+        try:
+            for item in items:
+                self._made.put(_Item(item))
+                if self._left.is_set():
+                    return
+        except BaseException as error:  # for the user's thread
+            end = error
+        self._made.put(end)
+
+
+@dataclass(frozen=True)
+class _Item(Generic[Item]):
+    value: Item

@@ -1,0 +1,125 @@
+"""The batches of a training: which clips, in which order, how augmented.
+
+All of it follows from the seed, the epoch and the clip, by NumPy. So both frameworks see the same
+batches, however many processes share them, and so does a training that is resumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.config import SignBartConfig
+from signbart_port.data.augmentations import augment
+from signbart_port.data.examples import Examples, Preparation
+from signbart_port.data.preprocessing import Floats, pad
+
+Places = NDArray[np.int64]
+_POOL = 16  # batches that are cut from clips sorted by length
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips of like length, filled up to the longest: `keypoints` (B, T, K, 2), `attention_mask`
+    (B, T), `labels` (B,), and what each clip's loss counts: `weights` (B,), float32. It is a part
+    of a batch of `size` clips."""
+
+    keypoints: Floats
+    attention_mask: Floats
+    labels: NDArray[np.int64]
+    weights: Floats
+    size: int
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The batches of every epoch, each cut into `shards` equal parts for as many processes.
+
+    The mean of the parts' weighted mean losses is the mean loss of the batch.
+    """
+
+    examples: Examples
+    config: SignBartConfig
+    batch_size: int
+    seed: int
+    augmented: bool = True
+    shards: int = 1
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return -(-len(self.examples) // self.batch_size)
+
+    def batches(self, epoch: int, shard: int = 0) -> Iterator[Batch]:
+        """One part of every batch of an epoch, counted from 1."""
+        rng = np.random.default_rng([self.seed, epoch])
+        for places in bucketed(self.examples.lengths, self.batch_size, rng):
+            here, weights = _part(places, shard, self.shards)
+            yield Batch(
+                *pad(self._clips(here, epoch)), self.examples.targets[here], weights, len(places)
+            )
+
+    def _clips(self, places: Places, epoch: int) -> list[Floats]:
+        """As a model reads them, in this epoch."""
+        clips = [self.examples.prepared[place] for place in places]
+        if self.augmented:
+            drawn = [(n, self._drawn(int(place), epoch)) for n, place in enumerate(places)]
+            changed = [(n, clip) for n, clip in drawn if clip is not None]
+            prepared = self._prepare([clip for _, clip in changed])
+            for (n, _), clip in zip(changed, prepared, strict=True):
+                clips[n] = clip
+        return clips
+
+    def _drawn(self, place: int, epoch: int) -> Floats | None:
+        """The clip as this epoch changes it; None where it is left as it is."""
+        clip = self.examples.clips[place]
+        rng = np.random.default_rng([self.seed, epoch, place])
+        changed = augment(clip, rng, most=self.config.max_position_embeddings)
+        return None if changed is clip else changed
+
+    @cached_property
+    def _prepare(self) -> Preparation:
+        return Preparation(self.config)
+
+
+def bucketed(lengths: NDArray[np.int64], size: int, rng: np.random.Generator) -> list[Places]:
+    """Every clip once, in batches of `size` clips of like length; one of them may be smaller.
+
+    Clips are shuffled; as many as `_POOL` batches hold are sorted by length and cut into batches;
+    these are shuffled.
+    """
+    order = rng.permutation(len(lengths))
+    batches = list[Places]()
+    for start in range(0, len(order), _POOL * size):
+        pool = order[start : start + _POOL * size]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += [pool[at : at + size] for at in range(0, len(pool), size)]
+    return [batches[number] for number in rng.permutation(len(batches))]
+
+
+def _part(places: Places, shard: int, shards: int) -> tuple[Places, Floats]:
+    """Part `shard` of a batch, and its clips' weights: where the parts would not be equal, clips
+    are taken twice, with a weight of 0."""
+    part = -(-len(places) // shards)
+    here = np.arange(shard, part * shards, shards)
+    weights = np.where(here < len(places), part * shards / len(places), 0).astype(np.float32)
+    return places[here % len(places)], weights
+
+
+def unchanged(examples: Examples, size: int) -> Iterator[Batch]:
+    """All clips in batches for evaluation, in their order, as they are."""
+    for start in range(0, len(examples), size):
+        part = slice(start, start + size)
+        labels = examples.targets[part]
+        yield Batch(
+            *pad(examples.prepared[part]), labels, np.ones(len(labels), np.float32), len(labels)
+        )
+
+
+def shards_of(process: int, devices: int) -> Sequence[int]:
+    """The parts that a process with several devices takes."""
+    return range(process * devices, (process + 1) * devices)

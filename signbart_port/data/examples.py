@@ -1,0 +1,88 @@
+"""Clips for training: read and prepared once, and held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.config import SignBartConfig
+from signbart_port.data import preprocessing
+from signbart_port.data.dataset import Clips, Entry
+from signbart_port.data.preprocessing import Floats
+from signbart_port.errors import PortError
+from signbart_port.tflite.interface import for_layout, longest_clip
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Clips of a model's training: `clips` (T, K, 2) each, clipped and shortened, which is what
+    augmentation takes; and `prepared`, the same as the model reads them."""
+
+    entries: tuple[Entry, ...]
+    clips: tuple[Floats, ...]
+    prepared: tuple[Floats, ...]
+
+    @cached_property
+    def targets(self) -> NDArray[np.int64]:
+        return np.array([entry.id for entry in self.entries])
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        return np.array([len(clip) for clip in self.clips])
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def pick(self, places: Sequence[int] | NDArray[np.integer[Any]]) -> Examples:
+        """Some of them."""
+        return Examples(
+            tuple(self.entries[place] for place in places),
+            tuple(self.clips[place] for place in places),
+            tuple(self.prepared[place] for place in places),
+        )
+
+    def where(self, keep: Callable[[Entry], bool]) -> Examples:
+        """Those of the entries that are to be kept."""
+        return self.pick([place for place, entry in enumerate(self.entries) if keep(entry)])
+
+
+def make_examples(clips: Clips, config: SignBartConfig) -> Examples:
+    """Prepare raw clips for a model of this config.
+
+    Raises PortError for a clip of too few joints.
+    """
+    most = longest_clip(config)
+    cut = tuple(preprocessing.clip(preprocessing.shorten(one, most)) for one in clips.keypoints)
+    try:
+        prepared = tuple(Preparation(config)(cut))
+    except ValueError as error:
+        raise PortError(clips.entries[0].path, str(error)) from None
+    return Examples(clips.entries, cut, prepared)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """The last steps to what a model of this config reads."""
+
+    config: SignBartConfig
+
+    def __call__(self, clips: Sequence[Floats]) -> list[Floats]:
+        """Normalise clips (T, K, 2), all in one go, and pick the joints where the model does not.
+
+        Raises ValueError for too few joints.
+        """
+        if not clips:
+            return []
+        needed = max(preprocessing.SKELETON, 1 + max(self.config.joint_idx))
+        if clips[0].shape[1] < needed:
+            raise ValueError(f"{clips[0].shape[1]} keypoints, {needed} are needed")
+        frames = preprocessing.normalise(
+            np.concatenate(clips), count_missing=self.config.count_missing
+        )
+        read = for_layout(frames, self.config.layout, self.config.joint_idx)
+        return np.split(read, np.cumsum([len(clip) for clip in clips])[:-1])

@@ -1,0 +1,118 @@
+"""A dataset for training: what is trained on, what chooses the best model, what tests it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from signbart_port.config import SignBartConfig
+from signbart_port.data.dataset import Bad, Dataset, load
+from signbart_port.data.examples import Examples, make_examples
+from signbart_port.data.selection import stratified
+from signbart_port.data.signers import signer_of
+from signbart_port.errors import PortError
+from signbart_port.training.settings import Settings
+
+VALIDATION = 0.1  # of the training clips, where the dataset has none for it
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Clips that have nothing in common, and a sentence for a person on each choice."""
+
+    train: Examples
+    validation: Examples
+    test: Examples | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Data:
+    """All clips of a dataset, read once; `bad` ones were left out."""
+
+    dataset: Dataset
+    examples: Examples
+    bad: tuple[Bad, ...]
+
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """Everyone by whose name a file begins."""
+        found = {signer_of(entry.path) for entry in self.examples.entries}
+        return tuple(sorted(signer for signer in found if signer))
+
+    def parts(self, settings: Settings) -> Parts:
+        """By the dataset's own splits: train, or all where there is no train.
+
+        Raises PortError where a split is missing or cannot be shared out.
+        """
+        split = "train" if "train" in self.dataset.splits else "all"
+        train = self._of_split(split)
+        test = self._of_split("test") if "test" in self.dataset.splits else None
+        wanted = settings.validation
+        if wanted is None and "val" in self.dataset.splits:
+            wanted = "val"
+        if isinstance(wanted, str):
+            note = f"{len(self._of_split(wanted))} clips of {wanted} choose the best model"
+            return Parts(train, self._of_split(wanted), test, (note,))
+        return self._set_aside(train, test, settings)
+
+    def without(self, signer: str, settings: Settings) -> Parts:
+        """To train on every other signer's clips of all splits, and test on theirs.
+
+        Raises PortError for a signer that the dataset does not have.
+        """
+        if signer not in self.signers:
+            known = ", ".join(self.signers) or "none: names are like user08_G03_R05"
+            raise PortError(self.dataset.root, f'has no signer "{signer}"', f"It has {known}")
+        train = self.examples.where(lambda entry: signer_of(entry.path) != signer)
+        test = self.examples.where(lambda entry: signer_of(entry.path) == signer)
+        if not len(train):
+            raise PortError(self.dataset.root, f"has no signer but {signer}")
+        return self._set_aside(train, test, settings)
+
+    def _of_split(self, name: str) -> Examples:
+        self.dataset.split(name)  # refuses one that is not there
+        return self.examples.where(lambda entry: entry.split == name)
+
+    def _set_aside(self, train: Examples, test: Examples | None, settings: Settings) -> Parts:
+        """A share of the training clips for validation, of every class, chosen by the seed."""
+        share = settings.validation if isinstance(settings.validation, float) else VALIDATION
+        count = round(share * len(train))
+        if not 0 < count < len(train):
+            raise PortError(
+                self.dataset.root,
+                f"has {len(train)} clips to train on: {share:.0%} of them for validation are"
+                f" {count}",
+                "Give more clips, or validation: val or test",
+            )
+        chosen = set(stratified(train.entries, train.lengths.tolist(), count, settings.seed))
+        rest = [place for place in range(len(train)) if place not in chosen]
+        note = f"{count} of {len(train)} training clips are set aside to choose the best model"
+        return Parts(train.pick(rest), train.pick(sorted(chosen)), test, (note,))
+
+
+def read(
+    dataset: Dataset, config: SignBartConfig, splits: Sequence[str], *, skip_bad: bool
+) -> Data:
+    """Read and prepare the clips of some splits.
+
+    Raises PortError for a dataset of other labels than the model's, and for a bad sample, unless
+    `skip_bad` leaves it out.
+    """
+    if len(dataset.labels) != config.num_labels:
+        raise PortError(
+            dataset.root,
+            f"has {len(dataset.labels)} labels, the model {config.num_labels}",
+            "Change num_labels, leave it out, or give --new-head to a model that is trained on",
+        )
+    entries = [entry for entry in dataset.entries if entry.split in splits]
+    clips = load(entries, skip_bad=skip_bad)
+    return Data(dataset, make_examples(clips, config), clips.bad)
+
+
+def root_of(settings: Settings, source: str | Path) -> Path:
+    """Where the dataset is. Raises PortError where nothing says it."""
+    if settings.data_root is None:
+        raise PortError(source, "does not say where the clips are", "Give data_root, or --data DIR")
+    return settings.data_root

@@ -1,0 +1,103 @@
+"""What a training has been like so far: an epoch a line, and what follows from them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from signbart_port import output
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch: `loss` and `accuracy` of its batches, each as it was before its step; the `val_`
+    ones of the validation clips after it.
+
+    `seconds` is the time of its steps alone, `waiting` the share of it in which they stood still
+    for want of a batch.
+    """
+
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    val_top5: float
+    learning_rate: float
+    seconds: float
+    waiting: float
+
+    def measures(self) -> dict[str, float]:
+        """All but its number."""
+        return {name: value for name, value in asdict(self).items() if name != "epoch"}
+
+    def better_than(self, other: Epoch) -> bool:
+        """By validation accuracy; of equal ones, by the lower loss."""
+        return (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
+
+
+History = tuple[Epoch, ...]
+
+
+def best(history: Sequence[Epoch]) -> Epoch:
+    """The epoch whose model is kept; the first of equal ones."""
+    found = history[0]
+    for epoch in history[1:]:
+        if epoch.better_than(found):
+            found = epoch
+    return found
+
+
+def stops(history: Sequence[Epoch], patience: int | None) -> bool:
+    """Whether the last `patience` epochs brought nothing better."""
+    return patience is not None and history[-1].epoch - best(history).epoch >= patience
+
+
+def plain(history: Sequence[Epoch]) -> list[dict[str, Any]]:
+    """As a checkpoint keeps it."""
+    return [asdict(epoch) for epoch in history]
+
+
+def of_plain(epochs: Sequence[Mapping[str, Any]]) -> History:
+    """The inverse of `plain`. Raises TypeError for anything else."""
+    return tuple(Epoch(**epoch) for epoch in epochs)
+
+
+def write_csv(path: Path, history: Sequence[Epoch]) -> None:
+    """The log as a table, whole: what a killed training wrote too much is gone."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
+    table.writeheader()
+    table.writerows(plain(history))
+    with output.replacing(path, force=True) as temp:
+        temp.write_text(text.getvalue())
+
+
+def draw(path: Path, history: Sequence[Epoch]) -> None:
+    """The curves of loss, accuracy and learning rate, as a picture."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 3.5), layout="constrained")
+    epochs = [epoch.epoch for epoch in history]
+    chosen = best(history).epoch
+    for axes, (title, names) in zip(figure.subplots(1, 3), _CURVES.items(), strict=True):
+        for name, label in names.items():
+            axes.plot(epochs, [getattr(epoch, name) for epoch in history], label=label, marker=".")
+        axes.axvline(chosen, color="0.7", linestyle=":", label=f"best, epoch {chosen}")
+        axes.set(title=title, xlabel="epoch")
+        axes.legend()
+    figure.axes[1].set_ylim(0, 1.02)
+    figure.axes[2].set_yscale("log")
+    with output.replacing(path, force=True) as temp:
+        figure.savefig(temp, dpi=100)
+
+
+_CURVES = {
+    "loss": {"loss": "training", "val_loss": "validation"},
+    "accuracy": {"accuracy": "training", "val_accuracy": "validation", "val_top5": "top five"},
+    "learning rate": {"learning_rate": "at the end of the epoch"},
+}

@@ -1,0 +1,53 @@
+"""The weights that a training starts from: the same in both frameworks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port import transfer
+from signbart_port.config import SignBartConfig
+from signbart_port.transfer import Plan, Transfer
+
+Weights = Mapping[str, NDArray[Any]]
+"""By their names in PyTorch."""
+
+
+def plan_of(config: SignBartConfig) -> Plan:
+    """Where the weights of a model of this config are in both frameworks."""
+    return transfer.plan(transfer.load(), config.sizes())
+
+
+def drawn(config: SignBartConfig, seed: int) -> Weights:
+    """Random weights, distributed as PyTorch makes them: of a Linear uniform within
+    ±1/√(its inputs), of an Embedding standard normal, of a LayerNorm one and zero."""
+    transfers = plan_of(config).transfers
+    rng = np.random.default_rng([seed, _INITIAL])
+    inputs = {t.module: t.keras_shape[0] for t in transfers if t.keras.endswith("/kernel")}
+    return {t.torch: _drawn(t, inputs.get(t.module), rng) for t in transfers}
+
+
+_INITIAL = 2**31  # no epoch's number: the epochs draw from the same seed
+
+
+def _drawn(t: Transfer, inputs: int | None, rng: np.random.Generator) -> NDArray[np.float32]:
+    leaf = t.keras.rpartition("/")[2]
+    if inputs is not None:
+        bound = 1 / sqrt(inputs)
+        return rng.uniform(-bound, bound, t.torch_shape).astype(np.float32)
+    if leaf == "embeddings":
+        return rng.standard_normal(t.torch_shape, np.float32)
+    return np.full(t.torch_shape, float(leaf == "gamma"), np.float32)
+
+
+def with_new_head(weights: Weights, config: SignBartConfig, seed: int) -> Weights:
+    """The same, but for the classification head: drawn anew for the labels of `config`."""
+    fresh = drawn(config, seed)
+    head = [
+        t.torch for t in plan_of(config).transfers if t.module.startswith("classification_head")
+    ]
+    return {**weights, **{name: fresh[name] for name in head}}

@@ -1,0 +1,51 @@
+"""The models that a training in Keras keeps: model.h5 files, with what it takes to go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port import digest, h5
+from signbart_port.errors import PortError
+from signbart_port.keras_model import SignBart
+
+_GROUP = "training"  # beside Keras' own groups: readers of the model pass it over
+
+
+def save(path: Path, model: SignBart, provenance: Mapping[str, Any]) -> None:
+    """Write a model in float32 with a digest of every weight."""
+    model.save(path, include_optimizer=False)
+    digests = {weight.path: digest.of_tensor(weight.numpy()) for weight in model.weights}
+    h5.annotate(path, {**provenance, "config": model.config.model_dump(mode="json")}, digests)
+
+
+def add_state(path: Path, state: Mapping[str, Any], variables: Sequence[NDArray[Any]]) -> None:
+    """Add to a written model the log of its training, and the optimizer's variables."""
+    with h5py.File(path, "r+") as file:
+        group = file.create_group(_GROUP)
+        group.attrs["state"] = json.dumps(state)
+        for number, values in enumerate(variables):
+            group.create_dataset(str(number), data=np.asarray(values))
+            group[str(number)].attrs[h5.DIGEST] = digest.of_tensor(np.asarray(values))
+
+
+def read_state(path: Path) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+    """What `add_state` added. Raises PortError where it is not there or damaged."""
+    hint = "Give --force to begin anew"
+    try:
+        with h5py.File(path, "r") as file:
+            group = file[_GROUP]
+            state = json.loads(group.attrs["state"])
+            variables = [group[str(number)][()] for number in range(len(group))]
+            digests = [group[str(number)].attrs[h5.DIGEST] for number in range(len(group))]
+    except (OSError, KeyError, ValueError, TypeError):
+        raise PortError(path, "holds no training to go on with", hint) from None
+    if digests != [digest.of_tensor(np.asarray(values)) for values in variables]:
+        raise PortError(path, "the state of its optimizer is damaged", hint)
+    return state, variables

@@ -1,0 +1,288 @@
+"""Training in Keras: `compile` and `fit`, and what happens at the end of an epoch."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from signbart_port import __version__, h5, transfer
+from signbart_port.data.ahead import Ahead
+from signbart_port.data.batches import Batch, shards_of, unchanged
+from signbart_port.data.examples import Examples
+from signbart_port.errors import PortError
+from signbart_port.keras_model import SignBart
+from signbart_port.keras_model.quantization_aware import quantization_aware
+from signbart_port.keras_model.weights import assign
+from signbart_port.training import keras_files
+from signbart_port.training.files import Files
+from signbart_port.training.history import Epoch
+from signbart_port.training.initial import Weights, plan_of
+from signbart_port.training.keras_parts import AdamW, CrossEntropy, Learner, prepare
+from signbart_port.training.run import EVALUATED, Job, Run, Scores, Trained, Watcher
+from signbart_port.transfer import Direction
+
+SUFFIX = ".h5"
+
+
+def fit(job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained:
+    """Train a SignBART.
+
+    With the environment variable TF_CONFIG its workers share every batch, and with several GPUs
+    these do; the first worker writes. Raises PortError where a checkpoint cannot be resumed, and
+    where the training runs away.
+    """
+    strategy = strategy_of_environment()
+    make_deterministic(job.settings.seed)
+    if job.quantization_aware and (
+        strategy.num_replicas_in_sync > 1 or job.settings.mixed_precision
+    ):
+        raise PortError(
+            None,
+            "--quantization-aware simulates int8 on one device, in float32",
+            "Leave the other out",
+        )
+    with strategy.scope():
+        model, learner = learner_of(job)
+    training = _Training(job, files, watcher, model, learner, strategy)
+    if resume:
+        training.resume()
+    if not training.run.over:
+        learner.fit(
+            training.dataset(),
+            steps_per_epoch=training.feed.steps,
+            initial_epoch=len(training.run.history),
+            epochs=job.settings.epochs,
+            callbacks=[training, keras.callbacks.TensorBoard(str(files.logs), write_graph=False)],
+            shuffle=False,
+            verbose=0,
+        )
+    return training.run.done(training.test())
+
+
+class _Training(keras.callbacks.Callback):
+    """Sets the learning rate, measures after every epoch, and keeps the models."""
+
+    def __init__(
+        self,
+        job: Job,
+        files: Files,
+        watcher: Watcher,
+        weights: SignBart,
+        learner: keras.Model,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
+        super().__init__()
+        self.job, self.strategy = job, strategy
+        self.weights, self.learner = weights, learner
+        self.process = _process(strategy)
+        self.feed = job.feed(strategy.num_replicas_in_sync)
+        self.run = Run(job, files, self.feed.steps, watcher, self.process)
+        self.plain = SignBart(job.stored_config, dtype="float32")  # what is measured, and written
+        self.forward = Forward(self.plain)
+        self.simulated = Forward(learner) if job.quantization_aware else None
+        self.batches: Ahead[Batch] | None = None
+        self.epoch, self.started, self.waited, self.rate = 0, 0.0, 0.0, 0.0
+
+    def resume(self) -> None:
+        """Take up model, optimizer and log from the last checkpoint."""
+        file = h5.read(self.run.files.last)
+        state, variables = keras_files.read_state(file.path)
+        self.run.restore(state, file.config.model_dump())
+        assign(self.weights, file.tensors.items())
+        for variable, values in zip(self.kept, variables, strict=True):
+            variable.assign(values)
+
+    @property
+    def kept(self) -> list[keras.Variable]:
+        """What resuming takes beside the weights: the optimizer's variables, and the ranges of a
+        simulation."""
+        own = [self.learner.ranges] if self.job.quantization_aware else []
+        return [*self.learner.optimizer.variables, *own]
+
+    def dataset(self) -> Any:
+        """The batches of one epoch after the other, without an end, for this process.
+
+        Without one, as `fit` counts the batches of a process and not the steps of its devices, and
+        a step that finds no batch would decay the weights before it fails.
+        """
+        keypoints = tf.TensorSpec((None, None, self.job.train.prepared[0].shape[1], 2))
+        inputs = {"keypoints": keypoints, "attention_mask": tf.TensorSpec((None, None))}
+        signature = (inputs, tf.TensorSpec((None,), tf.int64), tf.TensorSpec((None,)))
+        made = tf.data.Dataset.from_generator(self._made, output_signature=signature)
+        made = made.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        if self.strategy.num_replicas_in_sync == 1:
+            return made
+        return self.strategy.distribute_datasets_from_function(lambda context: made)
+
+    def _made(self) -> Iterator[tuple[dict[str, Any], Any, Any]]:
+        with Ahead(self._parts()) as self.batches:
+            for batch in self.batches:
+                inputs = {"keypoints": batch.keypoints, "attention_mask": batch.attention_mask}
+                yield inputs, batch.labels, batch.weights
+
+    def _parts(self) -> Iterator[Batch]:
+        devices = self.strategy.num_replicas_in_sync // _processes(self.strategy)
+        shards = shards_of(self.process, devices)
+        for epoch in itertools.count(len(self.run.history) + 1):
+            for parts in zip(*(self.feed.batches(epoch, shard) for shard in shards), strict=True):
+                yield from parts
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch = epoch + 1
+        self.run.watcher.begins(self.epoch, self.feed.steps)
+        seed_dropouts(self.learner, self.feed.seed, self.epoch, self.process)
+        self.waited = self.batches.waited if self.batches else 0.0
+        self.started = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        rate = self.run.learning_rate(self.epoch, batch)
+        if rate != self.rate:
+            self.learner.optimizer.learning_rate.assign(rate)
+            self.rate = rate
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.run.watcher.step(float(np.mean(logs["loss"])))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        seconds = time.perf_counter() - self.started
+        assert self.batches
+        found = self.run.measured(self.logits(self.job.validation), self.job.validation)
+        done = Epoch(
+            epoch=self.epoch,
+            loss=logs.pop("loss_of_clips"),
+            accuracy=logs["accuracy"],
+            val_loss=found.loss,
+            val_accuracy=found.top1,
+            val_top5=found.top5,
+            learning_rate=self.rate,
+            seconds=seconds,
+            waiting=(self.batches.waited - self.waited) / seconds,
+        )
+        logs |= done.measures()  # for TensorBoard
+        self.run.end(done, self.save)
+        self.learner.stop_training = self.run.over
+
+    def logits(self, examples: Examples) -> NDArray[np.floating]:
+        """Of all the clips, (N, labels), by the model as it is now: in float32, or where int8 is
+        simulated, in that."""
+        assign(self.plain, ((weight.path, weight.numpy()) for weight in self.weights.weights))
+        return (self.simulated or self.forward).logits(examples)
+
+    def test(self) -> Scores | None:
+        """Of the best model, in float32."""
+        if self.job.test is None or not self.run.history:
+            return None
+        _meet(self.strategy)  # the first worker may still be writing
+        assign(self.plain, h5.read(self.run.files.best).tensors.items())
+        return self.run.measured(self.forward.logits(self.job.test), self.job.test)
+
+    def save(self, path: Path, whole: bool) -> None:
+        """The model that was measured; `whole` has all that resuming takes."""
+        trained = {"signbart-port": __version__, "epoch": len(self.run.history)}
+        keras_files.save(path, self.plain, {"trained": trained})
+        if whole:
+            values = [variable.numpy() for variable in self.kept]
+            keras_files.add_state(path, self.run.state(), values)
+
+
+def learner_of(job: Job) -> tuple[SignBart, keras.Model]:
+    """A model with the weights that the training starts from, and what is compiled to train it: the
+    model itself, or a simulation of its int8 file."""
+    settings = job.settings
+    model = Learner(job.config, dtype="mixed_bfloat16" if settings.mixed_precision else None)
+    load(model, job.weights)
+    learner = quantization_aware(model) if job.quantization_aware else model
+    loss = CrossEntropy(settings.label_smoothing)
+    learner.compile(
+        AdamW(
+            settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            global_clipnorm=settings.gradient_clip,
+        ),
+        loss,
+        weighted_metrics=[
+            keras.metrics.SparseCategoricalAccuracy("accuracy"),
+            keras.metrics.MeanMetricWrapper(loss.call, "loss_of_clips"),
+        ],
+        jit_compile=False,  # XLA would compile for every length, and is slower on CPUs
+    )
+    prepare(learner, job.config)
+    return model, learner
+
+
+def load(model: SignBart, weights: Weights) -> None:
+    """Set every weight, given by its name in PyTorch."""
+    assign(model, transfer.apply(plan_of(model.config), Direction.TORCH_TO_KERAS, weights))
+
+
+class Forward:
+    """Inference with a model as it is at the moment, traced once."""
+
+    def __init__(self, model: Any) -> None:
+        joints = None if model.config.layout == "full" else len(model.config.joint_idx)
+        signature = [tf.TensorSpec((None, None, joints, 2)), tf.TensorSpec((None, None))]
+        self._run = tf.function(
+            lambda keypoints, mask: model(keypoints, mask, training=False),
+            input_signature=signature,
+        )
+
+    def logits(self, examples: Examples) -> NDArray[np.floating]:
+        """Of all the clips, (N, labels)."""
+        batches = unchanged(examples, EVALUATED)
+        return np.concatenate([self._run(b.keypoints, b.attention_mask).numpy() for b in batches])
+
+
+def seed_dropouts(model: keras.Model, seed: int, epoch: int, process: int = 0) -> None:
+    """Set every dropout's generator anew: an epoch depends on none before it."""
+    states = [variable for variable in model.variables if "seed_generator" in variable.path]
+    seeds = np.random.SeedSequence([seed, epoch, process]).generate_state(2 * len(states))
+    for state, values in zip(states, seeds.reshape(-1, 2), strict=True):
+        state.assign(values)
+
+
+def make_deterministic(seed: int) -> None:
+    """The same seed gives the same model, on the same machine with the same number of threads."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def leads() -> bool:
+    """Whether this process writes and prints: the first worker of TF_CONFIG."""
+    return tf.distribute.cluster_resolver.TFConfigClusterResolver().task_id in (None, 0)
+
+
+@cache  # TensorFlow joins its workers once
+def strategy_of_environment() -> tf.distribute.Strategy:
+    """The workers of TF_CONFIG, this machine's GPUs where there are several, or one device."""
+    if tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec():
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if len(tf.config.list_logical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def _meet(strategy: tf.distribute.Strategy) -> None:
+    """Wait for the other workers."""
+    total = tf.distribute.ReduceOp.SUM
+    if _processes(strategy) > 1:
+        wait = tf.function(lambda: tf.distribute.get_replica_context().all_reduce(total, 1.0))
+        strategy.run(wait)
+
+
+def _processes(strategy: tf.distribute.Strategy) -> int:
+    resolver = strategy.cluster_resolver
+    return len(resolver.cluster_spec().as_dict()["worker"]) if resolver else 1
+
+
+def _process(strategy: tf.distribute.Strategy) -> int:
+    resolver = strategy.cluster_resolver
+    return resolver.task_id if resolver else 0

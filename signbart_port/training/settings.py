@@ -1,0 +1,92 @@
+"""The training keys of a config file: validated, with the published defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+Positive = Annotated[float, Field(gt=0, lt=float("inf"))]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Folder = Annotated[Path, Field(strict=False)]
+
+
+class Settings(BaseModel):
+    """How to train.
+
+    `validation` is the split that chooses the best checkpoint, or the share of the training clips
+    that is set aside for it; by default `val`, or a tenth where the dataset has none. The schedules
+    are torch.optim.lr_scheduler's ReduceLROnPlateau (`factor`, `patience`, on the validation loss)
+    and OneCycleLR. `early_stopping` ends the training after so many epochs without a better one;
+    `save_every` keeps the model of every so many epochs. `mixed_precision` computes in bfloat16.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    data_root: Folder | None = None
+    checkpoint_dir: Folder = Path("checkpoints")
+    log_dir: Folder | None = None
+    epochs: Count = 200
+    batch_size: Count = 1
+    learning_rate: Annotated[float, Field(gt=0, le=1e6)] = 2e-5
+    optimizer: Literal["adamw"] = "adamw"
+    weight_decay: Annotated[float, Field(ge=0, lt=float("inf"))] = 0.01
+    scheduler: Literal["plateau", "one-cycle", "constant"] = "plateau"
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    patience: Annotated[int, Field(ge=0)] = 5
+    gradient_clip: Positive | None = None
+    label_smoothing: Share = 0.0
+    augment: bool = True
+    mixed_precision: bool = False
+    early_stopping: Count | None = None
+    save_every: Count | None = None
+    validation: Literal["val", "test"] | Annotated[float, Field(gt=0, lt=1)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 379
+
+    @field_validator("optimizer", "scheduler", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: Any) -> Any:
+        return value.lower().replace("_", "-") if isinstance(value, str) else value
+
+    @property
+    def logs(self) -> Path:
+        """Where the log, its curves and TensorBoard's events go."""
+        return self.checkpoint_dir / "logs" if self.log_dir is None else self.log_dir
+
+    def plain(self) -> dict[str, Any]:
+        """What a checkpoint keeps of them: JSON's types, and no folders of this machine."""
+        return self.model_dump(mode="json", exclude=set(FOLDERS))
+
+
+FOLDERS = ("data_root", "checkpoint_dir", "log_dir")
+ALIASES = {"lr": "learning_rate"}
+IGNORED = frozenset(
+    ["dataset", "device", "experiment_name", "normalization", "num_workers", "resume"]
+)
+"""Keys of other trainers' files, which mean nothing here."""
+
+KEYS = frozenset(Settings.model_fields) | ALIASES.keys() | IGNORED
+"""Every key of a training file that is none of the model's."""
+
+
+def parse(training: Mapping[str, Any], source: str | Path, override: Mapping[str, Any]) -> Settings:
+    """Settings of the training keys of a file, `override` being the command line's word.
+
+    Raises PortError naming `source` and every wrong value.
+    """
+    from signbart_port.config import problems
+    from signbart_port.errors import PortError, printable
+
+    if not isinstance(training, Mapping):
+        got = printable(training, 60)
+        raise PortError(source, f"training: Input should be a valid dictionary, got {got}")
+    data = {ALIASES.get(key, key): value for key, value in training.items() if key not in IGNORED}
+    if len(data) + len(IGNORED & training.keys()) < len(training):
+        raise PortError(source, "says learning_rate and lr", "Keep one")
+    try:
+        return Settings.model_validate({**data, **override})
+    except ValidationError as error:
+        raise PortError(source, problems(error)) from None
