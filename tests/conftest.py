@@ -1,14 +1,53 @@
 from __future__ import annotations
 
+import fcntl
+import os
+import pickle
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from helpers import distinct_state_dict, run_python, save_pth, small_config
+from helpers import Once, distinct_state_dict, run_python, save_pth, small_config
 
 import signbart_port
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+LONG = ("tflite", "mutation", "training", "end_to_end")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folders with the longest files first: a worker that begins one of them last would leave
+    the others without work (`--no-loadscope-reorder` keeps this order)."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return LONG.index(folder) if folder in LONG else len(LONG)
+
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Calls a function with a folder of that name, once in all of pytest's workers: the others wait
+    for what it returns."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def made(name: str, make: Callable[[Path], Any]) -> Any:
+        folder, result = root / name, root / f"{name}.pickle"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not result.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of an attempt that failed
+                folder.mkdir()
+                result.write_bytes(pickle.dumps(make(folder)))
+            return pickle.loads(result.read_bytes())
+
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -27,27 +66,34 @@ def recorded(shared_data: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def real_h5(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def real_h5(shared_data: Path, once: Once) -> Path:
     """The real checkpoint, converted and proven."""
-    out = tmp_path_factory.mktemp("real") / "user08.h5"
-    return signbart_port.convert(shared_data / "user08.pth", out).out
+    source = shared_data / "user08.pth"
+    return once("real_h5", lambda folder: signbart_port.convert(source, folder / "user08.h5").out)
 
 
 @pytest.fixture(scope="session")
-def ported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ported(once: Once) -> Path:
     """A folder with the small model, every element of it distinct, in every format: model.pth;
     model.h5 and model.tflite, made of it by this program; plain.h5, model.weights.h5 and
     model.keras, as Keras saves it; lambda.h5, which would write a file `canary` if it were run."""
-    folder = tmp_path_factory.mktemp("ported")
+    return once("ported", _port)
+
+
+def _port(folder: Path) -> Path:
     config = small_config()
     save_pth(folder / "model.pth", distinct_state_dict(config), config=config.model_dump())
     run_python(
         """
 import sys
 from pathlib import Path
+import pytest
 import signbart_port
+from in_process import convert_by
+from signbart_port.tflite.converting import converted
 
 folder = Path(sys.argv[1])
+convert_by(converted, pytest.MonkeyPatch())
 signbart_port.convert(folder / "model.pth", folder / "model.h5", verify=False)
 signbart_port.to_tflite(folder / "model.h5", folder / "model.tflite")
 
@@ -65,3 +111,15 @@ keras.Sequential([keras.Input((3,)), touching]).save(folder / "lambda.h5")
         folder,
     )
     return folder
+
+
+@pytest.fixture(scope="module")
+def converter_here() -> Iterator[None]:
+    """`to_tflite` without a process of TensorFlow's own."""
+    from in_process import convert_by
+
+    from signbart_port.tflite.converting import converted
+
+    with pytest.MonkeyPatch.context() as patch:
+        convert_by(converted, patch)
+        yield

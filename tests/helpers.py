@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from signbart_port.config import SignBartConfig
 from signbart_port.transfer import Plan
 
 Arrays = dict[str, np.ndarray]
+Once = Callable[[str, Callable[[Path], Any]], Any]
+"""The fixture `once`."""
 
 LSA_64 = configs.named("lsa-64")
 

@@ -6,22 +6,51 @@ was made, and nothing may be written.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pytest
 from helpers import small_config
 from keras import ops
 from models import save_model
 
 import signbart_port
-from signbart_port import ProofError, h5, transfer
+from signbart_port import ProofError, conversion, h5, transfer
 from signbart_port.cli import main
 from signbart_port.keras_model import SignBart, attention, decoder, layers, masks
+from signbart_port.parity.inputs import Inputs, make_for
+from signbart_port.parity.reference import TorchRun
+from signbart_port.source import Source, open_source
 
 CONFIG = small_config()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Source, Inputs, TorchRun]]:
+    """PyTorch's run of `state_dict(CONFIG)`."""
+    path = save_model(tmp_path_factory.mktemp("pytorch"), CONFIG)
+    source, inputs = open_source(path), make_for(CONFIG)
+    with TorchRun(source, inputs, truth=True) as run:
+        yield source, inputs, run
+
+
+@pytest.fixture
+def one_run(run: tuple[Source, Inputs, TorchRun], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same run of PyTorch for every conversion, of that model and those clips as they are."""
+    source, inputs, done = run
+
+    def kept(asked: Source, fed: Inputs, *, truth: bool) -> AbstractContextManager[TorchRun]:
+        assert truth and asked.digests == source.digests
+        assert asked.resolved.config == source.resolved.config
+        np.testing.assert_array_equal(fed.keypoints, inputs.keypoints)
+        np.testing.assert_array_equal(fed.attention_mask, inputs.attention_mask)
+        return nullcontext(done)
+
+    monkeypatch.setattr(conversion, "TorchRun", kept)
 
 
 def keras_epsilon(patch: pytest.MonkeyPatch) -> None:
@@ -99,6 +128,7 @@ def refused(source: Path, error: type[Exception] = ProofError, **options: Any) -
     return str(failure.value)
 
 
+@pytest.mark.usefixtures("one_run")
 @pytest.mark.parametrize("make", IN_THE_MODEL, ids=lambda b: b.__name__)
 def test_a_wrong_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Break) -> None:
     source = save_model(tmp_path, CONFIG)
@@ -152,6 +182,7 @@ def test_a_wrong_mapping(tmp_path: Path, change: str) -> None:
     assert message.endswith(change)
 
 
+@pytest.mark.usefixtures("one_run")
 def test_a_weight_that_changed_on_its_way_to_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +200,7 @@ def test_a_weight_that_changed_on_its_way_to_the_disk(
     assert "decoder/layers.1/encoder_attn/k_proj/kernel" in message
 
 
+@pytest.mark.usefixtures("one_run")
 def test_a_file_that_opens_as_another_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +210,7 @@ def test_a_file_that_opens_as_another_model(
     assert "the written file gives other logits" in refused(save_model(tmp_path, CONFIG))
 
 
+@pytest.mark.usefixtures("one_run")
 def test_the_command_ends_with_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -189,29 +189,25 @@ def test_other_precisions_come_back_as_the_float32_they_were_read_as(
     assert_same(loaded(done.out), {name: tensor.float() for name, tensor in state.items()})
 
 
-FINE_TUNE = """
-import sys
-import keras
-import numpy as np
-import signbart_port
-from signbart_port.parity.inputs import make_for
+def fine_tune(source: Path, out: Path) -> None:
+    import keras
 
-source, out = sys.argv[1:]
-keras.utils.set_random_seed(1)
-model = keras.models.load_model(source)
-inputs = make_for(model.config)
-model.compile(keras.optimizers.AdamW(1e-3), keras.losses.SparseCategoricalCrossentropy(True))
-both = {"keypoints": inputs.keypoints, "attention_mask": inputs.attention_mask}
-model.fit(both, np.arange(7) % model.config.num_labels, batch_size=4, epochs=2, verbose=0)
-model.save(out)
-"""
+    from signbart_port.parity.inputs import make_for
+
+    keras.utils.set_random_seed(1)
+    model = keras.models.load_model(source)
+    inputs = make_for(model.config)
+    model.compile(keras.optimizers.AdamW(1e-3), keras.losses.SparseCategoricalCrossentropy(True))
+    both = {"keypoints": inputs.keypoints, "attention_mask": inputs.attention_mask}
+    model.fit(both, np.arange(7) % model.config.num_labels, batch_size=4, epochs=2, verbose=0)
+    model.save(out)
 
 
 def test_a_model_that_keras_trained_on(tmp_path: Path) -> None:
     config = small_config(encoder_layers=1, decoder_layers=1)
     before = state_dict(config)
     tuned = tmp_path / "tuned.h5"
-    run_python(FINE_TUNE, to_keras(save_model(tmp_path, config, before)), tuned)
+    fine_tune(to_keras(save_model(tmp_path, config, before)), tuned)
     done = signbart_port.export(tuned, tmp_path / "tuned.pth", container="training")
     assert done.report is not None and done.report.passed
     assert signbart_port.verify(done.out, tuned).passed

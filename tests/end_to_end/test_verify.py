@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import combinations_with_replacement, product
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from signbart_port.parity.compare import LOGITS
 from signbart_port.tflite.converting import Conversion, converted
 from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.quantization import Quantization
+
+pytestmark = pytest.mark.usefixtures("converter_here")
 
 CONFIG = small_config()
 WRONG = "decoder.layers.1.encoder_attn.v_proj"
@@ -72,11 +75,16 @@ def test_another_model(files: Path, a: str, b: str) -> None:
         assert wrong.largest == pytest.approx(0.01)
 
 
-def test_a_rounded_file_is_held_to_its_precision(files: Path, tmp_path: Path) -> None:
-    """Whatever it is called: told by what is in it."""
-    out = tmp_path / "float32.tflite"
-    signbart_port.to_tflite(files / "model.h5", out, quantization="float16", frames=9)
-    report = signbart_port.verify(files / "model.pth", out)
+@pytest.fixture(scope="module")
+def rounded(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Whatever it is called, a float16 file."""
+    out = tmp_path_factory.mktemp("rounded") / "float32.tflite"
+    return signbart_port.to_tflite(files / "model.h5", out, quantization="float16", frames=9).out
+
+
+def test_a_rounded_file_is_held_to_its_precision(files: Path, rounded: Path) -> None:
+    """Told by what is in it."""
+    report = signbart_port.verify(files / "model.pth", rounded)
     assert report.passed
     assert report.logits.error > 10 * report.logits.noise
 
@@ -254,14 +262,13 @@ def test_a_keras_file_that_is_not_its_config(files: Path, tmp_path: Path, other:
             signbart_port.verify(*pair)
 
 
-def test_two_rounded_files_say_how_little_they_show(files: Path, tmp_path: Path) -> None:
-    rounded = [tmp_path / f"{name}.tflite" for name in ("one", "two")]
-    for path in rounded:
-        signbart_port.to_tflite(files / "model.h5", path, quantization="float16", frames=9)
-    report = signbart_port.verify(*rounded)
+def test_two_rounded_files_say_how_little_they_show(
+    files: Path, rounded: Path, tmp_path: Path
+) -> None:
+    report = signbart_port.verify(rounded, shutil.copy(rounded, tmp_path / "two.tflite"))
     assert report.passed and report.weights is None
     assert any("two .tflite show logits alone" in note for note in report.notes)
-    against_model = signbart_port.verify(files / "model.pth", rounded[0])
+    against_model = signbart_port.verify(files / "model.pth", rounded)
     assert [row.tap for row in against_model.rows] == ["graph", LOGITS]
     assert against_model.weights is not None and against_model.weights.tensors == 122
     assert not any("two .tflite" in note for note in against_model.notes)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,10 +14,15 @@ PART = 4  # every fourth fault; `python tools/mutate.py` makes them all
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
+def chain(converter_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     chain = Chain(SAMPLE, tmp_path_factory.mktemp("mutation"))
     with chain.pytorch():
-        return [chain.judge(fault) for fault in chain.faults(seed=1)[::PART]]
+        yield chain
+
+
+@pytest.fixture(scope="module")
+def outcomes(chain: Chain) -> list[Outcome]:
+    return [chain.judge(fault) for fault in chain.faults(seed=1)[::PART]]
 
 
 def test_every_fault_is_caught(outcomes: list[Outcome]) -> None:
@@ -62,11 +67,9 @@ def test_causes_are_right_where_one_is_said(outcomes: list[Outcome]) -> None:
     assert checked >= 15
 
 
-def test_a_right_model_passes(tmp_path: Path) -> None:
+def test_a_right_model_passes(chain: Chain) -> None:
     """Else every fault would be caught."""
     from faults import Fault
 
-    chain = Chain(SAMPLE, tmp_path)
-    with chain.pytorch():
-        outcome = chain.judge(Fault("none", "nothing", frozenset()))
+    outcome = chain.judge(Fault("none", "nothing", frozenset()))
     assert outcome.report is not None and outcome.report.passed, outcome.report

@@ -1,30 +1,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import Once
+from in_process import convert_by
 from models import keras_model
 from taught import CONFIG, taught, write_signs
 
 import signbart_port
+from signbart_port.cli import main
+from signbart_port.tflite.converting import converted
 from signbart_port.tflite.emit import Emitted
 
 
 @pytest.fixture(scope="session")
-def signs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def signs(once: Once) -> Path:
     """A dataset with a split to calibrate on and one to judge on."""
-    return write_signs(tmp_path_factory.mktemp("signs") / "signs")
+    return once("signs", lambda folder: write_signs(folder / "signs"))
 
 
 @pytest.fixture(scope="session")
-def taught_h5(signs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def taught_h5(signs: Path, once: Once) -> Path:
     """A small model that knows every sign of that dataset."""
-    path = tmp_path_factory.mktemp("taught") / "model.h5"
-    keras_model(CONFIG, taught(CONFIG, signs)).save(path)
-    return path
+
+    def teach(folder: Path) -> Path:
+        keras_model(CONFIG, taught(CONFIG, signs)).save(folder / "model.h5")
+        return folder / "model.h5"
+
+    return once("taught", teach)
 
 
 # All that a mode has to go with, once.
@@ -34,21 +41,35 @@ WISHES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="session")
-def emitted(
-    taught_h5: Path, signs: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Emitted]:
+def emitted(taught_h5: Path, signs: Path, once: Once) -> Callable[[str], Emitted]:
     """Its file of each mode, judged on that dataset: of keypoints that are prepared, but int8,
     which is of raw ones, has two lengths, and gives probabilities."""
 
-    @cache
-    def of(quantization: str) -> Emitted:
-        out = tmp_path_factory.mktemp(quantization) / "model.tflite"
-        return signbart_port.to_tflite(
-            taught_h5,
-            out,
-            quantization=quantization,
-            calibration=signs,
-            **WISHES.get(quantization, {}),
-        )
+    def emit(quantization: str, folder: Path) -> Emitted:
+        with pytest.MonkeyPatch.context() as patch:
+            convert_by(converted, patch)
+            return signbart_port.to_tflite(
+                taught_h5,
+                folder / "model.tflite",
+                quantization=quantization,
+                calibration=signs,
+                **WISHES.get(quantization, {}),
+            )
 
-    return of
+    return cache(lambda quantization: once(f"emitted_{quantization}", partial(emit, quantization)))
+
+
+@pytest.fixture
+def program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs the program in this process: its exit code, and what it printed."""
+
+    def run_main(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["signbart-port", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        printed = capsys.readouterr()
+        return int(end.value.code or 0), printed.out, printed.err
+
+    return run_main

@@ -1,17 +1,13 @@
-"""A .tflite that is wrong on purpose: by its converter, or changed where it is in memory."""
+"""A .tflite as the program converts it, and changed where it is in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import flatbuffers
 import numpy as np
-import pytest
 
-from signbart_port import h5
 from signbart_port.tflite import converting, flatbuffer
 from signbart_port.tflite.converting import Conversion
 from signbart_port.tflite.interface import Interface
@@ -19,9 +15,6 @@ from signbart_port.tflite.quantization import Quantization
 
 if TYPE_CHECKING:
     from signbart_port.keras_model import SignBart
-
-Converter = Callable[["SignBart", Conversion], bytes]
-"""What makes the bytes of a .tflite of a Keras model."""
 
 
 def convert(
@@ -33,25 +26,6 @@ def convert(
     lengths = () if frames is None else (frames,) if isinstance(frames, int) else frames
     interface = Interface(model.config.keypoints)
     return converting.converted(model, Conversion(lengths, quantization, interface))
-
-
-class _Done:
-    """Work that is done, in place of `child.Work`."""
-
-    def wait(self, seconds: float) -> None:
-        """Nothing went wrong."""
-
-
-def convert_by(converter: Converter, patch: pytest.MonkeyPatch) -> None:
-    """Let the program convert by this function, in this very process."""
-
-    def start(model: Path, conversion: Conversion, out: Path) -> AbstractContextManager[_Done]:
-        from signbart_port.keras_model.weights import build
-
-        out.write_bytes(converter(build(h5.read(model)), conversion))
-        return nullcontext(_Done())
-
-    patch.setattr(converting, "start", start)
 
 
 def weights_in(data: bytearray) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
-from edited import Converter, convert_by
 from helpers import small_config, state_dict
+from in_process import Converter, convert_by
 from keras import ops
 from models import keras_model
 
@@ -20,7 +20,7 @@ from signbart_port.keras_model import SignBart, decoder, masks
 from signbart_port.tflite.converting import Conversion, converted
 from signbart_port.tflite.quantization import Quantization
 
-CONFIG = small_config()
+CONFIG = small_config(encoder_layers=1, decoder_layers=2)
 Patch = pytest.MonkeyPatch
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cards import a_card, emit
+from cards import a_card, bare, emit
 from helpers import small_config
 
 from signbart_port import digest
@@ -114,14 +114,24 @@ def test_the_card_of_an_emitted_file(ported: Path) -> None:
     assert 0 < length["error"] <= length["limit"]
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file without a card."""
+    return bare(emit(tmp_path_factory.mktemp("plain") / "model.tflite", CONFIG, (5, 16)))
+
+
 @pytest.fixture
 def inspected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    plain: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., str]:
     """What `inspect` prints of a file with such a card."""
 
     def program(*arguments: str, **card: Any) -> str:
-        path = emit(tmp_path / "model.tflite", CONFIG, (5, 16), **card)
+        path = tmp_path / "model.tflite"
+        path.write_bytes(metadata.attach(plain, a_card(CONFIG, (5, 16), **card)))
         monkeypatch.setattr("sys.argv", ["signbart-port", "inspect", str(path), *arguments])
         with pytest.raises(SystemExit) as end:
             main()

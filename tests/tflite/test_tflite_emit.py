@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-import tempfile
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -15,15 +12,16 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from helpers import run_python, small_config, state_dict
+from helpers import small_config, state_dict
 from models import keras_model, save_model
 
 import signbart_port
-from signbart_port import PortError, child
-from signbart_port.cli import main
+from signbart_port import PortError
 from signbart_port.parity import inputs as parity_inputs
-from signbart_port.tflite import emission, flatbuffer
+from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.run import run
+
+pytestmark = pytest.mark.usefixtures("converter_here")
 
 # Large enough that the converter quantises: it leaves tensors below 1,024 values as they are.
 CONFIG = small_config(
@@ -150,13 +148,6 @@ def test_several_lengths_share_their_weights(
     assert sizes[1] < 1.08 * sizes[0] and sizes[2] < 1.15 * sizes[0], sizes
 
 
-def test_default_name_and_length(tmp_path: Path) -> None:
-    """Beside the model, with its name; 64 frames, or all that a shorter model can."""
-    keras_model(CONFIG, state_dict(CONFIG)).save(tmp_path / "mine.h5")
-    done = signbart_port.to_tflite(tmp_path / "mine.h5")
-    assert done.out == tmp_path / "mine.tflite" and done.file.frames == 16
-
-
 def test_the_last_layer_is_computed_for_one_frame(h5: Path, tmp_path: Path) -> None:
     """Its queries, its attentions and its feed-forward network; keys and values for no frame, but
     once for each head."""
@@ -179,18 +170,6 @@ def test_the_last_layer_is_computed_for_one_frame(h5: Path, tmp_path: Path) -> N
     every = 2 + 5 * CONFIG.encoder_layers + 9 * layers
     assert rows[CONFIG.d_model].count(FRAMES) == every - 9
     assert len(rows[CONFIG.d_model]) == every
-
-
-def test_pytorch_is_not_imported(tmp_path: Path) -> None:
-    """Nor by convert in this process: its PyTorch runs beside it."""
-    source = save_model(tmp_path, CONFIG)
-    code = """
-import sys, signbart_port
-signbart_port.convert(sys.argv[1], sys.argv[2])
-signbart_port.to_tflite(sys.argv[2], frames=4)
-print("torch" in sys.modules, "tensorflow" in sys.modules)
-"""
-    assert run_python(code, source, source.with_suffix(".h5")).split() == ["False", "True"]
 
 
 @pytest.mark.parametrize(
@@ -220,20 +199,6 @@ def test_refused(h5: Path, tmp_path: Path, options: dict[str, Any], what: str) -
 
 
 Program = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
-    """Runs the program in this process: its exit code, and what it printed."""
-
-    def run_main(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["signbart-port", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        printed = capsys.readouterr()
-        return int(end.value.code or 0), printed.out, printed.err
-
-    return run_main
 
 
 @pytest.mark.parametrize(
@@ -270,36 +235,6 @@ def test_what_is_said_of_several_lengths(h5: Path, tmp_path: Path, program: Prog
     code, printed, _ = program("tflite", h5, "-o", out, "--frames", "9,4,6", "--force")
     assert code == 0 and "and frames_6, frames_4" in printed
     assert all(f" ms a clip of {frames}" in printed for frames in (9, 6, 4))
-
-
-CRASHES = {
-    "import os; os.kill(os.getpid(), 11)": "TensorFlow's converter was ended by SIGSEGV",
-    "import os; os.abort()": "TensorFlow's converter was ended by SIGABRT",
-    "print('first'); raise MemoryError('no room')": "converter MemoryError: no room",
-    "raise SystemExit(3)": "converter ended with status 3",
-    "import time; time.sleep(600)": "converter did not finish in 1 s",
-}
-
-
-@pytest.mark.parametrize("crash", CRASHES)
-def test_a_converter_that_does_not_come_back(
-    h5: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch, crash: str
-) -> None:
-    """It takes nothing with it, and nothing is left of it."""
-    process, scratch = tmp_path / "process", tmp_path / "scratch"
-    scratch.mkdir()
-    script = f"import os; open({str(process)!r}, 'w').write(str(os.getpid())); {crash}"
-    monkeypatch.setattr(child, "command", lambda *_: [sys.executable, "-c", script])
-    monkeypatch.setattr(emission, "_SECONDS", 1)
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    out = tmp_path / "model.tflite"
-    code, printed, err = program("tflite", h5, "-o", out, "-q")
-    assert (code, printed) == (1, "")
-    assert err.startswith(f"signbart-port: {h5}: ") and err.count("\n") == 1
-    assert CRASHES[crash] in err
-    assert sorted(tmp_path.iterdir()) == [process, scratch] and not list(scratch.iterdir())
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(process.read_text()), 0)
 
 
 def test_an_existing_file_is_kept(h5: Path, tmp_path: Path) -> None:

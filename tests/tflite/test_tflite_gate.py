@@ -18,6 +18,8 @@ from signbart_port.tflite import gate
 from signbart_port.tflite.clips import RealClips
 from signbart_port.tflite.quantization import Gate, Quantization
 
+pytestmark = pytest.mark.usefixtures("converter_here")
+
 
 def accuracy(*, top1: tuple[float, float], agreement: float) -> Accuracy:
     reference = Score("model.h5", top1=top1[0], top5=1.0, agreement=1.0)

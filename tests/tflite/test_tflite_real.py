@@ -12,6 +12,8 @@ import signbart_port
 from signbart_port.parity.inputs import Inputs
 from signbart_port.tflite.run import run
 
+pytestmark = pytest.mark.usefixtures("converter_here")
+
 # The largest error of a logit (logits reach 8.8; measured: 0.0037 and 0.081), and the largest size
 # relative to the Keras model's.
 ROUNDED = {"float16": (0.01, 0.55), "dynamic": (0.2, 0.4)}

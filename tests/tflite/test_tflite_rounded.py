@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edited import convert_by
+from in_process import convert_by
 
 from signbart_port.conversion import convert
 from signbart_port.errors import ProofError
@@ -14,6 +14,8 @@ from signbart_port.keras_model import SignBart
 from signbart_port.keras_model.weights import assign
 from signbart_port.tflite import emit
 from signbart_port.tflite.converting import Conversion, converted
+
+pytestmark = pytest.mark.usefixtures("converter_here")
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "synthetic-signs.pth"
 HEADS = {"encoder_attention_heads": 8, "decoder_attention_heads": 8}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from edited import convert, convert_by, flip, swapped, weights_in
+from edited import convert, flip, swapped, weights_in
 from helpers import Arrays, plan_of, small_config, state_dict
+from in_process import convert_by
 from keras import ops
 from models import keras_model
 
@@ -34,6 +36,8 @@ from signbart_port.tflite.weights import compare
 from signbart_port.tflite.widen import stored, widened
 from signbart_port.transfer import Direction
 
+pytestmark = pytest.mark.usefixtures("converter_here")
+
 SAMPLE = Path(__file__).parents[2] / "samples" / "synthetic-signs.pth"
 # Wide enough that the converter quantises; neither stack scales its queries by a power of two.
 CONFIG = small_config(
@@ -46,6 +50,12 @@ ROUNDED = [FLOAT16, DYNAMIC]
 
 def tensors_of(config: SignBartConfig, arrays: Arrays) -> Arrays:
     return dict(transfer.apply(plan_of(config), Direction.TORCH_TO_KERAS, arrays))
+
+
+@cache
+def converted_once(quantization: Quantization, frames: int | None = FRAMES) -> bytes:
+    """The file of `state_dict(CONFIG)`."""
+    return convert(keras_model(CONFIG, state_dict(CONFIG)), quantization, frames)
 
 
 def judged(path: Path, config: SignBartConfig, tensors: Arrays, frames: int) -> Row:
@@ -96,8 +106,8 @@ def test_the_right_graph(
     config = CONFIG.replace(**changes)
     arrays = state_dict(config)
     path = tmp_path / "model.tflite"
-    frames_or_open = None if run_time else frames
-    path.write_bytes(convert(keras_model(config, arrays), quantization, frames_or_open))
+    make = converted_once if not changes else partial(convert, keras_model(config, arrays))
+    path.write_bytes(make(quantization, None if run_time else frames))
     row = judged(path, config, tensors_of(config, arrays), frames)
     assert row.passed and row.error < row.limit / 2, row.sentence()
 
@@ -238,7 +248,7 @@ def test_the_report_has_it(
 
 def test_widened(tmp_path: Path) -> None:
     """Nothing is int8 any more, and every number is the one it stood for."""
-    data = convert(keras_model(CONFIG, state_dict(CONFIG)), DYNAMIC, FRAMES)
+    data = converted_once(DYNAMIC)
     before = {c.name: c for _, c in constants.of(flatbuffer.parsed(data), SIGNATURE)}
     after = {
         c.name: c for _, c in constants.of(flatbuffer.parsed(widened(data, SIGNATURE)), SIGNATURE)
@@ -254,7 +264,7 @@ def test_widened(tmp_path: Path) -> None:
 
 def test_widened_runs_as_the_file_does(tmp_path: Path) -> None:
     """Up to LiteRT's rounding of activations."""
-    data = convert(keras_model(CONFIG, state_dict(CONFIG)), DYNAMIC, FRAMES)
+    data = converted_once(DYNAMIC)
     logits = []
     for name, content in (("model", data), ("widened", widened(data, SIGNATURE))):
         path = tmp_path / f"{name}.tflite"
@@ -272,7 +282,7 @@ def test_stored(tmp_path: Path, frames: int | None) -> None:
     arrays = state_dict(CONFIG)
     tensors = tensors_of(CONFIG, arrays)
     path = tmp_path / "model.tflite"
-    path.write_bytes(convert(keras_model(CONFIG, arrays), NONE, frames))
+    path.write_bytes(converted_once(NONE, frames))
     file = flatbuffer.read(path)
     values = stored(match(file, CONFIG, tensors), CONFIG, tensors, file.precision)
     assert values.keys() == tensors.keys()
@@ -295,7 +305,7 @@ def test_stored(tmp_path: Path, frames: int | None) -> None:
 def test_a_file_that_lacks_a_weight(tmp_path: Path) -> None:
     arrays, deeper = state_dict(CONFIG), CONFIG.replace(encoder_layers=2)
     path = tmp_path / "model.tflite"
-    path.write_bytes(convert(keras_model(CONFIG, arrays), FLOAT16, FRAMES))
+    path.write_bytes(converted_once(FLOAT16))
     tensors = tensors_of(deeper, state_dict(deeper)) | tensors_of(CONFIG, arrays)
     row = graph_of(path, deeper, tensors).row(make_for(deeper, FRAMES), 1.0)
     assert not row.passed and row.elements == 0
@@ -306,7 +316,7 @@ def test_noise_for_weights(tmp_path: Path, quantization: Quantization) -> None:
     """Infinities, NaN, steps of any size: every constant differs, and the proof fails."""
     arrays = state_dict(CONFIG)
     tensors = tensors_of(CONFIG, arrays)
-    data = bytearray(convert(keras_model(CONFIG, arrays), quantization, FRAMES))
+    data = bytearray(converted_once(quantization))
     random = np.random.default_rng(0)
     for values, scale in weights_in(data).values():
         for array in (values, scale):
