@@ -107,7 +107,7 @@ class _Training:
         checkpoint.read(path, NameRules(("model",), ()))  # refuses what is damaged
         try:
             saved = torch.load(path, weights_only=True, map_location="cpu")
-            self.run.restore(saved["training"], saved["config"])
+            self.run.restore(saved["training"])
             self.model.load_state_dict(saved["model"])
             self.optimizer.load_state_dict(saved["optimizer"])
         except (KeyError, TypeError, ValueError, RuntimeError):

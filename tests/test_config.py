@@ -10,6 +10,7 @@ from signbart_port import config as configs
 from signbart_port import joints
 from signbart_port.config import SIZES, SignBartConfig
 from signbart_port.errors import PortError
+from signbart_port.training import settings
 
 VALID = """\
 d_model: 128
@@ -281,6 +282,32 @@ def test_training_keys_are_kept_and_ignored(written):
     assert configs.parse(config.model_dump(), "again") == config
     more = configs.parse(config.model_dump() | {"epochs": 7, "batch_size": 1}, "more")
     assert more.training == config.training | {"epochs": 7, "batch_size": 1}
+
+
+def test_a_file_is_of_the_model_and_of_its_training(written):
+    """What a block `training` says and what the top level says; the top level has the last word."""
+    block = "training:\n  epochs: 1\n  seed: 2\n"
+    said = configs.read(str(written(f"{VALID}epochs: 3\nlr: 1e-3\nnum_workers: 4\n{block}")))
+    model, training = configs.training_keys(said)
+    assert training == {"epochs": 3, "seed": 2, "lr": 1e-3, "num_workers": 4}
+    assert model == configs.read(str(written(VALID)))
+    assert list(model) == [line.split(":")[0] for line in VALID.splitlines()]
+    assert configs.training_keys({"training": 5, "epochs": 3}) == ({}, 5)  # refused later
+    assert configs.training_keys({"d_model": 3}) == ({"d_model": 3}, {})
+
+
+def test_what_a_published_config_says():
+    said = configs.read("lsa-64")
+    assert configs.parse(said, "lsa-64") == configs.named("lsa-64")
+    assert configs.training_keys(said)[1] == {}
+    with pytest.raises(PortError, match="neither a file nor a published config"):
+        configs.read("lsa65")
+
+
+@pytest.mark.parametrize("key", sorted(settings.KEYS))
+def test_every_training_key_is_known(written, refusal, key):
+    assert configs.load(written(f"{VALID}{key}: 1\n")).training == {key: 1}
+    assert refusal(f"{VALID}{key}x: 1\n") == f"unknown key '{key}x'. Did you mean {key!r}?"
 
 
 @pytest.mark.parametrize("name", joints.NAMED)

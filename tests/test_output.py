@@ -509,3 +509,35 @@ def test_the_handling_of_signals_is_put_back() -> None:
     with output.interruptible():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+# What a killed process left
+
+
+def test_what_was_left_unfinished_is_removed(tmp_path: Path) -> None:
+    """That of this very output, and nothing that only looks like it."""
+    path = tmp_path / "model [1].weights.h5"
+    path.write_bytes(OLD)
+    (tmp_path / "link.h5").symlink_to(path.name)
+    half = ".model [1]-0123abcd.weights.h5"
+    others = [
+        ".model [1]-0123abcd.h5",
+        ".model [1]-0123abc.weights.h5",
+        ".model [1]-0123abcx.weights.h5",
+        ".model 1-0123abcd.weights.h5",
+        "model [1]-0123abcd.weights.h5",
+    ]
+    for name in others:
+        (tmp_path / name).write_bytes(NEW)
+    output.remove_unfinished(tmp_path / "missing" / "model.h5")
+    for output_of_run in (path, tmp_path / "link.h5"):
+        (tmp_path / half).write_bytes(NEW)
+        output.remove_unfinished(output_of_run)
+        assert names(tmp_path) == sorted([*others, path.name, "link.h5"])
+    assert path.read_bytes() == OLD
+
+
+def test_a_folder_in_the_way_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / ".model-0123abcd.h5").mkdir()
+    output.remove_unfinished(tmp_path / "model.h5")
+    assert names(tmp_path) == [".model-0123abcd.h5"]

@@ -42,6 +42,11 @@ class Files:
     def curves(self) -> Path:
         return self.logs / "curves.png"
 
+    @property
+    def result(self) -> Path:
+        """Of a training that is one of several: how its model does on the test clips."""
+        return self.models / "result.json"
+
     def open(self, *, resume: bool, force: bool) -> bool:
         """Make the folders ready. Returns whether there is a training to go on with.
 
@@ -66,6 +71,11 @@ class Files:
         for path in self.models.glob(f".epoch-*{self.suffix}"):
             path.unlink(missing_ok=True)
         if there and not resume:
-            for path in (self.last, self.best, *self.models.glob(f"epoch-*{self.suffix}")):
+            for path in (
+                self.last,
+                self.best,
+                self.result,
+                *self.models.glob(f"epoch-*{self.suffix}"),
+            ):
                 path.unlink(missing_ok=True)
         return there and resume

@@ -96,7 +96,7 @@ class _Training(keras.callbacks.Callback):
         """Take up model, optimizer and log from the last checkpoint."""
         file = h5.read(self.run.files.last)
         state, variables = keras_files.read_state(file.path)
-        self.run.restore(state, file.config.model_dump())
+        self.run.restore(state)
         assign(self.weights, file.tensors.items())
         for variable, values in zip(self.kept, variables, strict=True):
             variable.assign(values)

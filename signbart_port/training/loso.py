@@ -19,8 +19,6 @@ from signbart_port.training.settings import Settings
 Fit = Callable[[Job, Files, bool], Trained]
 """Trains a job, in these files, resuming or not."""
 
-_RESULT = "result.json"
-
 
 @dataclass(frozen=True)
 class Fold:
@@ -110,14 +108,12 @@ def run(
         data.without(signer, settings)  # refuses what cannot be left out
     going_on = [files.open(resume=resume, force=force) for *_, files in trainings]
     for (signer, settings, files), goes_on in zip(trainings, going_on, strict=True):
-        result = files.models / _RESULT
-        fold = _read(result) if goes_on else None
+        job = plan.job(data.without(signer, settings), settings)
+        fold = _read(files.result, job) if goes_on else None
         if fold is None:
-            job = plan.job(data.without(signer, settings), settings)
             fold = _fold(signer, job, fit(job, files, goes_on))
             if leads:
-                with output.replacing(result, force=True) as temp:
-                    temp.write_text(json.dumps(asdict(fold), indent=2) + "\n")
+                _write(files.result, fold, job)
         yield fold
 
 
@@ -147,12 +143,25 @@ def _fold(signer: str, job: Job, trained: Trained) -> Fold:
     )
 
 
-def _read(path: Path) -> Fold | None:
-    """A fold that was done before; None where it was not, or not to its end."""
+def _write(path: Path, fold: Fold, job: Job) -> None:
+    text = json.dumps({**asdict(fold), "made_with": job.made_with()}, indent=2)
+    with output.replacing(path, force=True) as temp:
+        temp.write_text(f"{text}\n")
+
+
+def _read(path: Path, job: Job) -> Fold | None:
+    """A fold that was done before; None where it was not, or not to its end.
+
+    Raises PortError where it was done otherwise.
+    """
     try:
-        return Fold(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        found = json.loads(path.read_text())
+        made_with = found.pop("made_with")
+        fold = Fold(**found)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+    job.refuse_others(path, made_with)
+    return fold
 
 
 def _deviation(values: Sequence[float]) -> float | None:

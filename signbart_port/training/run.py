@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,6 +45,28 @@ class Job:
     def stored_config(self) -> SignBartConfig:
         """What a checkpoint keeps: the model's config, and how it was trained."""
         return self.config.replace(training=self.settings.plain())
+
+    def made_with(self) -> dict[str, Any]:
+        """All that the result depends on, but for what the clips and the first weights hold."""
+        return {
+            **self.settings.plain(),
+            **self.config.model_dump(mode="json", exclude={"training"}),
+            "quantization_aware": self.quantization_aware,
+            "clips": len(self.train),
+        }
+
+    def refuse_others(
+        self, path: Path, found: Mapping[str, Any], free: Set[str] = frozenset()
+    ) -> None:
+        """Raises PortError where the file at `path` was made with anything else, but for keys that
+        are `free`."""
+        for key, wanted in self.made_with().items():
+            if key not in free and wanted != found.get(key):
+                raise PortError(
+                    path,
+                    f"was trained with {key} {found.get(key)}, not {wanted}",
+                    "Give the same to resume it, or --force to begin anew",
+                )
 
     def feed(self, shards: int = 1) -> Feed:
         s = self.settings
@@ -130,27 +152,19 @@ class Run:
         """What a checkpoint keeps beside the weights and the optimizer's state; JSON's types."""
         return {
             "epoch": len(self.history),
-            "settings": self.job.settings.plain(),
+            "made_with": self.job.made_with(),
             "history": histories.plain(self.history),
         }
 
-    def restore(self, state: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-        """Take up the log of `files.last`, a model of this `config`.
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up the log of `files.last`.
 
         Raises PortError where that was made with other settings: the result would be of neither.
         """
-        wanted = self.job.settings.plain() | self.job.config.model_dump(exclude={"training"})
-        found = {**state["settings"], **SignBartConfig.of(config).model_dump(exclude={"training"})}
         may_change = {"save_every", "early_stopping"}
         if self.job.settings.scheduler != "one-cycle":  # which ends with the last epoch
             may_change.add("epochs")
-        for key in wanted:
-            if key not in may_change and wanted[key] != found.get(key):
-                raise PortError(
-                    self.files.last,
-                    f"was trained with {key} {found.get(key)}, not {wanted[key]}",
-                    "Give the same to resume it, or --force to begin anew",
-                )
+        self.job.refuse_others(self.files.last, state["made_with"], may_change)
         self.history = histories.of_plain(state["history"])
 
     def end(self, epoch: Epoch, save: Callable[[Path, bool], None]) -> None:
