@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from signbart_port.keras_model.layers import Tensor
+from signbart_port.keras_model.layers import Dense, Tensor
+from signbart_port.keras_model.rounding import rounded
 
 
 @keras.saving.register_keras_serializable("signbart_port")
@@ -20,10 +21,10 @@ class Attention(keras.layers.Layer):
         self.d_model, self.heads, self.rate = d_model, heads, dropout
         self.scaling = (d_model // heads) ** -0.5
         policy = self.dtype_policy
-        self.k_proj = keras.layers.Dense(d_model, name="k_proj", dtype=policy)
-        self.v_proj = keras.layers.Dense(d_model, name="v_proj", dtype=policy)
-        self.q_proj = keras.layers.Dense(d_model, name="q_proj", dtype=policy)
-        self.out_proj = keras.layers.Dense(d_model, name="out_proj", dtype=policy)
+        self.k_proj = Dense(d_model, name="k_proj", dtype=policy)
+        self.v_proj = Dense(d_model, name="v_proj", dtype=policy)
+        self.q_proj = Dense(d_model, name="q_proj", dtype=policy)
+        self.out_proj = Dense(d_model, name="out_proj", dtype=policy)
         self.dropout = keras.layers.Dropout(dropout, name="dropout", dtype=policy)
 
     def get_config(self) -> dict[str, Any]:
@@ -45,8 +46,9 @@ class Attention(keras.layers.Layer):
         q = self.split(self.q_proj(queries) * self.scaling)
         k = self.split(self.k_proj(memory))
         v = self.split(self.v_proj(memory))
-        weights = ops.softmax(q @ ops.swapaxes(k, -1, -2) + mask)
-        return self.out_proj(self.merge(self.dropout(weights, training=training) @ v))
+        weights = self.weights_of(q @ ops.swapaxes(k, -1, -2), mask)
+        attended = rounded(self, "attended", self.dropout(weights, training=training) @ v)
+        return self.out_proj(self.merge(attended))
 
     def of_one_query(self, query: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
         """The same for a single query (B, 1, d_model), at inference: without keys and values.
@@ -60,10 +62,16 @@ class Attention(keras.layers.Layer):
         parts = (batch, -1, self.heads, head_dim)
         q = ops.reshape(self.q_proj(query) * self.scaling, parts) * own
         q = ops.reshape(q, (batch, self.heads, self.d_model))  # of each head, zero elsewhere
-        scores = q @ ops.transpose(self.k_proj.kernel) @ ops.swapaxes(memory, -1, -2)
-        weights = ops.softmax(scores + mask[:, 0])
-        attended = ops.sum(ops.reshape(self.v_proj(weights @ memory), parts) * own, axis=1)
+        q = rounded(self, "query", q @ ops.transpose(self.k_proj.kernel))
+        weights = self.weights_of(q @ ops.swapaxes(memory, -1, -2), mask[:, 0])
+        v = self.v_proj(rounded(self, "pooled", weights @ memory))
+        attended = rounded(self, "attended", ops.sum(ops.reshape(v, parts) * own, axis=1))
         return self.out_proj(ops.reshape(attended, (batch, 1, self.d_model)))
+
+    def weights_of(self, scores: Tensor, mask: Tensor) -> Tensor:
+        """Scores (..., Q, T), and a mask that is added to them, to weights that sum to one."""
+        masked = rounded(self, "masked", rounded(self, "scores", scores) + mask)
+        return rounded(self, "weights", ops.softmax(masked))
 
     def split(self, states: Tensor) -> Tensor:
         """(B, T, d_model) -> (B, heads, T, head_dim)."""

@@ -16,6 +16,7 @@ from signbart_port.keras_model.layers import (
     Tensor,
 )
 from signbart_port.keras_model.masks import causal_mask, last_frame, padding_mask
+from signbart_port.keras_model.rounding import rounded
 
 
 @keras.saving.register_keras_serializable("signbart_port")
@@ -72,7 +73,8 @@ class DecoderLayer(ConfigLayer):
         h = self.self_attn_layer_norm(h + self.dropout(attended, training=training))
         attended = self._attend(self.encoder_attn, h, encoder_states, encoder_mask, query, training)
         h = self.encoder_attn_layer_norm(h + self.dropout(attended, training=training))
-        ffn = self.activation_dropout(self.activation_fn(self.fc1(h)), training=training)
+        ffn = rounded(self, "activated", self.activation_fn(self.fc1(h)))
+        ffn = self.activation_dropout(ffn, training=training)
         return self.final_layer_norm(h + self.dropout(self.fc2(ffn), training=training))
 
     def _attend(

@@ -10,6 +10,7 @@ from signbart_port.config import SignBartConfig
 from signbart_port.keras_model.attention import Attention
 from signbart_port.keras_model.layers import ConfigLayer, PositionalEmbedding, Tensor
 from signbart_port.keras_model.masks import padding_mask
+from signbart_port.keras_model.rounding import rounded
 
 
 @keras.saving.register_keras_serializable("signbart_port")
@@ -47,7 +48,8 @@ class EncoderLayer(ConfigLayer):
         h = hidden_states
         attended = self.self_attn(h, h, mask, training=training)
         h = self.self_attn_layer_norm(h + self.dropout(attended, training=training))
-        ffn = self.activation_dropout(self.activation_fn(self.fc1(h)), training=training)
+        ffn = rounded(self, "activated", self.activation_fn(self.fc1(h)))
+        ffn = self.activation_dropout(ffn, training=training)
         return self.final_layer_norm(h + self.dropout(self.fc2(ffn), training=training))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ from keras import ops
 
 from signbart_port.config import SignBartConfig
 from signbart_port.keras_model.masks import last_frame
+from signbart_port.keras_model.rounding import rounded
 
 POSITION_OFFSET = 2  # BART's: rows 0 and 1 of the table are never read
 LAYER_NORM_EPSILON = 1e-5  # PyTorch's default; Keras' is 1e-3
@@ -33,9 +35,28 @@ class LayerNorm(keras.layers.LayerNormalization):
     """
 
     def call(self, inputs: Tensor) -> Tensor:
-        centred = inputs - ops.mean(inputs, axis=-1, keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-        return centred * ops.rsqrt(variance + self.epsilon) * self.gamma + self.beta
+        at = partial(rounded, self)
+        inputs = ops.cast(at("sum", inputs), self.variable_dtype)  # as PyTorch in mixed precision
+        difference = inputs - at("mean", ops.mean(inputs, axis=-1, keepdims=True))
+        squares = at("squares", ops.square(difference))
+        variance = at("variance", ops.mean(squares, axis=-1, keepdims=True))
+        inverse = at("inverse", ops.rsqrt(variance + self.epsilon))
+        normal = at("normal", at("centred", difference) * inverse)
+        scaled = at("scaled", normal * at("gamma", self.gamma))
+        return ops.cast(at("output", scaled + at("beta", self.beta)), self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable("signbart_port")
+class Dense(keras.layers.Dense):
+    """Keras' layer, which names its places (see `rounding`)."""
+
+    @property
+    def kernel(self) -> Tensor:
+        return rounded(self, "kernel", super().kernel)
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        inputs = rounded(self, "input", inputs)
+        return rounded(self, "output", super().call(inputs, training=training))
 
 
 class ConfigLayer(keras.layers.Layer):
@@ -48,8 +69,8 @@ class ConfigLayer(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"config": self.config.model_dump()}
 
-    def dense(self, units: int, name: str) -> keras.layers.Dense:
-        return keras.layers.Dense(units, name=name, dtype=self.dtype_policy)
+    def dense(self, units: int, name: str) -> Dense:
+        return Dense(units, name=name, dtype=self.dtype_policy)
 
     def layer_norm(self, name: str) -> LayerNorm:
         return LayerNorm(epsilon=LAYER_NORM_EPSILON, name=name, dtype=self.dtype_policy)
@@ -82,6 +103,7 @@ class Projection(ConfigLayer):
         """(B, T, K, 2) -> two of (B, T, d_model)."""
         if self.config.layout == "full":
             keypoints = ops.take(keypoints, self.config.joint_idx, axis=2)
+        keypoints = rounded(self, "keypoints", keypoints)
         # On phones a slice of every other number takes as long as the projection of it.
         x, y = ops.split(ops.transpose(keypoints, (3, 0, 1, 2)), 2)
         return self.proj_x1(ops.squeeze(x, 0)), self.proj_y1(ops.squeeze(y, 0))
@@ -103,7 +125,8 @@ class PositionalEmbedding(ConfigLayer):
         if isinstance(frames, int) and not 1 <= frames <= most:
             raise ValueError(f"{frames} frames: this model takes 1 to {most}")
         table = ops.convert_to_tensor(self.embeddings)
-        return table[None, POSITION_OFFSET : POSITION_OFFSET + frames]
+        rows = table[None, POSITION_OFFSET : POSITION_OFFSET + frames]
+        return rounded(self, "rows", rows)
 
 
 @keras.saving.register_keras_serializable("signbart_port")
@@ -121,7 +144,7 @@ class LastFrame(keras.layers.Layer):
         last = last_frame(attention_mask)
         frames = ops.arange(ops.shape(attention_mask)[1], dtype="int32")
         one_hot = ops.cast(ops.equal(frames, last[:, None, None]), self.compute_dtype)
-        return one_hot @ hidden_states
+        return rounded(self, "output", one_hot @ hidden_states)
 
 
 @keras.saving.register_keras_serializable("signbart_port")

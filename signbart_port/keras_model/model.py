@@ -56,14 +56,24 @@ class SignBart(keras.Model):
         return super().__call__(inputs, **kwargs)
 
     def classify(
-        self, keypoints: Tensor, attention_mask: Tensor, mask_bound: float | None = None
+        self,
+        keypoints: Tensor,
+        attention_mask: Tensor,
+        mask_bound: float | None = None,
+        training: bool | None = None,
     ) -> Tensor:
-        """The same logits, at inference only, without the decoder states that nothing reads.
+        """The same logits, without the decoder states that nothing reads.
 
-        `mask_bound` is for integer graphs: see `masks`.
+        `mask_bound` is for integer graphs: see `masks`. In training, the attention of the last
+        decoder layer drops nothing.
         """
         return _forward(
-            self.get_layer, keypoints, attention_mask, last_frame_only=True, mask_bound=mask_bound
+            self.get_layer,
+            keypoints,
+            attention_mask,
+            last_frame_only=True,
+            mask_bound=mask_bound,
+            training=training,
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -80,15 +90,17 @@ def _forward(
     attention_mask: Tensor,
     last_frame_only: bool = False,
     mask_bound: float | None = None,
+    training: bool | None = None,
 ) -> Tensor:
     x, y = layer("projection")(keypoints)
-    encoder_states = layer("encoder")(x, attention_mask, mask_bound=mask_bound)
+    encoder_states = layer("encoder")(x, attention_mask, mask_bound=mask_bound, training=training)
     states = layer("decoder")(
         y,
         attention_mask,
         encoder_states,
         last_frame_only=last_frame_only,
         mask_bound=mask_bound,
+        training=training,
     )
     last = states if last_frame_only else layer("last_frame")(states, attention_mask)
-    return layer("classification_head")(last)
+    return layer("classification_head")(last, training=training)

@@ -126,13 +126,12 @@ def test_without_augmentation_clips_are_as_they_were_prepared() -> None:
 
 def test_augmentation_has_its_share() -> None:
     """Of what is not drawn nothing is changed, not by a rounding; none is too long."""
-    changed = 0
     for epoch in range(1, 7):
+        changed = 0
         for place, clip in clips_in(list(FEED.batches(epoch))).items():
             changed += not np.array_equal(clip, EXAMPLES.prepared[place])
             assert 1 <= len(clip) <= CONFIG.max_position_embeddings
-    share = changed / (6 * COUNT)
-    assert abs(share - augmentations.AUGMENTED) < 0.1  # some draws change nothing: a single frame
+        assert abs(changed / COUNT - augmentations.AUGMENTED) < 0.15  # every clip draws its own
 
 
 def test_augmentation_depends_on_no_other_clip() -> None:

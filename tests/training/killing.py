@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Literal
 
 # What is wrapped is the program's own; the signal is a real one, and so is what it leaves.
 _PROGRAM = """
@@ -28,9 +27,10 @@ def kill(here):
 def watched(path, **options):
     with replacing(path, **options) as temp:
         yield temp
-        if moment == "half" and path.name == name and seen + 1 == int(number):
+        here = moment == "write" and path.name == name
+        if here and seen + 1 == int(number):
             os.truncate(temp, temp.stat().st_size // 2)
-        kill(moment in ("half", "whole") and path.name == name)
+        kill(here)
 
 def of_step(self, epoch, step):
     kill(moment == "step" and f"{epoch}.{step}" == name)
@@ -56,12 +56,9 @@ def killed_at_step(engine: str, epoch: int, step: int, *arguments: object) -> No
     _run(engine, "step", f"{epoch}.{step}", 1, arguments, -signal.SIGKILL)
 
 
-def killed_writing(
-    engine: str, name: str, *arguments: object, time: int = 1, part: Literal["half", "whole"]
-) -> None:
-    """While the file `name` is written for the `time`-th time: with half of it written, or with the
-    whole of it, which has not yet taken the place of the one before."""
-    _run(engine, part, name, time, arguments, -signal.SIGKILL)
+def killed_writing(engine: str, name: str, *arguments: object, time: int = 1) -> None:
+    """While the file `name` is written for the `time`-th time, with half of it written."""
+    _run(engine, "write", name, time, arguments, -signal.SIGKILL)
 
 
 def _run(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,10 @@ from signbart_port.data.batches import unchanged
 from signbart_port.errors import PortError
 from signbart_port.training import keras_files, keras_fit
 from signbart_port.training.files import Files
+from signbart_port.training.history import best
 from signbart_port.training.initial import drawn
 from signbart_port.training.keras_parts import AdamW, CrossEntropy
-from signbart_port.training.run import Job, scores
+from signbart_port.training.run import Job, Trained, scores
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -53,12 +54,18 @@ def weights_of(path: Path) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class Learned:
-    """A training by the program: what it `told`, and where."""
+    """A training in this process, and what asks the program for the same one, but for its
+    folder."""
 
-    told: dict[str, Any]
-    arguments: tuple[object, ...]
-    models: Path
     job: Job
+    trained: Trained
+    seen: Seen
+    arguments: tuple[object, ...]
+    left_over: set[threading.Thread]
+
+    @property
+    def models(self) -> Path:
+        return self.trained.files.models
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +73,13 @@ def learned(signs: Path, tmp_path_factory: pytest.TempPathFactory) -> Learned:
     folder = tmp_path_factory.mktemp("keras")
     settings = {"epochs": 12, "save_every": 2, "learning_rate": 0.01, "gradient_clip": 1.0}
     config = write_config(folder / "model.yaml", **settings)
-    models = folder / "models"
-    job = job_of(config, signs, checkpoint_dir=models)
+    job = job_of(config, signs, checkpoint_dir=folder / "models")
+    files, seen = Files.of(job.settings, keras_fit.SUFFIX), Seen()
+    files.open(resume=False, force=False)
+    before = set(threading.enumerate())
+    trained = keras_fit.fit(job, files, seen, resume=False)
     arguments = ("--config", config, "--data", signs, "--json", "--checkpoint-dir")
-    return Learned(json.loads(killing.train("keras", *arguments, models)), arguments, models, job)
+    return Learned(job, trained, seen, arguments, set(threading.enumerate()) - before)
 
 
 def logits_of(path: Path, clips: Any) -> np.ndarray:
@@ -84,9 +94,8 @@ def logits_of(path: Path, clips: Any) -> np.ndarray:
 
 
 def test_it_learns(learned: Learned) -> None:
-    history, job = learned.told["history"], learned.job
-    assert [epoch["epoch"] for epoch in history] == list(range(1, 13))
-    assert history[-1]["loss"] < history[0]["loss"]
+    history, job = learned.trained.history, learned.job
+    assert history[-1].loss < history[0].loss
     found = scores(logits_of(learned.models / "last.h5", job.train), job.train, job.labels)
     assert found.top1 > 0.6  # by chance it is a third
 
@@ -94,16 +103,27 @@ def test_it_learns(learned: Learned) -> None:
 def test_the_log_is_true(learned: Learned) -> None:
     """Measures of the validation clips are those of the model that was kept, and of the test clips
     those of the best one."""
-    job, told = learned.job, learned.told
+    job, trained = learned.job, learned.trained
     for number, name in ((12, "last.h5"), (4, "epoch-0004.h5")):
-        epoch, clips = told["history"][number - 1], job.validation
+        epoch, clips = trained.history[number - 1], job.validation
         found = scores(logits_of(learned.models / name, clips), clips, job.labels)
-        assert found.loss == pytest.approx(epoch["val_loss"], rel=1e-5)
-        assert (found.top1, found.top5) == (epoch["val_accuracy"], epoch["val_top5"])
-    assert job.test is not None
+        assert found.loss == pytest.approx(epoch.val_loss, rel=1e-5)
+        assert (found.top1, found.top5) == (epoch.val_accuracy, epoch.val_top5)
+    assert job.test is not None and trained.test is not None
     found = scores(logits_of(learned.models / "best.h5", job.test), job.test, job.labels)
-    assert found.loss == pytest.approx(told["test"]["loss"], rel=1e-5)
-    assert found.top1 == told["test"]["top1"]
+    assert found.loss == pytest.approx(trained.test.loss, rel=1e-5)
+    assert found.top1 == trained.test.top1
+
+
+def test_its_watcher_is_told_and_nothing_goes_on(learned: Learned) -> None:
+    seen, history = learned.seen, learned.trained.history
+    assert seen.begun == [(number, 5) for number in range(1, 13)]
+    assert len(seen.losses) == 60
+    assert tuple(epoch for epoch, _ in seen.ended_) == history
+    bests = [number for number in range(1, 13) if best(history[:number]).epoch == number]
+    assert [epoch.epoch for epoch, is_best in seen.ended_ if is_best] == bests
+    own = [t for t in learned.left_over if not isinstance(t, threading._DummyThread)]
+    assert not own  # TensorFlow's threads stay
 
 
 def test_what_it_leaves(learned: Learned) -> None:
@@ -127,32 +147,12 @@ def test_tensorboard_has_the_log(learned: Learned) -> None:
         return EventAccumulator(str(learned.models / "logs" / run), every).Reload()
 
     runs = {run: read(run) for run in ("train", "validation")}
-    for name in learned.told["history"][0].keys() - {"epoch"}:
+    for name in learned.trained.history[0].measures():
         run = runs["validation" if name.startswith("val_") else "train"]
         events = run.Tensors(f"epoch_{name.removeprefix('val_')}")
         values = [float(tf.make_ndarray(event.tensor_proto)) for event in events]
-        expected = [epoch[name] for epoch in learned.told["history"]]
+        expected = [getattr(epoch, name) for epoch in learned.trained.history]
         np.testing.assert_allclose(values, expected, rtol=1e-6)
-
-
-def test_the_same_seed_gives_the_same_bits(learned: Learned, signs: Path, tmp_path: Path) -> None:
-    """In this process, told by a Watcher, with nothing left behind."""
-    before = set(threading.enumerate())
-    settings = learned.job.settings.model_copy(
-        update={"epochs": 2, "checkpoint_dir": tmp_path / "models"}
-    )
-    job = Job(**{**vars(learned.job), "settings": settings})
-    files, seen = Files.of(settings, keras_fit.SUFFIX), Seen()
-    files.open(resume=False, force=False)
-    trained = keras_fit.fit(job, files, seen, resume=False)
-    history = without_times(trained.history)
-    assert history == without_times(learned.told["history"][:2])
-    assert_same_bits(weights_of(files.last), weights_of(learned.models / "epoch-0002.h5"))
-    assert seen.begun == [(1, 5), (2, 5)] and len(seen.losses) == 10
-    assert tuple(epoch for epoch, _ in seen.ended_) == trained.history
-    assert seen.ended_[0][1]
-    left_over = [t for t in set(threading.enumerate()) - before if "Dummy" not in t.name]
-    assert not left_over
 
 
 # Its models, and going on from one
@@ -293,15 +293,15 @@ def test_killed_and_resumed(learned: Learned, tmp_path: Path) -> None:
     killing.killed_at_step("keras", 3, 2, *arguments, broken)
     assert len((broken / "logs/log.csv").read_text().splitlines()) == 3
     again = (*arguments, broken, "--resume")
-    killing.killed_writing("keras", "last.h5", *again, time=2, part="half")
+    killing.killed_writing("keras", "last.h5", *again, time=2)
     half = [path for path in broken.iterdir() if path.name.startswith(".last-")]
     assert 0 < half[0].stat().st_size < (broken / "last.h5").stat().st_size
     assert h5.read(broken / "epoch-0004.h5")  # the fourth epoch's, which is not yet done
     assert keras_files.read_state(broken / "last.h5")[0]["epoch"] == 3
     resumed = json.loads(killing.train("keras", *again))
 
-    assert without_times(resumed["history"]) == without_times(learned.told["history"])
-    assert resumed["test"] == learned.told["test"]
+    assert without_times(resumed["history"]) == without_times(learned.trained.history)
+    assert resumed["test"] == asdict(learned.trained.test)
     assert left(broken) == left(learned.models)
     for name in (name for name in left(broken) if name.endswith(".h5")):
         assert_same_bits(weights_of(broken / name), weights_of(learned.models / name))

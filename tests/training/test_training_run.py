@@ -120,6 +120,21 @@ def test_a_run_is_restored(job: Job) -> None:
     assert train(after, 0.2).saved == [("last", True)]  # no better than what was there before
 
 
+def test_a_kill_between_the_last_model_and_the_log(job: Job) -> None:
+    """The line is there in the end, also where no epoch is left to write it."""
+    run = run_of(job)
+    train(run, 0.1, 0.3, 0.2)
+    log = run.files.log.read_text()
+    train(run, 0.5)
+    whole = run.files.log.read_text()
+    run.files.log.write_text(log)
+    resumed = run_of(job)
+    resumed.restore(json.loads(run.files.last.read_text()))
+    assert resumed.over
+    resumed.done(None)
+    assert run.files.log.read_text() == whole != log
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
