@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -184,7 +185,9 @@ class _Training:
         }
         if whole:
             saved |= {"optimizer": self.optimizer.state_dict(), "training": self.run.state()}
-        torch.save(saved, path)
+        buffer = io.BytesIO()
+        torch.save(saved, buffer)  # to a path, it would put the temporary name into the archive
+        path.write_bytes(buffer.getbuffer())
 
     def log(self, epoch: Epoch) -> None:
         if self.tensorboard is None:

@@ -24,7 +24,7 @@ from signbart_port.tflite import quantizing, rewriting
 from signbart_port.tflite.converting import MASK_BOUND
 from signbart_port.tflite.interface import longest_clip
 
-_ROOM = quantizing._ROOM[8]
+_ROOM = quantizing.ROOM[8]
 _SOFTMAX = 0.0, 255 / 256
 """The range of what LiteRT's softmax gives, whatever was seen."""
 _SMALLEST = 1e-9

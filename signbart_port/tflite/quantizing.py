@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Range = dict[str, Any]  # "min" and "max", arrays
 _RANGES = "ranges.json"
 _NORM = re.compile(r"/(layernorm|\w+_layer_norm)")
-_ROOM = {8: 8.0, 16: 20.0}
+ROOM = {8: 8.0, 16: 20.0}
 """How far below the lowest score a masked one may be kept, by the bits of an activation: softmax
 makes of it at most exp(-8), a tenth of an int8 step. More room would only cost resolution."""
 
@@ -87,7 +87,7 @@ def calibrated(data: bytes, folder: Path, bits: int) -> dict[str, Range]:
         observer.calibrate({flatbuffer.SIGNATURE: _fed(child.load_inputs(folder))}, recipes)
         observer.save_calibration_result(str(saved))
         ranges = observer.get_model_qsvs()
-    _bound_scores(model, longest, ranges, _ROOM[bits])
+    _bound_scores(model, longest, ranges, ROOM[bits])
     return {
         _name(other): ranges[_name(tensor)]
         for graph in model.subgraphs

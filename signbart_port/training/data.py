@@ -60,8 +60,15 @@ class Data:
     def without(self, signer: str, settings: Settings) -> Parts:
         """To train on every other signer's clips of all splits, and test on theirs.
 
-        Raises PortError for a signer that the dataset does not have.
+        Raises PortError for a signer that the dataset does not have, and where a split is to choose
+        the best model: its clips are in the others' as well.
         """
+        if isinstance(settings.validation, str):
+            raise PortError(
+                self.dataset.root,
+                f"has no {settings.validation} of its own where signers are left out",
+                "Give validation as a share of the training clips: --set validation=0.1",
+            )
         if signer not in self.signers:
             known = ", ".join(self.signers) or "none: names are like user08_G03_R05"
             raise PortError(self.dataset.root, f'has no signer "{signer}"', f"It has {known}")

@@ -113,6 +113,13 @@ def test_one_signer_is_left_out_of_everything(tmp_path: Path) -> None:
         assert len(parts.validation) == round(0.1 * (40 - count))
 
 
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_no_split_chooses_where_a_signer_is_left_out(tmp_path: Path, split: str) -> None:
+    data = data_of(a_dataset(tmp_path / "signs", train=8, val=8, test=4).root)
+    with pytest.raises(PortError, match=f"has no {split} of its own where signers are left out"):
+        data.without("user03", Settings(validation=split))
+
+
 def test_a_signer_who_is_not_there(tmp_path: Path) -> None:
     root = a_dataset(tmp_path / "signs", train=2).root
     with pytest.raises(PortError) as refused:

@@ -22,16 +22,17 @@ import tensorflow as tf
 from trainings import Run, Seen, job_of, left, without_times, write_config
 
 import signbart_port
-from signbart_port import h5
+from signbart_port import h5, transfer
 from signbart_port.cli import main
 from signbart_port.data.batches import unchanged
 from signbart_port.errors import PortError
 from signbart_port.training import keras_files, keras_fit
 from signbart_port.training.files import Files
 from signbart_port.training.history import best
-from signbart_port.training.initial import drawn
+from signbart_port.training.initial import drawn, plan_of
 from signbart_port.training.keras_parts import AdamW, CrossEntropy
 from signbart_port.training.run import Job, Trained, scores
+from signbart_port.transfer import Direction
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -247,6 +248,16 @@ def test_no_training_to_go_on_with(learned: Learned, tmp_path: Path) -> None:
 # Its parts
 
 
+def test_first_weights_are_the_same_in_pytorch(learned: Learned) -> None:
+    """In every bit: test_training_torch has its half."""
+    model, learner = keras_fit.learner_of(learned.job)
+    assert model is learner
+    stored = {weight.path: weight.numpy() for weight in model.weights}
+    plan = plan_of(learned.job.config)
+    found = dict(transfer.apply(plan, Direction.KERAS_TO_TORCH, stored))
+    assert_same_bits(found, learned.job.weights)
+
+
 def test_the_loss_is_pytorchs() -> None:
     """-(1 - ε) log p of the class - ε of the mean of all logs, as torch's documentation has it; the
     parity tests hold it against PyTorch itself."""
@@ -287,8 +298,8 @@ def test_adamw_adds_epsilon_to_the_corrected_root() -> None:
 
 
 def test_killed_and_resumed(learned: Learned, tmp_path: Path) -> None:
-    """In the middle of an epoch, and with half a checkpoint written, after the best model has been
-    replaced: it ends as if nothing had happened."""
+    """In the middle of an epoch, and with half a checkpoint written, when another model of that
+    epoch already is: it ends as if nothing had happened."""
     arguments, broken = learned.arguments, tmp_path / "broken"
     killing.killed_at_step("keras", 3, 2, *arguments, broken)
     assert len((broken / "logs/log.csv").read_text().splitlines()) == 3

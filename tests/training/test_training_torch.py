@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
-import killing
 import numpy as np
 import pytest
 import torch
@@ -279,6 +278,14 @@ def test_a_training_that_runs_away(
     assert left(out) == []
 
 
+def test_first_weights_are_the_same_in_keras(learned: Learned) -> None:
+    """In every bit: test_training_keras has its half."""
+    model = pt_reference.SignBart(learned.job.config)
+    training.load(model, learned.job.weights)
+    found = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    assert_same_bits(found, learned.job.weights)
+
+
 def test_initial_weights_have_pytorchs_distribution() -> None:
     """The bounds that test_training_initial holds ours against are those of a new PyTorch model."""
     torch.manual_seed(0)
@@ -304,12 +311,7 @@ def test_initial_weights_have_pytorchs_distribution() -> None:
     ("change", "says"),
     [
         ({"learning_rate": 0.02}, "learning_rate 0.01, not 0.02"),
-        ({"batch_size": 4}, "batch_size 5, not 4"),
-        ({"seed": 1}, "seed 379, not 1"),
-        ({"augment": False}, "augment True, not False"),
         ({"weight_decay": 0.0}, "weight_decay 0.01, not 0.0"),
-        ({"scheduler": "plateau"}, "scheduler constant, not plateau"),
-        ({"validation": 0.3}, "validation None, not 0.3"),
     ],
 )
 def test_resuming_with_other_settings(
@@ -322,21 +324,6 @@ def test_resuming_with_other_settings(
         fit(job, resume=True)
     assert str(refused.value).startswith(f"{files.last}: was trained with {says}. Give the same")
     assert {path: path.read_bytes() for path in files.models.glob("*.pth")} == before
-
-
-def test_resuming_on_other_clips(learned: Learned) -> None:
-    job = replace(learned.job, train=learned.job.train.pick(range(20)))
-    with pytest.raises(signbart_port.PortError, match="was trained with clips 24, not 20"):
-        fit(job, resume=True)
-
-
-def test_resuming_another_model(learned: Learned, signs: Path, tmp_path: Path) -> None:
-    config = write_config(
-        tmp_path / "other.yaml", epochs=12, learning_rate=0.01, encoder_attention_heads=4
-    )
-    job = job_of(config, signs, checkpoint_dir=learned.trained.files.models)
-    with pytest.raises(signbart_port.PortError, match="with encoder_attention_heads 2, not 4"):
-        fit(job, resume=True)
 
 
 def test_resuming_what_is_over(learned: Learned, signs: Path) -> None:
@@ -366,34 +353,3 @@ def test_no_training_to_go_on_with(learned: Learned, signs: Path, tmp_path: Path
         assert str(refused.value).startswith(f"{folder / 'last.pth'}: {says}")
         assert str(refused.value).isprintable()
         assert (folder / "last.pth").read_bytes() == content
-
-
-def test_killed_and_resumed(signs: Path, tmp_path: Path) -> None:
-    """In the middle of an epoch, and with half a checkpoint written, after the best model has been
-    replaced: it ends as if nothing had happened."""
-    config = write_config(
-        tmp_path / "model.yaml", epochs=4, save_every=3, scheduler="one-cycle", gradient_clip=1.0
-    )
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    arguments = ("--config", config, "--data", signs, "--json", "--checkpoint-dir")
-    unbroken = json.loads(killing.train("torch", *arguments, whole))
-    killing.killed_at_step("torch", 2, 3, *arguments, broken)
-    assert len((broken / "logs/log.csv").read_text().splitlines()) == 2
-    again = (*arguments, broken, "--resume")
-    killing.killed_writing("torch", "last.pth", *again)
-    half = [path for path in broken.iterdir() if path.name.startswith(".last-")]
-    assert 0 < half[0].stat().st_size < (broken / "last.pth").stat().st_size
-    resumed = json.loads(killing.train("torch", *again))
-
-    assert without_times(resumed["history"]) == without_times(unbroken["history"])
-    assert resumed["test"] == unbroken["test"]
-    assert resumed["best_epoch"]["epoch"] == unbroken["best_epoch"]["epoch"]
-    assert left(broken) == left(whole)
-    for name in ("last.pth", "best.pth", "epoch-0003.pth"):
-        assert_same_bits(weights_of(broken / name), weights_of(whole / name))
-    states = [load(folder / "last.pth")["optimizer"]["state"] for folder in (broken, whole)]
-    for number in states[0]:
-        assert_same_bits(states[0][number], states[1][number])
-    lines = [(folder / "logs/log.csv").read_text().splitlines() for folder in (broken, whole)]
-    rows = [[line.rsplit(",", 2)[0] for line in of_run] for of_run in lines]  # but for the times
-    assert rows[0] == rows[1]
