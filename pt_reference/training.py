@@ -191,11 +191,7 @@ class _Training:
 
     def log(self, epoch: Epoch) -> None:
         if self.tensorboard is None:
-            # Where TensorFlow is installed, TensorBoard would load it for its file system alone.
-            compat.tf = tensorflow_stub
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.tensorboard = SummaryWriter(str(self.run.files.logs), purge_step=epoch.epoch)
+            self.tensorboard = _writer(self.run.files.logs, epoch.epoch)
         for name, value in epoch.measures().items():
             self.tensorboard.add_scalar(name, value, epoch.epoch)
         self.tensorboard.flush()
@@ -213,6 +209,20 @@ class _Stream(IterableDataset[dict[str, Any]]):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (vars(batch) for batch in self.batches)
+
+
+def _writer(logs: Path, first: int) -> SummaryWriter:
+    """TensorBoard's log from epoch `first` on.
+
+    Where TensorFlow is installed, TensorBoard would load it for its file system alone: while it is
+    imported, its own stand-in takes that place.
+    """
+    lazy, compat.tf = compat.tf, tensorflow_stub
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    finally:
+        compat.tf = lazy
+    return SummaryWriter(str(logs), purge_step=first)
 
 
 def train_step(
