@@ -42,7 +42,10 @@ if engine == "keras":
     sys.argv.insert(1, "train")
 else:
     from pt_reference.train import main
-main()
+try:
+    main()
+finally:  # never both frameworks in one process, not even for TensorBoard
+    assert ("tensorflow" in sys.modules) == (engine == "keras")
 """
 
 
