@@ -81,14 +81,15 @@ def usual_split(dataset: Dataset, *, test: bool) -> str:
     return next(name for name in order if name in dataset.splits)
 
 
-def refuse_other_labels(dataset: Dataset, labels: int, model: str = "the model") -> None:
+def refuse_other_labels(
+    dataset: Dataset,
+    labels: int,
+    model: str = "the model",
+    hint: str = "Give the dataset that the model was trained for",
+) -> None:
     """Raises PortError for a dataset of another number of labels than a model's."""
     if len(dataset.labels) != labels:
-        raise PortError(
-            dataset.root,
-            f"has {len(dataset.labels)} labels, {model} {labels}",
-            "Give the dataset that the model was trained for",
-        )
+        raise PortError(dataset.root, f"has {len(dataset.labels)} labels, {model} {labels}", hint)
 
 
 def loaded(dataset: Dataset, entries: Sequence[Entry], *, skip_bad: bool) -> RealClips:

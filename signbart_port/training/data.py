@@ -12,6 +12,7 @@ from signbart_port.data.examples import Examples, make_examples
 from signbart_port.data.selection import stratified
 from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError
+from signbart_port.tflite.clips import refuse_other_labels
 from signbart_port.training.settings import Settings
 
 VALIDATION = 0.1  # of the training clips, where the dataset has none for it
@@ -107,12 +108,11 @@ def read(
     Raises PortError for a dataset of other labels than the model's, and for a bad sample, unless
     `skip_bad` leaves it out.
     """
-    if len(dataset.labels) != config.num_labels:
-        raise PortError(
-            dataset.root,
-            f"has {len(dataset.labels)} labels, the model {config.num_labels}",
-            "Change num_labels, leave it out, or give --new-head to a model that is trained on",
-        )
+    refuse_other_labels(
+        dataset,
+        config.num_labels,
+        hint="Change num_labels, leave it out, or give --new-head to a model that is trained on",
+    )
     entries = [entry for entry in dataset.entries if entry.split in splits]
     clips = load(entries, skip_bad=skip_bad)
     return Data(dataset, make_examples(clips, config), clips.bad)
