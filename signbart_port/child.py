@@ -11,12 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from signbart_port.errors import PortError
-
-if TYPE_CHECKING:
-    from signbart_port.parity.inputs import Inputs
 
 
 def command(module: str, *arguments: str | Path) -> list[str]:
@@ -96,20 +93,3 @@ def blaming_scratch() -> Iterator[None]:
 
 def new_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="signbart-port-")
-
-
-def save_inputs(folder: Path, inputs: Inputs) -> None:
-    import numpy as np
-
-    np.savez(
-        folder / "inputs.npz", keypoints=inputs.keypoints, attention_mask=inputs.attention_mask
-    )
-
-
-def load_inputs(folder: Path) -> Inputs:
-    import numpy as np
-
-    from signbart_port.parity.inputs import Inputs
-
-    with np.load(folder / "inputs.npz") as arrays:
-        return Inputs((), arrays["keypoints"], arrays["attention_mask"])

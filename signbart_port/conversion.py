@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import __version__, digest, h5, kinds, output, transfer
+from signbart_port.data.inputs import Inputs
 from signbart_port.errors import PortError, ProofError
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity.compare import LOGITS, Floats, compare
@@ -94,7 +95,7 @@ class _Conversion:
         self,
         source: Source,
         reopen: Callable[[], Source],
-        inputs: parity_inputs.Inputs,
+        inputs: Inputs,
         reference: TorchRun | None,
         progress: Progress,
     ) -> None:
@@ -221,7 +222,7 @@ class _Conversion:
         }
 
 
-def _logits(path: Path, inputs: parity_inputs.Inputs) -> Floats:
+def _logits(path: Path, inputs: Inputs) -> Floats:
     """The logits of a model.h5 that this program wrote, opened the way its user will."""
     import keras
 

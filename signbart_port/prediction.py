@@ -96,8 +96,8 @@ def predict(
         from signbart_port import kinds
         from signbart_port.data import samples
         from signbart_port.data.labels import read_labels
+        from signbart_port.data.model_interface import softmax
         from signbart_port.running import refuse_not_finite
-        from signbart_port.tflite.interface import softmax
 
         tflite = kinds.kind_of(model) is kinds.ModelKind.TFLITE
         named = None if labels is None else read_labels(labels)

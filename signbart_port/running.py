@@ -44,7 +44,7 @@ class Batch:
 
 def frames_read(config: SignBartConfig, clips: Sequence[NDArray[Any]]) -> NDArray[np.intp]:
     """How many frames of each clip a model reads."""
-    from signbart_port.tflite.interface import longest_clip
+    from signbart_port.data.model_interface import longest_clip
 
     return np.minimum([len(clip) for clip in clips], longest_clip(config))
 
@@ -56,7 +56,7 @@ def batches(
 
     Raises PortError for a clip of too few joints, by its path.
     """
-    from signbart_port.tflite.interface import longest_clip, of_model
+    from signbart_port.data.model_interface import longest_clip, of_model
 
     interface, most = of_model(config), longest_clip(config)
 

@@ -10,11 +10,11 @@ from models import keras_model
 
 import signbart_port
 from signbart_port.config import SignBartConfig
+from signbart_port.data.model_interface import Interface
 from signbart_port.data.preprocessing import GROUPS
 from signbart_port.tflite import flatbuffer, metadata, packing
 from signbart_port.tflite.card import Card
 from signbart_port.tflite.converting import Conversion, converted
-from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.quantization import Quantization
 
 

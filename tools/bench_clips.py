@@ -17,8 +17,8 @@ from bench_turns import medians
 from signbart_port import config as configs
 from signbart_port.config import SignBartConfig
 from signbart_port.data.dataset import load, open_dataset
+from signbart_port.data.model_interface import of_model
 from signbart_port.data.preprocessing import MOST_FRAMES, pad
-from signbart_port.tflite.interface import of_model
 from signbart_port.tflite.quantization import Quantization
 
 LENGTHS = (28, 35, 42, 49, 56, 64)

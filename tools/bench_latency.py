@@ -13,7 +13,8 @@ from rich.table import Table
 from bench_runners import EAGER, PEERS, Classify, Floats, Runner, available, ours
 from bench_turns import timed
 from signbart_port import config as configs
-from signbart_port.parity.inputs import Inputs, make_for
+from signbart_port.data.inputs import Inputs
+from signbart_port.parity.inputs import make_for
 from signbart_port.tflite.quantization import Quantization
 
 _LOADS = 3  # where a file's weights come to lie in memory changes its speed by a few percent

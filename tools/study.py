@@ -26,6 +26,7 @@ from rich.table import Table
 
 from signbart_port import transfer
 from signbart_port.config import SignBartConfig
+from signbart_port.data.inputs import Inputs
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity.compare import LOGITS, Row, largest_difference
 from signbart_port.parity.proof import Recorded, judge
@@ -72,7 +73,7 @@ def random_weights(config: SignBartConfig, rng: np.random.Generator) -> dict[str
     return weights
 
 
-def make(folder: Path, number: int, seed: int) -> tuple[Source, parity_inputs.Inputs]:
+def make(folder: Path, number: int, seed: int) -> tuple[Source, Inputs]:
     rng = np.random.default_rng([seed, number])
     config = random_config(rng)
     path = folder / f"{number}.safetensors"
@@ -99,7 +100,7 @@ def measure(models: int, tflite: int, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def _compare(
-    run: TorchRun, source: Source, inputs: parity_inputs.Inputs, *, emit: bool, folder: Path
+    run: TorchRun, source: Source, inputs: Inputs, *, emit: bool, folder: Path
 ) -> Iterator[dict[str, Any]]:
     from signbart_port.keras_model import SignBart
     from signbart_port.keras_model.weights import assign
@@ -126,9 +127,9 @@ def _compare(
         yield _row("tflite", "logits", _emitted(model, build("float64"), inputs, folder))
 
 
-def _emitted(model: Any, double: Any, inputs: parity_inputs.Inputs, folder: Path) -> Row:
+def _emitted(model: Any, double: Any, inputs: Inputs, folder: Path) -> Row:
+    from signbart_port.data.model_interface import Interface
     from signbart_port.tflite import converting, flatbuffer
-    from signbart_port.tflite.interface import Interface
     from signbart_port.tflite.quantization import Quantization
     from signbart_port.tflite.run import run
 

@@ -21,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import child, h5
+from signbart_port.data import clips
+from signbart_port.data.clips import RealClips
 from signbart_port.data.dataset import open_dataset
-from signbart_port.parity.inputs import Inputs
+from signbart_port.data.inputs import Inputs, save_inputs
+from signbart_port.data.model_interface import longest_clip, of_model
 from signbart_port.quiet import quiet
-from signbart_port.tflite import clips, converting, flatbuffer, gate, quantizing
-from signbart_port.tflite.clips import RealClips
+from signbart_port.tflite import converting, flatbuffer, gate, quantizing
 from signbart_port.tflite.converting import Conversion
-from signbart_port.tflite.interface import longest_clip, of_model
 from signbart_port.tflite.quantization import Quantization
 from signbart_port.tflite.quantizing import Job
 
@@ -57,7 +58,7 @@ class Study:
         self.train = clips.of_split(dataset, self.config, test=False, skip_bad=False)
         self.test = clips.of_split(dataset, self.config, test=True, skip_bad=False)
         calibration = clips.for_calibration(root, self.config, count=128, seed=0, skip_bad=False)
-        child.save_inputs(folder, self.inputs(calibration))
+        save_inputs(folder, self.inputs(calibration))
 
     def inputs(self, known: RealClips) -> Inputs:
         return known.inputs(self.interface, self.config, self.frames, self.frames)

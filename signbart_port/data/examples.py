@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from signbart_port.config import SignBartConfig
 from signbart_port.data import preprocessing
 from signbart_port.data.dataset import Clips, Entry
+from signbart_port.data.model_interface import for_layout, longest_clip
 from signbart_port.data.preprocessing import Floats
 from signbart_port.errors import PortError
-from signbart_port.tflite.interface import for_layout, longest_clip
 
 
 @dataclass(frozen=True)

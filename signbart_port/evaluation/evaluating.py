@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import flops, running, transfer
+from signbart_port.data.clips import RealClips, loaded, refuse_other_labels, usual_split
 from signbart_port.data.dataset import Dataset, Entry, open_dataset
 from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError, printable
 from signbart_port.evaluation.result import Agreement, Evaluation, LeftOut, Load, ModelScore
 from signbart_port.parity.opened import Opened, open_model
 from signbart_port.resolve import Options
-from signbart_port.tflite.clips import RealClips, loaded, refuse_other_labels, usual_split
 
 _MEMORY = 4 << 30  # bytes that a framework and its work are given room for
 

@@ -17,12 +17,12 @@ import tensorflow as tf
 from keras import ops
 
 from signbart_port.config import SignBartConfig
+from signbart_port.data.model_interface import longest_clip
 from signbart_port.keras_model.layers import Dense, LayerNorm, Tensor
 from signbart_port.keras_model.model import SignBart
 from signbart_port.keras_model.rounding import rounding
 from signbart_port.tflite import quantizing, rewriting
 from signbart_port.tflite.converting import MASK_BOUND
-from signbart_port.tflite.interface import longest_clip
 
 _ROOM = quantizing.ROOM[8]
 _SOFTMAX = 0.0, 255 / 256

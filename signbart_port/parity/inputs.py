@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from signbart_port.data.inputs import Inputs
 
 if TYPE_CHECKING:
     from signbart_port.config import SignBartConfig
@@ -17,37 +18,6 @@ FRAMES = 32
 Enough for every kind of mask and a few hundred positions through every weight; twice as many double
 the time of the proof and find nothing more, as every weight is also compared bit for bit.
 """
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Clips to run: `keypoints` (N, T, K, 2) and `attention_mask` (N, T), float32, and names."""
-
-    names: tuple[str, ...]
-    keypoints: NDArray[np.float32]
-    attention_mask: NDArray[np.float32]
-
-    @property
-    def classified(self) -> NDArray[np.bool_]:
-        """(N, T): the frames that count.
-
-        Real ones, and the one that is classified where none is real.
-        """
-        frames = np.arange(self.attention_mask.shape[1])
-        real = self.attention_mask == 1
-        counted: NDArray[np.bool_] = real | (frames == (frames * real).max(axis=1)[:, None])
-        return counted
-
-    def beginning_real(self) -> Inputs:
-        """The clips whose mask is that of a padded clip: real frames, then padding."""
-        mask = self.attention_mask == 1
-        plain = mask[:, 0] & ~(mask[:, 1:] & ~mask[:, :-1]).any(axis=1)
-        names = tuple(name for name, kept in zip(self.names, plain, strict=True) if kept)
-        return Inputs(names, self.keypoints[plain], self.attention_mask[plain])
-
-    def drawn(self) -> tuple[str, ...]:
-        """The attention masks for a person: a character a frame, 1 for a real one."""
-        return tuple("".join("1" if m == 1 else "0" for m in mask) for mask in self.attention_mask)
 
 
 def make(joints: int, frames: int, seed: int = 0) -> Inputs:

@@ -19,8 +19,8 @@ from signbart_port.source import Source, open_source
 from signbart_port.transfer import Direction, Plan, WeightMapping
 
 if TYPE_CHECKING:
+    from signbart_port.data.model_interface import Interface
     from signbart_port.tflite.flatbuffer import TFLiteFile
-    from signbart_port.tflite.interface import Interface
 
 _ORDER = list(ModelKind)  # the reference is the one nearer to the source
 
@@ -60,7 +60,8 @@ class Opened:
     @cached_property
     def interface(self) -> Interface:
         """What it takes and gives; of a model itself, normalised keypoints and logits."""
-        from signbart_port.tflite.interface import interface_of, of_model
+        from signbart_port.data.model_interface import of_model
+        from signbart_port.tflite.file_interface import interface_of
 
         if self.tflite:
             return interface_of(self.tflite)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from signbart_port.data.inputs import Inputs
 from signbart_port.parity.blame import Finder, find
 from signbart_port.parity.compare import LOGITS, Comparison, Floats, Truth
-from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.report import Report, Weights
 from signbart_port.parity.tolerances import ALONE, Precision
 

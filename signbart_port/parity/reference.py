@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import child
+from signbart_port.data.inputs import Inputs, save_inputs
 from signbart_port.errors import PortError
 from signbart_port.parity.compare import Floats, Truth
-from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.proof import Call
 from signbart_port.source import Source
 
@@ -57,7 +57,7 @@ class TorchRun(child.Process):
             "memory": _IMPORT_BYTES + 30 * checkpoint.path.stat().st_size,
         }
         with child.blaming_scratch():
-            child.save_inputs(folder, inputs)
+            save_inputs(folder, inputs)
             (folder / "job.json").write_text(json.dumps(job))
         super().__init__(
             "signbart_port.parity.torch_run",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from signbart_port.config import SignBartConfig
+from signbart_port.data.inputs import Inputs
 from signbart_port.parity.compare import (
     LOGITS,
     Floats,
@@ -15,7 +16,6 @@ from signbart_port.parity.compare import (
     module_of,
     part_of,
 )
-from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.mistakes import candidates
 from signbart_port.parity.numpy_model import Tensors
 from signbart_port.parity.proof import Call

@@ -21,9 +21,9 @@ import numpy as np
 from signbart_port import child, digest
 from signbart_port.checkpoint.names import NameRules, strip, unwrap
 from signbart_port.config import SignBartConfig
+from signbart_port.data.inputs import Inputs, load_inputs
 from signbart_port.errors import printable
 from signbart_port.parity.compare import LOGITS, largest_difference, outputs_of
-from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.proof import Record
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
 
     torch.set_num_threads(1)  # the other core imports TensorFlow; two threads would wait for it
     model, digests = _load(job)
-    inputs = child.load_inputs(folder)
+    inputs = load_inputs(folder)
     record = _Truth(folder, inputs) if job["truth"] else _Outputs(folder, job["logits_alone"])
     record.run(model, inputs)
     result = record.result() | {"digests": digests, "torch": torch.__version__}

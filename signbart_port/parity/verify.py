@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from signbart_port import h5, transfer
+from signbart_port.data.inputs import Inputs
 from signbart_port.data.preprocessing import SKELETON
 from signbart_port.errors import PortError
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity import weights as weights_of
 from signbart_port.parity.compare import LOGITS, Floats, Truth, largest_difference
-from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.opened import Opened, open_pair
 from signbart_port.parity.proof import Isolation, Record, Recorded, judge
 from signbart_port.parity.reference import TorchRun
@@ -25,8 +25,8 @@ from signbart_port.quiet import quiet
 from signbart_port.resolve import Options
 
 if TYPE_CHECKING:
+    from signbart_port.data.model_interface import Interface
     from signbart_port.tflite.flatbuffer import TFLiteFile
-    from signbart_port.tflite.interface import Interface
 
 
 def verify(

@@ -15,9 +15,9 @@ from typing import Any
 
 from signbart_port import child
 from signbart_port.config import SignBartConfig
+from signbart_port.data.model_interface import Interface
 from signbart_port.tflite import flatbuffer, packing
 from signbart_port.tflite.flatbuffer import SIGNATURE, signature_of
-from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.quantization import Quantization
 
 MASK_BOUND = -100.0

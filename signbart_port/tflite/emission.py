@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from signbart_port import child, h5, transfer
 from signbart_port.accuracy import Accuracy, measure
+from signbart_port.data.clips import RealClips
+from signbart_port.data.inputs import save_inputs
 from signbart_port.errors import PortError, ProofError
 from signbart_port.parity.compare import LOGITS
 from signbart_port.parity.reference import TorchRun
@@ -18,7 +20,6 @@ from signbart_port.parity.report import Report
 from signbart_port.resolve import Options, Resolved
 from signbart_port.source import open_source
 from signbart_port.tflite import converting, flatbuffer, gate, mixed, quantizing
-from signbart_port.tflite.clips import RealClips
 from signbart_port.tflite.flatbuffer import TFLiteFile
 from signbart_port.tflite.proof import Expected, Models, prove, refuse_wrong_graph
 from signbart_port.tflite.request import Request
@@ -76,7 +77,7 @@ class Emission:
         inputs = request.calibration.inputs(
             request.interface, self._file.config, request.longest, request.longest
         )
-        child.save_inputs(self._folder, inputs)
+        save_inputs(self._folder, inputs)
         file = self._quantized(())
         try:
             return file, self._gated(file), mixed.Kept()

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from signbart_port.accuracy import Accuracy
 from signbart_port.config import SignBartConfig
-from signbart_port.parity.inputs import Inputs
-from signbart_port.tflite.clips import RealClips
+from signbart_port.data.clips import RealClips
+from signbart_port.data.inputs import Inputs
+from signbart_port.data.model_interface import Interface, longest_clip, of_model
 from signbart_port.tflite.flatbuffer import TFLiteFile
-from signbart_port.tflite.interface import Interface, longest_clip, of_model
 from signbart_port.tflite.quantization import Gate
 from signbart_port.tflite.run import run
 

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from signbart_port import child
 from signbart_port.config import SignBartConfig
+from signbart_port.data.inputs import Inputs
+from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
 from signbart_port.parity.compare import Row, absent
 from signbart_port.parity.compare import compare as compare_outputs
-from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.proof import Recorded
 from signbart_port.parity.report import Blame, Evidence, Report
 from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.flatbuffer import TFLiteFile
-from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.matching import Matching, match
 from signbart_port.tflite.rewriting import Float32
 from signbart_port.tflite.run import run

@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import h5
+from signbart_port.data.inputs import Inputs
+from signbart_port.data.model_interface import Interface
 from signbart_port.errors import ProofError
 from signbart_port.parity.compare import LOGITS, largest_difference
-from signbart_port.parity.inputs import Inputs, make
+from signbart_port.parity.inputs import make
 from signbart_port.parity.proof import Record, Recorded, judge
 from signbart_port.parity.report import Report
 from signbart_port.parity.tolerances import Precision
 from signbart_port.tflite import weights
 from signbart_port.tflite.flatbuffer import TFLiteFile
 from signbart_port.tflite.graph import GraphProof, with_graph
-from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.matching import match
 from signbart_port.tflite.quantization import Quantization
 from signbart_port.tflite.run import Run, run

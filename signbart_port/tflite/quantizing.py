@@ -20,12 +20,13 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from signbart_port import child
+from signbart_port.data.inputs import load_inputs
 from signbart_port.tflite import flatbuffer, packing
 from signbart_port.tflite.converting import PREPROCESSING
 from signbart_port.tflite.quantization import Quantization
 
 if TYPE_CHECKING:
-    from signbart_port.parity.inputs import Inputs
+    from signbart_port.data.inputs import Inputs
 
 Range = dict[str, Any]  # "min" and "max", arrays
 _RANGES = "ranges.json"
@@ -56,7 +57,7 @@ class Job:
 
 
 def start(folder: Path, job: Job, out: Path) -> child.Work:
-    """Begin to quantise `float.tflite` in this folder with the clips that `child.save_inputs` wrote
+    """Begin to quantise `float.tflite` in this folder with the clips that `save_inputs` wrote
     there: `out` is there when the work is done. The ranges stay in the folder for the next job."""
     return child.Work(__name__, folder, job.as_json(), out)
 
@@ -84,7 +85,7 @@ def calibrated(data: bytes, folder: Path, bits: int) -> dict[str, Range]:
         recipes = recipe_manager.RecipeManager()
         recipes.load_quantization_recipe(recipe.static_wi8_ai8())
         observer = calibrator.Calibrator(data, num_threads=1, qsv_update_func=min_max_update)
-        observer.calibrate({flatbuffer.SIGNATURE: _fed(child.load_inputs(folder))}, recipes)
+        observer.calibrate({flatbuffer.SIGNATURE: _fed(load_inputs(folder))}, recipes)
         observer.save_calibration_result(str(saved))
         ranges = observer.get_model_qsvs()
     _bound_scores(model, longest, ranges, ROOM[bits])

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from signbart_port import h5
 from signbart_port.config import SignBartConfig
+from signbart_port.data import clips
+from signbart_port.data.clips import RealClips
 from signbart_port.data.dataset import open_dataset, read_labels
+from signbart_port.data.model_interface import Interface, longest_clip, of_model
 from signbart_port.data.preprocessing import GROUPS
 from signbart_port.errors import PortError
-from signbart_port.tflite import clips
-from signbart_port.tflite.clips import RealClips
-from signbart_port.tflite.interface import Interface, longest_clip, of_model
 from signbart_port.tflite.quantization import Gate, Quantization, known
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import child
+from signbart_port.data.inputs import Inputs, load_inputs, save_inputs
 from signbart_port.errors import PortError
-from signbart_port.parity.inputs import Inputs
 from signbart_port.tflite import edges
 from signbart_port.tflite.flatbuffer import TFLiteFile
 
@@ -41,7 +41,7 @@ def run(file: TFLiteFile, inputs: Inputs, *, timed: bool = False) -> Run:
     """
     with child.blaming_scratch(), child.new_folder() as name:
         folder = Path(name)
-        child.save_inputs(folder, inputs)
+        save_inputs(folder, inputs)
         try:
             process = subprocess.run(
                 child.command(
@@ -70,7 +70,7 @@ def _main(path: str, signature: str, folder: Path, timed: bool) -> None:
     runner = Interpreter(path, num_threads=1).get_signature_runner(signature)
     wanted, made = runner.get_input_details(), runner.get_output_details()
     output = next(iter(made))
-    inputs = child.load_inputs(folder)
+    inputs = load_inputs(folder)
     clips = [
         {
             "keypoints": edges.fed(k[None], wanted["keypoints"]),

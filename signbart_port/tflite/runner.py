@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.data import preprocessing
+from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError, printable
 from signbart_port.tflite import edges, metadata
 from signbart_port.tflite.card import OUTPUTS, Card
-from signbart_port.tflite.interface import Interface
 
 NO_CARD = (
     "says nothing of itself: taken for a model of the whole skeleton, its clips prepared as"

@@ -21,8 +21,9 @@ from models import save_model
 import signbart_port
 from signbart_port import ProofError, conversion, h5, transfer
 from signbart_port.cli import main
+from signbart_port.data.inputs import Inputs
 from signbart_port.keras_model import SignBart, attention, decoder, layers, masks
-from signbart_port.parity.inputs import Inputs, make_for
+from signbart_port.parity.inputs import make_for
 from signbart_port.parity.reference import TorchRun
 from signbart_port.source import Source, open_source
 

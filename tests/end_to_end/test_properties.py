@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 import signbart_port
 from signbart_port import h5
 from signbart_port.config import SignBartConfig
+from signbart_port.data.inputs import Inputs
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity import keras_run, torch_run
 from signbart_port.parity.compare import largest_difference
@@ -151,7 +152,7 @@ def test_every_bit_arrives(saved: Saved) -> None:
 
 
 @st.composite
-def clips(draw: st.DrawFn) -> tuple[SignBartConfig, parity_inputs.Inputs]:
+def clips(draw: st.DrawFn) -> tuple[SignBartConfig, Inputs]:
     """A config, and clips of any length it takes with any masks at all."""
     config = draw(configs().filter(steady))
     frames = draw(st.integers(1, config.max_position_embeddings))
@@ -159,14 +160,12 @@ def clips(draw: st.DrawFn) -> tuple[SignBartConfig, parity_inputs.Inputs]:
     made = parity_inputs.make(config.keypoints, frames, seed=draw(st.integers(0, 99)))
     keypoints = made.keypoints[: len(masks)]
     names = tuple(f"mask {i}" for i in range(len(masks)))
-    return config, parity_inputs.Inputs(names, keypoints, masks.astype(np.float32))
+    return config, Inputs(names, keypoints, masks.astype(np.float32))
 
 
 @settings(SLOW, max_examples=25)
 @given(clips(), st.integers(0, 2**32 - 1))
-def test_equal_under_any_mask(
-    clips: tuple[SignBartConfig, parity_inputs.Inputs], seed: int
-) -> None:
+def test_equal_under_any_mask(clips: tuple[SignBartConfig, Inputs], seed: int) -> None:
     config, inputs = clips
     arrays = state_dict(config, seed)
     single, double = torch_model(config, arrays), torch_model(config, arrays).double()

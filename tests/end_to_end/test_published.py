@@ -13,10 +13,10 @@ import signbart_port
 from pt_reference import SignBart
 from signbart_port import Options
 from signbart_port import config as configs
+from signbart_port.data.inputs import Inputs
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity import keras_run, torch_run
 from signbart_port.parity.compare import Floats, largest_difference
-from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.report import Report
 

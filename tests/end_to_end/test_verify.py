@@ -17,11 +17,11 @@ from models import save_model
 import signbart_port
 from signbart_port import Options, PortError, h5
 from signbart_port.cli import main
+from signbart_port.data.model_interface import Interface
 from signbart_port.keras_model import decoder, masks
 from signbart_port.keras_model.weights import build
 from signbart_port.parity.compare import LOGITS
 from signbart_port.tflite.converting import Conversion, converted
-from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.quantization import Quantization
 
 pytestmark = pytest.mark.usefixtures("converter_here")

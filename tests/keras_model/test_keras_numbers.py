@@ -11,12 +11,12 @@ from models import keras_model, torch_model
 
 import signbart_port
 from signbart_port.config import SignBartConfig
+from signbart_port.data.inputs import Inputs
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model.weights import load
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity import keras_run, torch_run
 from signbart_port.parity.compare import LOGITS, Floats, largest_difference
-from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.report import Report
 from signbart_port.parity.tolerances import RUN

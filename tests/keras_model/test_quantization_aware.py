@@ -14,7 +14,9 @@ from ai_edge_quantizer.algorithms.uniform_quantize import uniform_quantize_tenso
 from helpers import small_config, state_dict
 from models import keras_model
 
-from signbart_port import child, h5
+from signbart_port import h5
+from signbart_port.data.inputs import Inputs, save_inputs
+from signbart_port.data.model_interface import of_model
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model.quantization_aware import (
     QuantizationAware,
@@ -23,10 +25,8 @@ from signbart_port.keras_model.quantization_aware import (
     quantization_aware,
 )
 from signbart_port.parity import inputs as parity_inputs
-from signbart_port.parity.inputs import Inputs
 from signbart_port.tflite import converting, flatbuffer, quantizing, rewriting
 from signbart_port.tflite.converting import Conversion
-from signbart_port.tflite.interface import of_model
 from signbart_port.tflite.quantization import Quantization
 from signbart_port.tflite.quantizing import Job
 from signbart_port.tflite.run import run
@@ -150,7 +150,7 @@ def emitted(tmp_path_factory: pytest.TempPathFactory) -> Emitted:
     folder, model, seen = tmp_path_factory.mktemp("aware"), model_of(), clips(24)
     data = converting.converted(model, Conversion((FRAMES,), Quantization.INT8, of_model(CONFIG)))
     (folder / "float.tflite").write_bytes(data)
-    child.save_inputs(folder, seen)
+    save_inputs(folder, seen)
     out = folder / "int8.tflite"
     with quantizing.start(folder, Job(Quantization.INT8), out) as work:
         assert work.wait(300) is None

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from signbart_port.data.inputs import Inputs
 from signbart_port.parity.compare import LOGITS
-from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.proof import Call, Isolation, Recorded, judge
 from signbart_port.parity.report import Blame, Differing, Evidence, Report, Weights
 

@@ -10,7 +10,7 @@ import torch
 
 from pt_reference import SignBart
 from signbart_port import config as configs
-from signbart_port.parity.inputs import Inputs
+from signbart_port.data.inputs import Inputs
 from signbart_port.parity.torch_run import run
 
 

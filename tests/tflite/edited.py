@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import flatbuffers
 import numpy as np
 
+from signbart_port.data.model_interface import Interface
 from signbart_port.tflite import converting, flatbuffer
 from signbart_port.tflite.converting import Conversion
-from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.quantization import Quantization
 
 if TYPE_CHECKING:

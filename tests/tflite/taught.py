@@ -13,8 +13,9 @@ from models import keras_model
 
 from signbart_port import joints, transfer
 from signbart_port.config import SignBartConfig
+from signbart_port.data import clips
 from signbart_port.data.dataset import open_dataset
-from signbart_port.tflite import clips, gate
+from signbart_port.tflite import gate
 from signbart_port.transfer import Direction
 
 # Neither stack scales its queries by a power of two.

@@ -12,10 +12,10 @@ import pytest
 
 from signbart_port.accuracy import Accuracy, Score
 from signbart_port.cli import main
+from signbart_port.data.clips import RealClips
 from signbart_port.data.dataset import Entry
 from signbart_port.errors import ExitCode
 from signbart_port.tflite import gate
-from signbart_port.tflite.clips import RealClips
 from signbart_port.tflite.quantization import Gate, Quantization
 
 pytestmark = pytest.mark.usefixtures("converter_here")

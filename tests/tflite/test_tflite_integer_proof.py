@@ -15,6 +15,7 @@ from taught import CONFIG
 from tree import Tree
 
 from signbart_port import h5
+from signbart_port.data.model_interface import Interface
 from signbart_port.errors import ProofError
 from signbart_port.parity.compare import LOGITS, Row
 from signbart_port.parity.report import Weights
@@ -22,7 +23,6 @@ from signbart_port.tflite import constants, flatbuffer, packing
 from signbart_port.tflite.emit import Emitted
 from signbart_port.tflite.flatbuffer import TFLiteFile
 from signbart_port.tflite.graph import GraphProof
-from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.proof import Expected, Models, refuse_wrong_graph
 from signbart_port.tflite.quantization import Quantization
 from signbart_port.tflite.weights import compare

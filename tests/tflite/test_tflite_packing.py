@@ -14,11 +14,11 @@ from ai_edge_litert.interpreter import Interpreter
 from helpers import small_config, state_dict
 from models import keras_model
 
+from signbart_port.data.model_interface import Interface
 from signbart_port.parity import inputs
 from signbart_port.tflite import converting, flatbuffer, packing
 from signbart_port.tflite.converting import Conversion
 from signbart_port.tflite.emit import Emitted
-from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.quantization import Quantization
 
 TINY = small_config(encoder_layers=1, decoder_layers=1)

@@ -16,8 +16,8 @@ from helpers import small_config, state_dict
 from models import keras_model
 
 from signbart_port import joints
+from signbart_port.data.inputs import Inputs
 from signbart_port.data.preprocessing import Floats, clip, normalise
-from signbart_port.parity.inputs import Inputs
 from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.run import run
 

@@ -13,17 +13,19 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from taught import CONFIG, EACH
 
-from signbart_port import child, h5
+from signbart_port import h5
 from signbart_port.accuracy import measure
+from signbart_port.data import clips
+from signbart_port.data.clips import RealClips
 from signbart_port.data.dataset import open_dataset
+from signbart_port.data.inputs import save_inputs
+from signbart_port.data.model_interface import Interface
 from signbart_port.data.preprocessing import prepare, shorten
 from signbart_port.keras_model.weights import build
 from signbart_port.parity.tolerances import Precision
-from signbart_port.tflite import clips, converting, flatbuffer, gate, quantizing
-from signbart_port.tflite.clips import RealClips
+from signbart_port.tflite import converting, flatbuffer, gate, quantizing
 from signbart_port.tflite.converting import Conversion
 from signbart_port.tflite.emit import Emitted
-from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.quantization import Quantization
 from signbart_port.tflite.quantizing import Job
 
@@ -181,7 +183,7 @@ def test_padding_is_hidden_though_no_clip_had_any(
     known = clips.for_calibration(signs, CONFIG, count=100, seed=0, skip_bad=False)
     full = known.inputs(interface, CONFIG, frames, frames)
     assert full.attention_mask.all()
-    child.save_inputs(tmp_path, full)
+    save_inputs(tmp_path, full)
     out = tmp_path / "int8.tflite"
     with quantizing.start(tmp_path, Job(Quantization.INT8), out) as work:
         assert work.wait(300) is None
@@ -225,7 +227,7 @@ def real_files(
                 calibration = clips.for_calibration(
                     real_signs, keras.config, count=100, seed=0, skip_bad=False
                 )
-                child.save_inputs(folder, calibration.inputs(interface, keras.config, 64, 64))
+                save_inputs(folder, calibration.inputs(interface, keras.config, 64, 64))
             with quantizing.start(folder, Job(quantization), out) as work:
                 assert work.wait(300) is None
         return out

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import signbart_port
-from signbart_port.parity.inputs import Inputs
+from signbart_port.data.inputs import Inputs
 from signbart_port.tflite.run import run
 
 pytestmark = pytest.mark.usefixtures("converter_here")

@@ -16,8 +16,8 @@ from models import keras_model
 from taught import CONFIG
 
 from signbart_port import h5
+from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
-from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.quantization import Gate, Quantization
 from signbart_port.tflite.request import Request, Wishes, understood
 

@@ -14,15 +14,15 @@ from edited import packed
 from helpers import run_python, small_config, state_dict
 from models import keras_model, torch_model
 
-from signbart_port import child
 from signbart_port.config import SignBartConfig
 from signbart_port.data import preprocessing
+from signbart_port.data.inputs import save_inputs
+from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.tflite import flatbuffer, metadata, quantizing
 from signbart_port.tflite.apart import Apart
 from signbart_port.tflite.converting import Conversion, converted
-from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.quantization import Quantization
 from signbart_port.tflite.runner import Runner
 
@@ -139,7 +139,7 @@ def test_integers_in_and_out(folder: Path) -> None:
     conversion = Conversion((8, 16), Quantization.INT8_FULL, Interface(12))
     data = converted(keras_model(config, state_dict(config)), conversion)
     (folder / "float.tflite").write_bytes(data)
-    child.save_inputs(folder, parity_inputs.make(12, 16).beginning_real())
+    save_inputs(folder, parity_inputs.make(12, 16).beginning_real())
     path = folder / "integers.tflite"
     with quantizing.start(folder, quantizing.Job(Quantization.INT8_FULL), path) as work:
         assert work.wait(120) is None

@@ -17,6 +17,7 @@ from models import keras_model
 
 from signbart_port import conversion, h5, transfer
 from signbart_port.config import SignBartConfig
+from signbart_port.data.model_interface import Interface
 from signbart_port.errors import ProofError
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model.layers import LayerNorm
@@ -28,7 +29,6 @@ from signbart_port.tflite import constants, emit, flatbuffer, graph, proof
 from signbart_port.tflite.converting import Conversion, converted
 from signbart_port.tflite.flatbuffer import SIGNATURE
 from signbart_port.tflite.graph import GRAPH, GraphProof
-from signbart_port.tflite.interface import Interface
 from signbart_port.tflite.matching import match
 from signbart_port.tflite.quantization import Quantization
 from signbart_port.tflite.run import run

@@ -16,9 +16,9 @@ from signbart_port import transfer
 from signbart_port.checkpoint import NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.config import SIZES, SignBartConfig
+from signbart_port.data.inputs import Inputs
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity.compare import Comparison, Row, largest_difference
-from signbart_port.parity.inputs import Inputs
 from signbart_port.parity.proof import Recorded
 from signbart_port.transfer import Code, Direction
 

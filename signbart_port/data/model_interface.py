@@ -1,4 +1,4 @@
-"""What a .tflite takes and gives, and how that is made from what the model takes and gives."""
+"""What a model, or a file made of it, takes and gives, and how the one is made from the other."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from signbart_port.data import preprocessing
 
 if TYPE_CHECKING:
     from signbart_port.config import SignBartConfig
-    from signbart_port.parity.inputs import Inputs
-    from signbart_port.tflite.flatbuffer import TFLiteFile
+    from signbart_port.data.inputs import Inputs
 
 
 class Reads(Protocol):
@@ -84,19 +83,6 @@ def of_model(config: SignBartConfig) -> Interface:
 def longest_clip(config: SignBartConfig) -> int:
     """Frames that are kept of a long clip for a model."""
     return min(preprocessing.MOST_FRAMES, config.max_position_embeddings)
-
-
-def interface_of(file: TFLiteFile) -> Interface:
-    """What a file takes and gives, by its signature, and by its card where it has one."""
-    from signbart_port.tflite import metadata
-
-    card = metadata.read(file.path)
-    return Interface(
-        file.joints,
-        preprocessing=card.preprocessing if card else False,
-        count_missing=card.count_missing if card else True,
-        probabilities=file.output == "probabilities",
-    )
 
 
 def for_layout(
