@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from pt_reference.model import SignBart
 from signbart_port import checkpoint
 from signbart_port.checkpoint import NameRules
+from signbart_port.config.training import Settings
 from signbart_port.data.ahead import Ahead
 from signbart_port.data.batches import Batch, unchanged
 from signbart_port.data.examples import Examples
@@ -32,7 +33,6 @@ from signbart_port.training.files import Files
 from signbart_port.training.history import Epoch
 from signbart_port.training.initial import Weights
 from signbart_port.training.run import EVALUATED, Job, Run, Scores, Trained, Watcher
-from signbart_port.training.settings import Settings
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from signbart_port import config as configs
-from signbart_port import joints
 from signbart_port.checkpoint import Checkpoint
-from signbart_port.config import SignBartConfig
+from signbart_port.config import SignBartConfig, joints
 from signbart_port.errors import PortError
 from signbart_port.transfer import WeightMapping, sizes_from_shapes
 from signbart_port.transfer import load as load_mapping

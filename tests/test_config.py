@@ -7,10 +7,8 @@ from helpers import small_config
 from pydantic import ValidationError
 
 from signbart_port import config as configs
-from signbart_port import joints
-from signbart_port.config import SIZES, SignBartConfig
+from signbart_port.config import SIZES, SignBartConfig, joints, training
 from signbart_port.errors import PortError
-from signbart_port.training import settings
 
 VALID = """\
 d_model: 128
@@ -304,7 +302,7 @@ def test_what_a_published_config_says():
         configs.read("lsa65")
 
 
-@pytest.mark.parametrize("key", sorted(settings.KEYS))
+@pytest.mark.parametrize("key", sorted(training.KEYS))
 def test_every_training_key_is_known(written, refusal, key):
     assert configs.load(written(f"{VALID}{key}: 1\n")).training == {key: 1}
     assert refusal(f"{VALID}{key}x: 1\n") == f"unknown key '{key}x'. Did you mean {key!r}?"

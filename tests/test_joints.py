@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signbart_port import joints
+from signbart_port.config import joints
 
 POSE_HANDS = (11, 12, 13, 14, 15, 16, *range(33, 75))
 

@@ -12,8 +12,9 @@ from helpers import LSA_64, save_pth, small_config, state_dict
 from safetensors.numpy import save_file
 
 from signbart_port import config as configs
-from signbart_port import joints, transfer
+from signbart_port import transfer
 from signbart_port.checkpoint import NameRules, read
+from signbart_port.config import joints
 from signbart_port.errors import PortError
 from signbart_port.resolve import Options, Resolved, resolve
 

@@ -32,8 +32,8 @@ def inspect(
     """
     from math import prod
 
-    from signbart_port import joints
     from signbart_port.cli import show
+    from signbart_port.config import joints
     from signbart_port.inspect import inspect as run
 
     found = run(file)
@@ -79,8 +79,8 @@ def inspect(
 
 def _said(card: Card) -> Iterator[tuple[str, str]]:
     """What a .tflite says of itself. A stranger's may say anything: `show.facts` escapes it."""
-    from signbart_port import joints
     from signbart_port.cli import show
+    from signbart_port.config import joints
 
     if card.labels is not None:
         first, more = card.labels[:_MOST_LABELS], len(card.labels) - _MOST_LABELS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from signbart_port import joints as named_joints
+from signbart_port.config import joints as named_joints
 from signbart_port.errors import PortError
 
 if TYPE_CHECKING:

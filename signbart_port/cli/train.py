@@ -147,7 +147,7 @@ def verb(
 def _set(settings: Sequence[str]) -> dict[str, Any]:
     """KEY=VALUE as YAML reads the value."""
     from signbart_port import strict_yaml
-    from signbart_port.training.settings import Settings
+    from signbart_port.config.training import Settings
 
     found = dict[str, Any]()
     for setting in settings:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signbart_port.config import SignBartConfig
+from signbart_port.config.training import Settings
 from signbart_port.data.clips import refuse_other_labels
 from signbart_port.data.dataset import Bad, Dataset, load
 from signbart_port.data.examples import Examples, make_examples
 from signbart_port.data.selection import stratified
 from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError
-from signbart_port.training.settings import Settings
 
 VALIDATION = 0.1  # of the training clips, where the dataset has none for it
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signbart_port import output
+from signbart_port.config.training import Settings
 from signbart_port.errors import PortError
-from signbart_port.training.settings import Settings
 
 
 @dataclass(frozen=True)

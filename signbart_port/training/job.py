@@ -11,17 +11,17 @@ from typing import Any
 from signbart_port import config as configs
 from signbart_port import transfer
 from signbart_port.config import SignBartConfig
+from signbart_port.config import training as training
+from signbart_port.config.training import Settings
 from signbart_port.data.dataset import SPLITS, Dataset, open_dataset
 from signbart_port.errors import PortError
 from signbart_port.kinds import ModelKind, kind_of
 from signbart_port.parity.opened import Opened, open_model
 from signbart_port.resolve import Options
 from signbart_port.training import data, initial
-from signbart_port.training import settings as training
 from signbart_port.training.data import Data, Parts
 from signbart_port.training.initial import Weights
 from signbart_port.training.run import Job
-from signbart_port.training.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from signbart_port import output
+from signbart_port.config.training import Settings
 from signbart_port.errors import PortError
 from signbart_port.training.files import Files
 from signbart_port.training.job import Plan
 from signbart_port.training.run import Job, Trained
-from signbart_port.training.settings import Settings
 
 Fit = Callable[[Job, Files, bool], Trained]
 """Trains a job, in these files, resuming or not."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from signbart_port import accuracy, output
 from signbart_port.config import SignBartConfig
+from signbart_port.config.training import Settings
 from signbart_port.data.batches import Feed
 from signbart_port.data.examples import Examples
 from signbart_port.errors import PortError
@@ -20,7 +21,6 @@ from signbart_port.training.files import Files
 from signbart_port.training.history import Epoch, History
 from signbart_port.training.initial import Weights
 from signbart_port.training.schedule import learning_rate
-from signbart_port.training.settings import Settings
 
 EVALUATED = 64  # clips of a batch of an evaluation
 

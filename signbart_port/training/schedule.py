@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from signbart_port.training.settings import Settings
+from signbart_port.config.training import Settings
 
 # The defaults of torch.optim.lr_scheduler.
 _THRESHOLD = 1e-4  # of ReduceLROnPlateau: a loss must be lower by this share to be better

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signbart_port import joints
+from signbart_port.config import joints
 from signbart_port.data import synthetic
 from signbart_port.data.checking import check
 from signbart_port.data.dataset import load, open_dataset

@@ -11,8 +11,8 @@ from datasets import Folder
 from helpers import Arrays, plan_of, small_config, state_dict
 from models import keras_model
 
-from signbart_port import joints, transfer
-from signbart_port.config import SignBartConfig
+from signbart_port import transfer
+from signbart_port.config import SignBartConfig, joints
 from signbart_port.data import clips
 from signbart_port.data.dataset import open_dataset
 from signbart_port.tflite import gate

@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from helpers import small_config, state_dict
 from models import keras_model
 
-from signbart_port import joints
+from signbart_port.config import joints
 from signbart_port.data.inputs import Inputs
 from signbart_port.data.preprocessing import Floats, clip, normalise
 from signbart_port.tflite import flatbuffer

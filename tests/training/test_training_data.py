@@ -11,12 +11,12 @@ from datasets import Folder, a_clip
 from helpers import small_config
 
 from signbart_port.config import SignBartConfig
+from signbart_port.config.training import Settings
 from signbart_port.data.dataset import SPLITS, open_dataset
 from signbart_port.data.examples import Examples
 from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError
 from signbart_port.training.data import Data, read, root_of
-from signbart_port.training.settings import Settings
 
 CONFIG = small_config(num_labels=2)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from trainings import left
 
+from signbart_port.config.training import Settings
 from signbart_port.errors import PortError
 from signbart_port.training.files import Files
-from signbart_port.training.settings import Settings
 
 OF_A_TRAINING = ("last.pth", "best.pth", "epoch-0002.pth", "logs/log.csv", "logs/curves.png")
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
+from signbart_port.config.training import Settings
 from signbart_port.training.schedule import learning_rate
-from signbart_port.training.settings import Settings
 
 
 def an_optimizer(rate: float) -> torch.optim.Optimizer:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from signbart_port.config.training import ALIASES, FOLDERS, IGNORED, KEYS, Settings, parse
 from signbart_port.errors import PortError
-from signbart_port.training.settings import ALIASES, FOLDERS, IGNORED, KEYS, Settings, parse
 
 PUBLISHED = {
     "data_root": None,

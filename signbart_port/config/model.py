@@ -1,19 +1,18 @@
-"""The model's config: YAML in, validated, immutable."""
+"""The config of a SignBART: plain data in, validated, immutable."""
 
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from signbart_port import joints, strict_yaml
+from signbart_port.config import joints
+from signbart_port.config.training import KEYS
+from signbart_port.config.validation import problems
 from signbart_port.errors import PortError, printable
-from signbart_port.training import settings
 
 # The sizes that the tensors' shapes are made of, under the names that mappings use.
 SIZES = (
@@ -39,7 +38,7 @@ class SignBartConfig(BaseModel):
     `joint_idx`; or "selected", the joints already picked, in that order. The weights are the same.
     `count_missing` says how clips are normalised: whether missing points count in the box around a
     group (see `data.preprocessing`). `training` holds the training keys of the file, unread here:
-    see `training.settings`.
+    see `config.training`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -145,64 +144,15 @@ def parse(
         raise PortError(source, problems(error)) from None
 
 
-def load(path: str | Path, override: Mapping[str, Any] | None = None) -> SignBartConfig:
-    """Read a config file."""
-    path = Path(path)
-    return parse(strict_yaml.load(path), path, override)
-
-
-def find(file_or_name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:
-    """A config file, or a published config by its name."""
-    return parse(read(file_or_name), file_or_name, override)
-
-
-def named(name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:
-    """A published config by its name, such as `lsa-64`."""
-    return find(name, override)
-
-
-def read(file_or_name: str) -> dict[str, Any]:
-    """What a config file says, or a published config: plain data for `parse`."""
-    if file_or_name in published_names():
-        files = resources.files("signbart_port.configs")
-        with resources.as_file(files / f"{file_or_name}.yaml") as path:
-            return strict_yaml.load(path)
-    if not os.path.exists(file_or_name) and not Path(file_or_name).suffix:
-        raise PortError(
-            file_or_name,
-            "neither a file nor a published config",
-            f"Published: {', '.join(published_names())}",
-        )
-    return strict_yaml.load(Path(file_or_name))
-
-
 def training_keys(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a config file says of the model, and of its training."""
     training = data.get("training", {})
-    model = {key: value for key, value in data.items() if key not in (*settings.KEYS, "training")}
-    aside = {key: value for key, value in data.items() if key in settings.KEYS}
+    model = {key: value for key, value in data.items() if key not in (*KEYS, "training")}
+    aside = {key: value for key, value in data.items() if key in KEYS}
     return model, {**training, **aside} if isinstance(training, dict) else training
 
 
-def published_names() -> tuple[str, ...]:
-    """The names of the published configs, sorted."""
-    files = resources.files("signbart_port.configs").iterdir()
-    return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
-
-
-def problems(error: ValidationError) -> str:
-    """Pydantic's findings on one line, missing keys together."""
-    missing = [str(e["loc"][0]) for e in error.errors() if e["type"] == "missing"]
-    wrong = [
-        f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg'].removeprefix('Value error, ')}"
-        + (f", got {printable(e['input'], 60)}" if e["loc"] else "")
-        for e in error.errors()
-        if e["type"] != "missing"
-    ]
-    return "; ".join(([f"missing {', '.join(missing)}"] if missing else []) + wrong)
-
-
 def _did_you_mean(key: object) -> str:
-    known = sorted({*SignBartConfig.model_fields, "keypoint_config", *settings.KEYS} - {"training"})
+    known = sorted({*SignBartConfig.model_fields, "keypoint_config", *KEYS} - {"training"})
     close = difflib.get_close_matches(str(key), known, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(known)}"

@@ -8,6 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from signbart_port.config.validation import problems
+from signbart_port.errors import PortError, printable
+
 Positive = Annotated[float, Field(gt=0, lt=float("inf"))]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -77,9 +80,6 @@ def parse(training: Mapping[str, Any], source: str | Path, override: Mapping[str
 
     Raises PortError naming `source` and every wrong value.
     """
-    from signbart_port.config import problems
-    from signbart_port.errors import PortError, printable
-
     if not isinstance(training, Mapping):
         got = printable(training, 60)
         raise PortError(source, f"training: Input should be a valid dictionary, got {got}")
