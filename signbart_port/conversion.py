@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from signbart_port import __version__, digest, h5, kinds, output, transfer
 from signbart_port.data.inputs import Inputs
 from signbart_port.errors import PortError, ProofError
+from signbart_port.model_files import mappings
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity.compare import LOGITS, Floats, compare
 from signbart_port.parity.proof import judge
@@ -70,7 +71,7 @@ def convert(
         raise PortError(out, "the Keras model is written as .h5", "Name it like model.h5")
     output.check(out, force=force, inputs=(path,))
     progress("Reading the checkpoint")
-    rules = transfer.find(mapping)
+    rules = mappings.find(mapping)
 
     def reopen() -> Source:
         return open_source(path, options, rules)

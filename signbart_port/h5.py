@@ -23,6 +23,7 @@ from signbart_port import config as configs
 from signbart_port import digest, kinds, transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError, printable
+from signbart_port.model_files import mappings
 from signbart_port.transfer import Direction, Plan
 
 PROVENANCE = "signbart_port"
@@ -58,7 +59,7 @@ def plan_of(file: KerasFile) -> Plan:
 
     Raises PortError where it has others.
     """
-    plan = transfer.plan(transfer.load(), file.config.sizes())
+    plan = mappings.plan_for(file.config)
     if findings := transfer.check(plan, Direction.KERAS_TO_TORCH, file.tensors):
         raise PortError(file.path, transfer.summary(findings))
     return plan

@@ -59,13 +59,13 @@ def inspect(path: str | Path) -> Inspection:
 
 
 def _checkpoint(path: Path) -> Inspection:
-    from signbart_port import transfer
     from signbart_port.checkpoint import NameRules
     from signbart_port.checkpoint import read as read_checkpoint
+    from signbart_port.model_files import mappings
     from signbart_port.planning import unmapped
     from signbart_port.resolve import Options, on_other_names, resolve
 
-    mapping = transfer.load()
+    mapping = mappings.signbart()
     checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
     config: dict[str, Any] | None = None
     note, notes = "", tuple[str, ...]()

@@ -13,6 +13,7 @@ from signbart_port import kinds, transfer
 from signbart_port.checkpoint import Checkpoint, NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.kinds import ModelKind
+from signbart_port.model_files import mappings
 from signbart_port.transfer import Direction, Finding, Plan, Transfer, WeightMapping
 from signbart_port.transfer import draft as drafts
 from signbart_port.transfer.mapping import Rule
@@ -76,7 +77,7 @@ def plan(
     cannot be read; what is wrong with the plan is in the result.
     """
     kinds.expect(path, ModelKind.CHECKPOINT)
-    rules, own = transfer.find(mapping), transfer.load()
+    rules, own = mappings.find(mapping), mappings.signbart()
     checkpoint = read_checkpoint(path, NameRules(rules.unwrap, rules.strip_prefixes))
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
     told = transfer.sizes_from_shapes(rules, shapes)

@@ -145,12 +145,13 @@ def _framework(
     mapping: str | None,
     progress: Callable[[str], None],
 ) -> _Outputs:
-    from signbart_port import running, transfer
+    from signbart_port import running
+    from signbart_port.model_files import mappings
     from signbart_port.parity.opened import open_model
     from signbart_port.quiet import quiet
     from signbart_port.resolve import Options
 
-    opened = open_model(path, options or Options(), transfer.find(mapping))
+    opened = open_model(path, options or Options(), mappings.find(mapping))
     config, framework = opened.config, running.framework_of(opened)
     assert config is not None
     keypoints, paths = [clip.keypoints for clip in clips], [clip.path for clip in clips]

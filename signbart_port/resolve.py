@@ -16,8 +16,8 @@ from signbart_port import config as configs
 from signbart_port.checkpoint import Checkpoint
 from signbart_port.config import SignBartConfig, joints
 from signbart_port.errors import PortError
+from signbart_port.model_files import mappings
 from signbart_port.transfer import WeightMapping, sizes_from_shapes
-from signbart_port.transfer import load as load_mapping
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Resolved:
 def on_other_names(path: str | Path, mapping: WeightMapping) -> str:
     """What to do about a checkpoint with names that `mapping` does not know."""
     command = f"signbart-port plan {shlex.quote(str(path))}"
-    if mapping.path == load_mapping().path:
+    if mapping.path == mappings.signbart().path:
         return f"Write a mapping: {command}"
     return f"See the whole plan: {command} --mapping {shlex.quote(str(mapping.path))}"
 

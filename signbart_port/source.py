@@ -11,6 +11,7 @@ from signbart_port import digest, transfer
 from signbart_port.checkpoint import Checkpoint, NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.errors import PortError
+from signbart_port.model_files import mappings
 from signbart_port.parity.report import Placed
 from signbart_port.resolve import Options, Resolved, on_other_names, resolve
 from signbart_port.transfer import Code, Direction, Plan, WeightMapping
@@ -27,7 +28,7 @@ class Source:
 
     def tensors_of_reference(self) -> Mapping[str, Array]:
         """The weights under the names of `pt_reference`, whatever the checkpoint's are."""
-        own = transfer.plan(transfer.load(), self.plan.sizes)
+        own = transfer.plan(mappings.signbart(), self.plan.sizes)
         return transfer.renamed(self.plan, own, self.checkpoint.tensors)
 
     @cached_property
@@ -65,11 +66,13 @@ def open_source(
 
     Raises PortError with every finding.
     """
-    mapping = mapping or transfer.load()
+    mapping = mapping or mappings.signbart()
     checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
     resolved = resolve(checkpoint, mapping, options, fallback)
     plan = transfer.plan(mapping, resolved.config.sizes())
-    target = {t.keras: t.keras_shape for t in transfer.plan(transfer.load(), plan.sizes).transfers}
+    target = {
+        t.keras: t.keras_shape for t in transfer.plan(mappings.signbart(), plan.sizes).transfers
+    }
     if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, checkpoint.tensors, target):
         names = any(finding.code in (Code.UNMAPPED, Code.UNFILLED) for finding in findings)
         hint = on_other_names(path, mapping) if names else ""

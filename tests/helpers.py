@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from signbart_port import config as configs
-from signbart_port import transfer
 from signbart_port.config import SignBartConfig
+from signbart_port.model_files import mappings
 from signbart_port.transfer import Plan
 
 Arrays = dict[str, np.ndarray]
@@ -45,7 +45,7 @@ def small_config(**changes: Any) -> SignBartConfig:
 
 def plan_of(config: SignBartConfig) -> Plan:
     """The plan of SignBART's own mapping for `config`."""
-    return transfer.plan(transfer.load(), config.sizes())
+    return mappings.plan_for(config)
 
 
 def state_dict(config: SignBartConfig, seed: int = 0) -> Arrays:

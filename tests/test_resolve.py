@@ -16,9 +16,10 @@ from signbart_port import transfer
 from signbart_port.checkpoint import NameRules, read
 from signbart_port.config import joints
 from signbart_port.errors import PortError
+from signbart_port.model_files import mappings
 from signbart_port.resolve import Options, Resolved, resolve
 
-MAPPING = transfer.load()
+MAPPING = mappings.signbart()
 HEADS = ("encoder_attention_heads", "decoder_attention_heads")
 SMALL = small_config(encoder_attention_heads=4)
 KARSL_1, KARSL_16 = (configs.named(f"karsl-100-{n}") for n in ("signers-01-02", "signer-03-all"))

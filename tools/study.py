@@ -27,6 +27,7 @@ from rich.table import Table
 from signbart_port import transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.data.inputs import Inputs
+from signbart_port.model_files import mappings
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity.compare import LOGITS, Row, largest_difference
 from signbart_port.parity.proof import Recorded, judge
@@ -65,7 +66,7 @@ def random_weights(config: SignBartConfig, rng: np.random.Generator) -> dict[str
     """Of the scale of trained weights, times a factor of the model's own from 0.3 to 3."""
     scale = np.float32(10 ** rng.uniform(-0.5, 0.5))
     weights = {}
-    for t in transfer.plan(transfer.load(), config.sizes()).transfers:
+    for t in mappings.plan_for(config).transfers:
         values = rng.standard_normal(t.torch_shape, dtype=np.float32)
         gain = len(t.torch_shape) == 1 and t.torch.endswith(".weight")
         fan_in = np.float32(np.sqrt(t.torch_shape[-1]))

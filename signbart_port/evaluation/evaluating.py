@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port import flops, running, transfer
+from signbart_port import flops, running
 from signbart_port.data.clips import RealClips, loaded, refuse_other_labels, usual_split
 from signbart_port.data.dataset import Dataset, Entry, open_dataset
 from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError, printable
 from signbart_port.evaluation.result import Agreement, Evaluation, LeftOut, Load, ModelScore
+from signbart_port.model_files import mappings
 from signbart_port.parity.opened import Opened, open_model
 from signbart_port.resolve import Options
 
@@ -49,7 +50,7 @@ def evaluate(
         raise PortError(None, "no model is given")
     dataset = open_dataset(data)
     progress("Reading models")
-    weights = transfer.find(mapping)
+    weights = mappings.find(mapping)
     opened = [open_model(path, options or Options(), weights) for path in models]
     for one in opened:
         _refuse_other_classes(dataset, one)

@@ -81,9 +81,10 @@ def _renamed(state: dict[str, Any], mapping: str, config: SignBartConfig) -> dic
     import torch
 
     from signbart_port import transfer
+    from signbart_port.model_files import mappings
 
     fork, own = (
-        transfer.plan(m, config.sizes()) for m in (transfer.load(mapping), transfer.load())
+        transfer.plan(m, config.sizes()) for m in (transfer.load(mapping), mappings.signbart())
     )
     arrays = transfer.renamed(fork, own, {name: value.numpy() for name, value in state.items()})
     return {n: torch.from_numpy(np.ascontiguousarray(array)) for n, array in arrays.items()}

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from signbart_port import h5, transfer
+from signbart_port import h5
 from signbart_port.data.inputs import Inputs
 from signbart_port.data.preprocessing import SKELETON
 from signbart_port.errors import PortError
+from signbart_port.model_files import mappings
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity import weights as weights_of
 from signbart_port.parity.compare import LOGITS, Floats, Truth, largest_difference
@@ -47,7 +48,7 @@ def verify(
     compared; SignBART's without one. Raises PortError for files that cannot be compared.
     """
     progress("Reading both files")
-    reference, candidate = open_pair(a, b, options, transfer.find(mapping))
+    reference, candidate = open_pair(a, b, options, mappings.find(mapping))
     ours, theirs = reference.signatures(), candidate.signatures()
     pairs = _pairs(ours, theirs) or [(reference, candidate)]  # whose refusal says why there is none
     reports = [_compared(*pair, progress) for pair in pairs]

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port import child, h5, transfer
+from signbart_port import child, h5
 from signbart_port.accuracy import Accuracy, measure
 from signbart_port.data.clips import RealClips
 from signbart_port.data.inputs import save_inputs
 from signbart_port.errors import PortError, ProofError
+from signbart_port.model_files import mappings
 from signbart_port.parity.compare import LOGITS
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report
@@ -118,7 +119,7 @@ class Emission:
         """PyTorch at work on the real clips."""
         assert self._request.data is not None  # see `request`
         config = Resolved(self._file.config, f"config of {self._file.path.name}")
-        source = open_source(checkpoint, Options(), transfer.load(), config)
+        source = open_source(checkpoint, Options(), mappings.signbart(), config)
         inputs = gate.keras_inputs(self._request.data, source.resolved.config)
         return TorchRun(source, inputs, truth=False, logits_alone=True)
 

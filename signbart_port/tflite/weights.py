@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from signbart_port import transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import printable
+from signbart_port.model_files import mappings
 from signbart_port.parity.report import Weights
 from signbart_port.parity.tolerances import Precision
 from signbart_port.parity.weights import EXACT, difference
@@ -36,7 +36,7 @@ def compare(
     damaged file.
     """
     found = found or match(file, config, tensors)
-    plan = transfer.plan(transfer.load(), config.sizes())
+    plan = mappings.plan_for(config)
     differing = []
     for weight in plan.transfers:
         held = found.held.get(weight.keras)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port import transfer
 from signbart_port.config import SignBartConfig
+from signbart_port.model_files import mappings
 from signbart_port.transfer import Plan, Transfer
 
 Weights = Mapping[str, NDArray[Any]]
@@ -19,7 +19,7 @@ Weights = Mapping[str, NDArray[Any]]
 
 def plan_of(config: SignBartConfig) -> Plan:
     """Where the weights of a model of this config are in both frameworks."""
-    return transfer.plan(transfer.load(), config.sizes())
+    return mappings.plan_for(config)
 
 
 def drawn(config: SignBartConfig, seed: int) -> Weights:

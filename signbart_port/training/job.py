@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from signbart_port import config as configs
-from signbart_port import transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.config import training as training
 from signbart_port.config.training import Settings
 from signbart_port.data.dataset import SPLITS, Dataset, open_dataset
 from signbart_port.errors import PortError
 from signbart_port.kinds import ModelKind, kind_of
+from signbart_port.model_files import mappings
 from signbart_port.parity.opened import Opened, open_model
 from signbart_port.resolve import Options
 from signbart_port.training import data, initial
@@ -65,7 +65,7 @@ class Plan:
         if kind_of(path) is ModelKind.TFLITE:
             raise PortError(path, "cannot be trained", "Give the .h5 or .pth that it was made of")
         options = Options(config=self.asked.config if self._model else None)
-        return open_model(path, options, transfer.load())
+        return open_model(path, options, mappings.signbart())
 
     def data(self, splits: tuple[str, ...] = SPLITS) -> Data:
         """The clips, read and prepared."""

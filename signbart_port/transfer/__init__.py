@@ -5,7 +5,7 @@ Plain data in and out (dicts of NumPy arrays); no framework is imported.
 
 from signbart_port.transfer.apply import apply, renamed
 from signbart_port.transfer.check import Code, Finding, check, compare, gathered, same_bits, summary
-from signbart_port.transfer.mapping import WeightMapping, find, load
+from signbart_port.transfer.mapping import WeightMapping, load
 from signbart_port.transfer.ops import Direction
 from signbart_port.transfer.plan import Plan, Transfer, plan, sizes_from_shapes
 
@@ -19,7 +19,6 @@ __all__ = [
     "apply",
     "check",
     "compare",
-    "find",
     "gathered",
     "load",
     "plan",

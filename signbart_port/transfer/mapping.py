@@ -8,11 +8,9 @@ substring replacement, so a mapping reads the same in both directions.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from importlib import resources
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,6 @@ from signbart_port.errors import PortError, printable
 from signbart_port.transfer.ops import OPS, Op
 
 SCHEMA = 1
-_OWN = "signbart"
 _LARGEST_START = 1000
 _PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
 
@@ -140,35 +137,12 @@ class WeightMapping:
         return {name: self.axes[name].in_keras(value) for name, value in values.items()}
 
 
-def load(path: str | Path | None = None) -> WeightMapping:
-    """Read and check a mapping file; SignBART's own when no path is given.
+def load(path: str | Path) -> WeightMapping:
+    """Read and check a mapping file.
 
     Raises PortError, naming the line, for anything that is not a mapping of this schema.
     """
-    if path is None:
-        with resources.as_file(resources.files("signbart_port.mappings") / f"{_OWN}.yaml") as own:
-            return _Reader(own).read()
     return _Reader(Path(path)).read()
-
-
-def find(file_or_name: str | Path | None) -> WeightMapping:
-    """A mapping file, or a mapping that comes with this program by its name, such as `hf-bart`;
-    SignBART's own for None."""
-    if file_or_name is None or str(file_or_name) == _OWN:
-        return load()
-    if (name := str(file_or_name)) in names():
-        with resources.as_file(resources.files("signbart_port.mappings") / f"{name}.yaml") as path:
-            return load(path)
-    if not os.path.exists(name) and not Path(name).suffix:
-        known = ", ".join(names())
-        raise PortError(name, "neither a file nor a mapping's name", f"Known: {known}")
-    return load(name)
-
-
-def names() -> tuple[str, ...]:
-    """The names of the mappings that come with this program, sorted."""
-    files = resources.files("signbart_port.mappings").iterdir()
-    return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
 
 
 class _Reader:

@@ -19,10 +19,11 @@ from keras import ops
 from models import save_model
 
 import signbart_port
-from signbart_port import ProofError, conversion, h5, transfer
+from signbart_port import ProofError, conversion, h5
 from signbart_port.cli import main
 from signbart_port.data.inputs import Inputs
 from signbart_port.keras_model import SignBart, attention, decoder, layers, masks
+from signbart_port.model_files import mappings
 from signbart_port.parity.inputs import make_for
 from signbart_port.parity.reference import TorchRun
 from signbart_port.source import Source, open_source
@@ -173,7 +174,7 @@ IN_THE_MAPPING = {
 
 @pytest.mark.parametrize("change", IN_THE_MAPPING)
 def test_a_wrong_mapping(tmp_path: Path, change: str) -> None:
-    text = transfer.load().path.read_text()
+    text = mappings.signbart().path.read_text()
     for old, new in IN_THE_MAPPING[change]:
         assert text.count(old) == 1
         text = text.replace(old, new)

@@ -19,11 +19,12 @@ from models import keras_model, torch_model
 
 import demo
 import signbart_port
-from signbart_port import flops, transfer
+from signbart_port import flops
 from signbart_port.cli import main
 from signbart_port.data import preprocessing, samples
 from signbart_port.data.labels import read_labels
 from signbart_port.evaluation.result import Evaluation
+from signbart_port.model_files import mappings
 from signbart_port.source import open_source
 
 Run = Callable[..., tuple[int, str, str]]
@@ -118,7 +119,7 @@ def test_every_kind_does_the_same(side_by_side: Evaluation) -> None:
 def test_what_each_costs(side_by_side: Evaluation, folder: Path) -> None:
     torch, keras, tflite, other = side_by_side.models
     config = open_source(folder / "signs.pth").resolved.config
-    parameters = transfer.plan(transfer.load(), config.sizes()).parameters
+    parameters = mappings.plan_for(config).parameters
     lengths = sorted([42, 30, 47, 33, 49, 45, 34, 36, 40, 32, 42, 42, 36])
     assert torch.parameters == keras.parameters == parameters
     assert 0.8 * parameters < tflite.parameters < parameters  # half of the positions, folded ones

@@ -14,10 +14,10 @@ from helpers import distinct_state_dict, plan_of, run_python, save_pth, small_co
 from safetensors.numpy import save_file
 
 import signbart_port
-from signbart_port import transfer
 from signbart_port.cli import main
 from signbart_port.errors import PortError
 from signbart_port.inspect import inspect
+from signbart_port.model_files import mappings
 from signbart_port.planning import plan
 from signbart_port.transfer import Code
 
@@ -64,7 +64,7 @@ def test_a_complete_plan(tmp_path: Path, run: Run) -> None:
     code, out, err = run("plan", "model.pth")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    rules = transfer.load().rules
+    rules = mappings.signbart().rules
     assert sum(" tensors: " in line for line in lines) == len(rules)
     for line in lines:
         if found := re.search(r"(\d+) of (\d+) tensors: ", line):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from signbart_port import transfer
+from signbart_port.model_files import mappings
 
-SIGNBART = transfer.load().path
+SIGNBART = mappings.signbart().path
 
 
 @pytest.fixture

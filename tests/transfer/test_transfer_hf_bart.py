@@ -17,6 +17,7 @@ from signbart_port.checkpoint import NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.config import SIZES, SignBartConfig
 from signbart_port.data.inputs import Inputs
+from signbart_port.model_files import mappings
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity.compare import Comparison, Row, largest_difference
 from signbart_port.parity.proof import Recorded
@@ -24,7 +25,7 @@ from signbart_port.transfer import Code, Direction
 
 Arrays = dict[str, np.ndarray]
 TO_KERAS = Direction.TORCH_TO_KERAS
-MAPPING = transfer.find("hf-bart")
+MAPPING = mappings.find("hf-bart")
 # Layers, heads, feed-forward widths of both stacks; width; positions.
 MODELS = {
     "small": ((2, 2, 12), (3, 4, 10), 8, 24),
@@ -244,7 +245,7 @@ def test_a_file_that_transformers_wrote_is_planned_whole(
 def test_a_bart_is_no_whole_signbart() -> None:
     config = config_of(bart("small").config)
     tensors = {name: value.numpy() for name, value in bart("small").state_dict().items()}
-    own = transfer.plan(transfer.load(), config.sizes())
+    own = mappings.plan_for(config)
     target = {t.keras: t.keras_shape for t in own.transfers}
     findings = transfer.check(transfer.plan(MAPPING, config.sizes()), TO_KERAS, tensors, target)
     assert {(f.code, f.name.split("/")[0]) for f in findings} == {

@@ -11,8 +11,9 @@ from helpers import distinct_state_dict, plan_of, small_config
 from signbart_port import config as configs
 from signbart_port import transfer
 from signbart_port.errors import PortError
+from signbart_port.model_files import mappings
 from signbart_port.transfer import Code, Direction, check
-from signbart_port.transfer.mapping import names
+from signbart_port.model_files.mappings import names
 
 CONFIG = small_config()
 TO_KERAS = Direction.TORCH_TO_KERAS
@@ -277,21 +278,21 @@ def test_pytorch_may_count_layers_from_another_number_than_keras(mutated):
 def test_a_mapping_is_found_by_name_or_file(tmp_path, monkeypatch):
     assert names() == ("hf-bart", "signbart")
     for name in names():
-        assert transfer.find(name).family == name
-    assert transfer.find(None) == transfer.find("signbart") == transfer.load()
+        assert mappings.find(name).family == name
+    assert mappings.find(None) == mappings.find("signbart") == mappings.signbart()
     monkeypatch.chdir(tmp_path)
-    text = transfer.load().path.read_text()
+    text = mappings.signbart().path.read_text()
     for file in ("mine.yaml", "mine"):
         (tmp_path / file).write_text(text.replace("family: signbart", f"family: {file}"))
-        assert transfer.find(file).family == transfer.find(tmp_path / file).family == file
+        assert mappings.find(file).family == mappings.find(tmp_path / file).family == file
     with pytest.raises(PortError, match=r"^bart: neither a file nor a mapping's name\. Known"):
-        transfer.find("bart")
+        mappings.find("bart")
     with pytest.raises(PortError, match=r"^bart\.yaml: does not exist"):
-        transfer.find("bart.yaml")
+        mappings.find("bart.yaml")
 
 
 def test_a_mapping_knows_its_file():
-    mapping = transfer.load()
+    mapping = mappings.signbart()
     assert mapping.path.name == "signbart.yaml"
     assert mapping.sha256 == hashlib.sha256(mapping.path.read_bytes()).hexdigest()
     assert mapping.family == "signbart"

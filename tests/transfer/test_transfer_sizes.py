@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from signbart_port import config as configs
 from signbart_port import transfer
+from signbart_port.model_files import mappings
 from signbart_port.transfer import sizes_from_shapes
 
-MAPPING = transfer.load()
+MAPPING = mappings.signbart()
 SIZE = st.integers(1, 3000)
 LAYERS = st.integers(1, 7)
 SIZES = st.fixed_dictionaries(

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from signbart_port import transfer
 from signbart_port.config import SignBartConfig
+from signbart_port.model_files import mappings
 from signbart_port.transfer import Direction, draft
 from signbart_port.transfer.mapping import Axis
 from signbart_port.transfer.suggest import Suggestions, suggest
 from signbart_port.transfer.words import similarity, words
 
-OWN = transfer.load()
+OWN = mappings.signbart()
 TO_KERAS = Direction.TORCH_TO_KERAS
 SMALL = small_config()
 # Every kernel is square and has one size, so that shapes tell nothing.

@@ -1,0 +1,1 @@
+"""Model files of every kind, and what it takes to read them."""
