@@ -12,9 +12,9 @@ from signbart_port.cli import train
 
 
 def _pytorch() -> train.Engine:
-    from pt_reference import training
+    from signbart_port.training import torch_fit
 
-    return training
+    return torch_fit
 
 
 def main(*, all_holdouts: bool = False) -> None:

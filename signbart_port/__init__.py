@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from signbart_port.evaluation.evaluating import evaluate
     from signbart_port.exporting import export
     from signbart_port.keras_model import SignBart
-    from signbart_port.keras_model.weights import load
+    from signbart_port.model_files.keras_h5 import load
     from signbart_port.parity.verify import verify
     from signbart_port.prediction import predict
     from signbart_port.resolve import Options
@@ -53,7 +53,7 @@ _HOMES = {
     "convert": "signbart_port.conversion",
     "evaluate": "signbart_port.evaluation.evaluating",
     "export": "signbart_port.exporting",
-    "load": "signbart_port.keras_model.weights",
+    "load": "signbart_port.model_files.keras_h5",
     "predict": "signbart_port.prediction",
     "to_tflite": "signbart_port.tflite.emit",
     "verify": "signbart_port.parity.verify",

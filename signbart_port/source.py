@@ -12,10 +12,10 @@ from signbart_port.checkpoint import Checkpoint, NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.errors import PortError
 from signbart_port.model_files import mappings
-from signbart_port.parity.report import Placed
 from signbart_port.resolve import Options, Resolved, on_other_names, resolve
 from signbart_port.transfer import Code, Direction, Plan, WeightMapping
 from signbart_port.transfer.ops import Array
+from signbart_port.transfer.plan import Placed
 
 
 @dataclass(frozen=True)

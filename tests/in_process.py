@@ -32,7 +32,7 @@ def convert_by(converter: Converter, patch: pytest.MonkeyPatch) -> None:
     """Let the program convert by this function, told what its process is told: a file and JSON."""
 
     def start(model: Path, conversion: Conversion, out: Path) -> AbstractContextManager[_Done]:
-        from signbart_port.keras_model.weights import build
+        from signbart_port.model_files.keras_h5 import build
 
         asked = Conversion.of_json(conversion.as_json())
         out.write_bytes(converter(build(h5.read(model)), asked))

@@ -42,7 +42,7 @@ def pytorch(job: Job) -> Step:
     import torch
 
     from pt_reference import SignBart
-    from pt_reference.training import load, optimizer_of, train_step
+    from signbart_port.training.torch_fit import load, optimizer_of, train_step
 
     model, settings = SignBart(job.config).train(), job.settings
     load(model, job.weights)

@@ -29,6 +29,7 @@ from faults import Arrays, Fault, every
 from signbart_port import PortError, h5, transfer
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model import weights as keras_weights
+from signbart_port.model_files import keras_h5
 from signbart_port.parity import opened, reference
 from signbart_port.parity import verify as verification
 from signbart_port.parity.report import Report
@@ -132,7 +133,7 @@ class Chain:
         fault.weights(weights)
         wrong = self.folder / "wrong.h5"
         _write(self.right, wrong, weights)
-        build = keras_weights.build
+        build = keras_h5.build
 
         def faulty(file: h5.KerasFile, dtype: str | None = None) -> SignBart:
             model = build(file, dtype)

@@ -117,8 +117,8 @@ def results(
     import keras
 
     from signbart_port.keras_model import SignBart
-    from signbart_port.keras_model.quantization_aware import quantization_aware
     from signbart_port.keras_model.weights import assign
+    from signbart_port.training.quantization_aware import quantization_aware
 
     def start(seed: int = 0) -> SignBart:
         keras.utils.set_random_seed(seed)  # of dropouts and batches

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """A framework's training: the modules `training.keras_fit` and `pt_reference.training`."""
+    """A framework's training: the modules `training.keras_fit` and `training.torch_fit`."""
 
     SUFFIX: str
 

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.parity.tolerances import ROUNDED_WEIGHTS, RUN, Criterion, Precision
+from signbart_port.parity.tolerances import ROUNDED_WEIGHTS, RUN, Criterion
+from signbart_port.tflite.quantization import Precision
 
 Floats = NDArray[np.floating]
 LOGITS = "logits"

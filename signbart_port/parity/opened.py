@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from signbart_port import h5, kinds, transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.kinds import ModelKind
-from signbart_port.parity.tolerances import Precision
 from signbart_port.resolve import Options, Resolved
 from signbart_port.source import Source, open_source
+from signbart_port.tflite.quantization import Precision
 from signbart_port.transfer import Direction, Plan, WeightMapping
 
 if TYPE_CHECKING:

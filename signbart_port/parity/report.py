@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from signbart_port.parity.compare import LOGITS, Row
+from signbart_port.transfer.plan import Placed
 
 
 class Evidence(Enum):
@@ -99,21 +100,6 @@ class Weights:
         ]
         more = len(self.missing) + len(self.differing) - len(parts)
         return "weights: " + "; ".join([*parts, *([f"and {more} more"] if more else [])])
-
-
-@dataclass(frozen=True)
-class Placed:
-    """One tensor's way through the mapping; `sha256` is of its float32 values in PyTorch's order.
-
-    `rule` is the mapping's file and line.
-    """
-
-    torch: str
-    keras: str
-    op: str
-    shape: tuple[int, ...]
-    rule: str
-    sha256: str
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+
+from signbart_port.tflite.quantization import Precision
 
 EPSILON = 2.0**-23
 """The gap between float32 numbers, relative to the number."""
@@ -44,29 +45,6 @@ RUN = Criterion(factor=4, ulps=8)
 tap with few elements (T = 1, or the logits) the reference's worst error can be near zero by luck.
 (240 models: no output beyond 0.70 of it, no .tflite's logits beyond 0.33.)
 """
-
-
-class Precision(Enum):
-    """What a TFLite file stores its weights in, and whether it computes with integers.
-
-    Set by reading the file, never its name.
-    """
-
-    FLOAT32 = "float32"
-    FLOAT16 = "float16"
-    DYNAMIC = "dynamic"
-    INT16X8 = "int16x8"
-    INT8 = "int8"
-
-    @property
-    def integer(self) -> bool:
-        """Whether activations are integers, of a range that was seen on real clips."""
-        return self in (Precision.INT16X8, Precision.INT8)
-
-    @property
-    def stores_integers(self) -> bool:
-        """Whether weights are integers, whatever activations are."""
-        return self is Precision.DYNAMIC or self.integer
 
 
 UNMEASURED = 16 * EPSILON

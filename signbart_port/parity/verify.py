@@ -21,9 +21,10 @@ from signbart_port.parity.proof import Isolation, Record, Recorded, judge
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report, Weights
 from signbart_port.parity.search import Search
-from signbart_port.parity.tolerances import ROUNDED_WEIGHTS, UNMEASURED, Precision
+from signbart_port.parity.tolerances import ROUNDED_WEIGHTS, UNMEASURED
 from signbart_port.quiet import quiet
 from signbart_port.resolve import Options
+from signbart_port.tflite.quantization import Precision
 
 if TYPE_CHECKING:
     from signbart_port.data.model_interface import Interface
@@ -221,7 +222,7 @@ def _truth(
 
 
 def _keras_truth(file: h5.KerasFile, inputs: Inputs) -> tuple[Recorded, Sequence[str]]:
-    from signbart_port.keras_model.weights import build
+    from signbart_port.model_files.keras_h5 import build
     from signbart_port.parity import keras_run
 
     float64: dict[str, Floats] = {}
@@ -249,7 +250,7 @@ def _runs(
         file = model.tflite
         return lambda record: record(LOGITS, _tflite_outputs(file, inputs)), None
     assert model.keras is not None
-    from signbart_port.keras_model.weights import build
+    from signbart_port.model_files.keras_h5 import build
     from signbart_port.parity import keras_run
 
     keras = build(model.keras)

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from signbart_port.errors import printable
-
-if TYPE_CHECKING:
-    from signbart_port.accuracy import Accuracy
-    from signbart_port.h5 import KerasFile
-    from signbart_port.parity.report import Report
-    from signbart_port.tflite.request import Request
 
 SCHEMA = 1
 OUTPUTS = ("logits", "probabilities")
@@ -32,7 +26,7 @@ class Card:
     the number is set at run time, up to `longest`. `output` is "logits" or "probabilities".
     `source` has the SHA-256 of each file that this one was made of, by name. `proof` is how far the
     output is from that of Keras in float64, by length, and `accuracy` how the file did on real
-    clips; their fields are those of `card_of`. `version` is that of signbart-port.
+    clips; their fields are those of `model_card.card_of`. `version` is that of signbart-port.
     """
 
     labels: tuple[str, ...] | None
@@ -69,59 +63,6 @@ class Card:
         if not ascending or card.longest < max(card.frames, default=1):
             raise ValueError("has no frames that can be used")
         return card
-
-
-def card_of(
-    file: KerasFile, request: Request, reports: Sequence[Report], accuracy: Accuracy | None
-) -> Card:
-    """The card of what was asked for of a model.h5, with the reports of its proof, one a length.
-
-    It names no clips: they are not the file's to show.
-    """
-    from signbart_port import __version__
-    from signbart_port.data.preprocessing import GROUPS
-
-    config, interface = file.config, request.interface
-    figures = accuracy.as_dict() if accuracy else None
-    if figures:
-        del figures["worst"]
-    return Card(
-        labels=request.labels,
-        joint_idx=tuple(config.joint_idx),
-        keypoints=interface.keypoints,
-        groups={name: (group.start, group.stop) for name, group in GROUPS.items()},
-        frames=tuple(sorted(request.frames)),
-        longest=max(request.frames, default=config.max_position_embeddings),
-        preprocessing=interface.preprocessing,
-        count_missing=config.count_missing,
-        layout=config.layout,
-        output=interface.output,
-        quantization=request.quantization.value,
-        source=_source(file),
-        proof={"passed": all(r.passed for r in reports), "from_pytorch": file.proven}
-        | {"lengths": tuple(_figures(report) for report in reports)},
-        accuracy=figures,
-        version=__version__,
-    )
-
-
-def _source(file: KerasFile) -> dict[str, str]:
-    source = {file.path.name: file.sha256}
-    checkpoint = (file.provenance or {}).get("source")
-    if isinstance(checkpoint, dict) and {"name", "sha256"} <= checkpoint.keys():
-        source |= {str(checkpoint["name"]): str(checkpoint["sha256"])}
-    return source
-
-
-def _figures(report: Report) -> dict[str, Any]:
-    row = report.logits
-    return {
-        "frames": report.frames,
-        "error": row.error,
-        "keras_error": row.noise,
-        "limit": row.limit,
-        "same_class": report.agreement,
-    }
 
 
 Reader = Callable[[Any], Any]

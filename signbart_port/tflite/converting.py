@@ -126,7 +126,7 @@ def _classify(model: Any, conversion: Conversion, frames: int | None) -> Any:
 
 def _main(model: str, out: str, conversion: str) -> None:
     from signbart_port import h5
-    from signbart_port.keras_model.weights import build
+    from signbart_port.model_files.keras_h5 import build
 
     file = h5.read(model)
     child.limit_memory(12 * 2**30 + 40 * Path(model).stat().st_size)

@@ -14,9 +14,9 @@ from signbart_port.errors import PortError
 from signbart_port.parity.report import Report
 from signbart_port.quiet import quiet
 from signbart_port.tflite import flatbuffer, mixed
-from signbart_port.tflite.card import card_of
 from signbart_port.tflite.emission import Emission
 from signbart_port.tflite.metadata import attach
+from signbart_port.tflite.model_card import card_of
 from signbart_port.tflite.quantization import Quantization
 from signbart_port.tflite.request import Wishes, understood
 

@@ -15,8 +15,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from signbart_port import digest, kinds
 from signbart_port.errors import PortError, printable
-from signbart_port.parity.tolerances import Precision
 from signbart_port.tflite.card import OUTPUTS
+from signbart_port.tflite.quantization import Precision
 
 SIGNATURE = "serving_default"
 PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL")

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.config import SignBartConfig
-from signbart_port.parity.tolerances import EPSILON, Precision
+from signbart_port.parity.tolerances import EPSILON
 from signbart_port.tflite import constants, flatbuffer
 from signbart_port.tflite.constants import Steps, Stored
+from signbart_port.tflite.quantization import Precision
 from signbart_port.tflite.rewriting import Float32, Form, forms, left_out, own_parts
 
 MOST_STEPS = 127

@@ -18,12 +18,11 @@ from signbart_port.parity.compare import LOGITS, largest_difference
 from signbart_port.parity.inputs import make
 from signbart_port.parity.proof import Record, Recorded, judge
 from signbart_port.parity.report import Report
-from signbart_port.parity.tolerances import Precision
 from signbart_port.tflite import weights
 from signbart_port.tflite.flatbuffer import TFLiteFile
 from signbart_port.tflite.graph import GraphProof, with_graph
 from signbart_port.tflite.matching import match
-from signbart_port.tflite.quantization import Quantization
+from signbart_port.tflite.quantization import Precision, Quantization
 from signbart_port.tflite.run import Run, run
 
 _VARIABLE_OPERATORS = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
@@ -54,7 +53,7 @@ class Models:
     """
 
     def __init__(self, file: h5.KerasFile, interface: Interface, integer: bool) -> None:
-        from signbart_port.keras_model.weights import build
+        from signbart_port.model_files.keras_h5 import build
 
         self.file, self._interface, self._integer = file, interface, integer
         self.float32, self.float64 = build(file), build(file, "float64")

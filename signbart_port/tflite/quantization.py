@@ -39,6 +39,29 @@ class Quantization(Enum):
                 return Gate(min_agreement=0.95, max_drop=2.0)
 
 
+class Precision(Enum):
+    """What a TFLite file stores its weights in, and whether it computes with integers.
+
+    Set by reading the file, never its name.
+    """
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    DYNAMIC = "dynamic"
+    INT16X8 = "int16x8"
+    INT8 = "int8"
+
+    @property
+    def integer(self) -> bool:
+        """Whether activations are integers, of a range that was seen on real clips."""
+        return self in (Precision.INT16X8, Precision.INT8)
+
+    @property
+    def stores_integers(self) -> bool:
+        """Whether weights are integers, whatever activations are."""
+        return self is Precision.DYNAMIC or self.integer
+
+
 @dataclass(frozen=True)
 class Gate:
     """The least share of clips with the Keras model's prediction, and the largest loss of top-1

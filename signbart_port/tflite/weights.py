@@ -8,10 +8,10 @@ from signbart_port.config import SignBartConfig
 from signbart_port.errors import printable
 from signbart_port.model_files import mappings
 from signbart_port.parity.report import Weights
-from signbart_port.parity.tolerances import Precision
 from signbart_port.parity.weights import EXACT, difference
 from signbart_port.tflite.flatbuffer import TFLiteFile
 from signbart_port.tflite.matching import Matching, match
+from signbart_port.tflite.quantization import Precision
 from signbart_port.tflite.rewriting import Float32
 
 RULES = {

@@ -14,9 +14,9 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from signbart_port.config import SignBartConfig
-from signbart_port.parity.tolerances import Precision
 from signbart_port.tflite import constants, flatbuffer, packing
 from signbart_port.tflite.matching import Held, Matching
+from signbart_port.tflite.quantization import Precision
 from signbart_port.tflite.rewriting import Float32, positions, query_scaling
 
 Float64 = NDArray[np.float64]

@@ -20,13 +20,13 @@ from signbart_port.data.batches import Batch, shards_of, unchanged
 from signbart_port.data.examples import Examples
 from signbart_port.errors import PortError
 from signbart_port.keras_model import SignBart
-from signbart_port.keras_model.quantization_aware import quantization_aware
 from signbart_port.keras_model.weights import assign
 from signbart_port.training import keras_files
 from signbart_port.training.files import Files
 from signbart_port.training.history import Epoch
 from signbart_port.training.initial import Weights, plan_of
 from signbart_port.training.keras_parts import AdamW, CrossEntropy, Learner, prepare
+from signbart_port.training.quantization_aware import quantization_aware
 from signbart_port.training.run import EVALUATED, Job, Run, Scores, Trained, Watcher
 from signbart_port.transfer import Direction
 

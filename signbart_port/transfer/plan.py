@@ -42,6 +42,21 @@ class Transfer:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """One tensor's way through the mapping; `sha256` is of its float32 values in PyTorch's order.
+
+    `rule` is the mapping's file and line.
+    """
+
+    torch: str
+    keras: str
+    op: str
+    shape: tuple[int, ...]
+    rule: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """Every transfer of a model of these sizes, and what may be left behind (name -> reason)."""
 

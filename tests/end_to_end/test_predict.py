@@ -18,7 +18,7 @@ from models import keras_model
 
 from signbart_port.cli import main
 from signbart_port.data.labels import read_labels
-from signbart_port.keras_model.weights import load
+from signbart_port.model_files.keras_h5 import load
 
 Run = Callable[..., tuple[int, str, str]]
 CONFIG = small_config()

@@ -19,7 +19,7 @@ from signbart_port import Options, PortError, h5
 from signbart_port.cli import main
 from signbart_port.data.model_interface import Interface
 from signbart_port.keras_model import decoder, masks
-from signbart_port.keras_model.weights import build
+from signbart_port.model_files.keras_h5 import build
 from signbart_port.parity.compare import LOGITS
 from signbart_port.tflite.converting import Conversion, converted
 from signbart_port.tflite.quantization import Quantization

@@ -13,7 +13,7 @@ import signbart_port
 from signbart_port.config import SignBartConfig
 from signbart_port.data.inputs import Inputs
 from signbart_port.keras_model import SignBart
-from signbart_port.keras_model.weights import load
+from signbart_port.model_files.keras_h5 import load
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.parity import keras_run, torch_run
 from signbart_port.parity.compare import LOGITS, Floats, largest_difference

@@ -18,18 +18,18 @@ from signbart_port import h5
 from signbart_port.data.inputs import Inputs, save_inputs
 from signbart_port.data.model_interface import of_model
 from signbart_port.keras_model import SignBart
-from signbart_port.keras_model.quantization_aware import (
-    QuantizationAware,
-    per_channel,
-    per_tensor,
-    quantization_aware,
-)
 from signbart_port.parity import inputs as parity_inputs
 from signbart_port.tflite import converting, flatbuffer, quantizing, rewriting
 from signbart_port.tflite.converting import Conversion
 from signbart_port.tflite.quantization import Quantization
 from signbart_port.tflite.quantizing import Job
 from signbart_port.tflite.run import run
+from signbart_port.training.quantization_aware import (
+    QuantizationAware,
+    per_channel,
+    per_tensor,
+    quantization_aware,
+)
 
 CONFIG = small_config(d_model=48, encoder_layers=1, decoder_layers=2)
 FRAMES = CONFIG.max_position_embeddings

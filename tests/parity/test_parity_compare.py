@@ -9,7 +9,8 @@ from signbart_port.parity.compare import LOGITS, Comparison, compare, counted
 from signbart_port.parity.inputs import make
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.report import Evidence
-from signbart_port.parity.tolerances import EPSILON, MOST, RUN, Precision
+from signbart_port.parity.tolerances import EPSILON, MOST, RUN
+from signbart_port.tflite.quantization import Precision
 
 FRAMES = np.array([[True, True, False], [True, False, False]])
 TRUTH = np.random.default_rng(0).normal(size=(2, 3, 4))

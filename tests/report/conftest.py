@@ -20,15 +20,8 @@ from pages import Browse
 from signbart_port import digest
 from signbart_port.parity import inputs
 from signbart_port.parity.compare import LOGITS, Row, absent
-from signbart_port.parity.report import (
-    Blame,
-    Differing,
-    Evidence,
-    Placed,
-    Report,
-    Rounded,
-    Weights,
-)
+from signbart_port.parity.report import Blame, Differing, Evidence, Report, Rounded, Weights
+from signbart_port.transfer.plan import Placed
 
 CONFIG = LSA_64
 WRONG = "decoder.layers.1.encoder_attn.v_proj"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from signbart_port.parity.report import Placed, Report
+from signbart_port.parity.report import Report
 from signbart_port.report.placements import placements
+from signbart_port.transfer.plan import Placed
 
 
 def test_every_transfer_is_there_once(reports: dict[str, Report]) -> None:

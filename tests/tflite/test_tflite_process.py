@@ -15,7 +15,7 @@ from models import keras_model, save_model
 import signbart_port
 from signbart_port import child
 from signbart_port.data.model_interface import Interface
-from signbart_port.keras_model.weights import build
+from signbart_port.model_files.keras_h5 import build
 from signbart_port.tflite import converting, emission
 from signbart_port.tflite.converting import Conversion
 from signbart_port.tflite.quantization import Quantization

@@ -21,12 +21,11 @@ from signbart_port.data.dataset import open_dataset
 from signbart_port.data.inputs import save_inputs
 from signbart_port.data.model_interface import Interface
 from signbart_port.data.preprocessing import prepare, shorten
-from signbart_port.keras_model.weights import build
-from signbart_port.parity.tolerances import Precision
+from signbart_port.model_files.keras_h5 import build
 from signbart_port.tflite import converting, flatbuffer, gate, quantizing
 from signbart_port.tflite.converting import Conversion
 from signbart_port.tflite.emit import Emitted
-from signbart_port.tflite.quantization import Quantization
+from signbart_port.tflite.quantization import Precision, Quantization
 from signbart_port.tflite.quantizing import Job
 
 MODES = [mode.value for mode in Quantization]

@@ -16,11 +16,10 @@ from models import keras_model
 from signbart_port import transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.parity.report import Weights
-from signbart_port.parity.tolerances import Precision
 from signbart_port.tflite import flatbuffer
 from signbart_port.tflite.constants import Steps, Stored
 from signbart_port.tflite.matching import MOST_STEPS, differs, match
-from signbart_port.tflite.quantization import Quantization
+from signbart_port.tflite.quantization import Precision, Quantization
 from signbart_port.tflite.rewriting import left_out, own_parts
 from signbart_port.tflite.weights import RULES, compare
 from signbart_port.transfer import Direction

@@ -21,7 +21,8 @@ from signbart_port.data.model_interface import Interface
 from signbart_port.errors import ProofError
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model.layers import LayerNorm
-from signbart_port.keras_model.weights import assign, build
+from signbart_port.keras_model.weights import assign
+from signbart_port.model_files.keras_h5 import build
 from signbart_port.parity.compare import LOGITS, Row, largest_difference
 from signbart_port.parity.inputs import make_for
 from signbart_port.parity.report import Report

@@ -18,10 +18,10 @@ from steps import batches_of, rate_of, the_job
 from trainings import write_config
 
 import pt_reference
-from pt_reference import training
 from signbart_port import transfer
 from signbart_port.parity.compare import Row, compare
 from signbart_port.parity.tolerances import RUN
+from signbart_port.training import torch_fit
 from signbart_port.training.initial import plan_of
 from signbart_port.training.run import Job
 from signbart_port.transfer import Direction
@@ -106,7 +106,7 @@ def by_torch_names(job: Job, arrays: Arrays, prefix: str) -> Arrays:
 def torch_gradients(job: Job, dtype: torch.dtype) -> tuple[float, Arrays]:
     """Of the first step: the loss, and the gradients before they are clipped."""
     model = pt_reference.SignBart(job.config)
-    training.load(model, job.weights)
+    torch_fit.load(model, job.weights)
     batch = batches_of(job)[0]
     model = model.to(dtype).train()
     _, logits = model(
@@ -114,7 +114,7 @@ def torch_gradients(job: Job, dtype: torch.dtype) -> tuple[float, Arrays]:
         torch.from_numpy(batch.attention_mask).to(dtype),
     )
     labels, weights = torch.from_numpy(batch.labels), torch.from_numpy(batch.weights).to(dtype)
-    loss = training.loss_of(logits, labels, weights, job.settings.label_smoothing)
+    loss = torch_fit.loss_of(logits, labels, weights, job.settings.label_smoothing)
     loss.backward()
     found = {name: p.grad.numpy() for name, p in model.named_parameters() if p.grad is not None}
     return loss.item(), found
@@ -123,12 +123,12 @@ def torch_gradients(job: Job, dtype: torch.dtype) -> tuple[float, Arrays]:
 def torch_weights(job: Job, faster: float = 1.0) -> Arrays:
     """After all steps, by the engine's own; with every rate so much higher."""
     model = pt_reference.SignBart(job.config)
-    training.load(model, job.weights)
-    optimizer = training.optimizer_of(model, job.settings.weight_decay)
+    torch_fit.load(model, job.weights)
+    optimizer = torch_fit.optimizer_of(model, job.settings.weight_decay)
     for step, batch in enumerate(batches_of(job)):
         rate = faster * rate_of(job, step)
         tensors = {name: torch.as_tensor(values) for name, values in vars(batch).items()}
-        training.train_step(model, optimizer, tensors, rate, job.settings)
+        torch_fit.train_step(model, optimizer, tensors, rate, job.settings)
     return {name: p.detach().numpy() for name, p in model.named_parameters()}
 
 

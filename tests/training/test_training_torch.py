@@ -18,9 +18,10 @@ from trainings import Run, Seen, job_of, left, without_times, write_config
 
 import pt_reference
 import signbart_port
-from pt_reference import train, training
+from pt_reference import train
 from signbart_port import h5
 from signbart_port.checkpoint import NameRules, read
+from signbart_port.training import torch_fit
 from signbart_port.training.files import Files
 from signbart_port.training.history import best
 from signbart_port.training.initial import drawn
@@ -34,9 +35,9 @@ def pytorch_as_it_was() -> Iterator[None]:
 
 
 def fit(job: Job, *, resume: bool = False, watcher: Seen | None = None) -> Trained:
-    files = Files.of(job.settings, training.SUFFIX)
+    files = Files.of(job.settings, torch_fit.SUFFIX)
     goes_on = files.open(resume=resume, force=not resume)
-    return training.fit(job, files, watcher or Seen(), resume=goes_on)
+    return torch_fit.fit(job, files, watcher or Seen(), resume=goes_on)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -235,15 +236,15 @@ def test_label_smoothing_and_weights_in_the_loss() -> None:
     ones = torch.ones(6, dtype=torch.float64)
     for smoothing in (0.0, 0.2):
         expected = cross_entropy(logits, labels, label_smoothing=smoothing)
-        assert torch.isclose(training.loss_of(logits, labels, ones, smoothing), expected)
+        assert torch.isclose(torch_fit.loss_of(logits, labels, ones, smoothing), expected)
         some = torch.tensor([2.0, 0, 2, 0, 0, 2])
         expected = cross_entropy(logits[some > 0], labels[some > 0], label_smoothing=smoothing)
-        assert torch.isclose(training.loss_of(logits, labels, some, smoothing), expected)
+        assert torch.isclose(torch_fit.loss_of(logits, labels, some, smoothing), expected)
 
 
 def test_the_optimizer_is_pytorchs_own() -> None:
     model = pt_reference.SignBart(small_config())
-    (group,) = training.optimizer_of(model, 0.05).param_groups
+    (group,) = torch_fit.optimizer_of(model, 0.05).param_groups
     assert len(group["params"]) == len(list(model.parameters()))
     assert (group["betas"], group["eps"], group["weight_decay"]) == ((0.9, 0.999), 1e-8, 0.05)
 
@@ -281,7 +282,7 @@ def test_a_training_that_runs_away(
 def test_first_weights_are_the_same_in_keras(learned: Learned) -> None:
     """In every bit: test_training_keras has its half."""
     model = pt_reference.SignBart(learned.job.config)
-    training.load(model, learned.job.weights)
+    torch_fit.load(model, learned.job.weights)
     found = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     assert_same_bits(found, learned.job.weights)
 

@@ -12,8 +12,8 @@ from signbart_port import config as configs
 from signbart_port import transfer
 from signbart_port.errors import PortError
 from signbart_port.model_files import mappings
-from signbart_port.transfer import Code, Direction, check
 from signbart_port.model_files.mappings import names
+from signbart_port.transfer import Code, Direction, check
 
 CONFIG = small_config()
 TO_KERAS = Direction.TORCH_TO_KERAS

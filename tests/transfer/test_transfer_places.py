@@ -64,7 +64,8 @@ def some_bits(shape, random):
 
 def test_the_engine_imports_no_framework():
     loaded = run_python(
-        "import sys, signbart_port.transfer as t; t.plan(t.load(), dict.fromkeys("
+        "import sys, signbart_port.transfer as t; from signbart_port.model_files import mappings;"
+        " t.plan(mappings.signbart(), dict.fromkeys("
         "'d_model encoder_layers encoder_ffn_dim decoder_layers decoder_ffn_dim"
         " max_position_embeddings num_labels joints'.split(), 2))\n"
         "print(*sorted(name.split('.')[0] for name in sys.modules))"

@@ -1,0 +1,26 @@
+"""A model.h5 as a Keras model, built from its config: nothing else in the file is trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from signbart_port import h5
+from signbart_port.keras_model.model import SignBart
+from signbart_port.keras_model.weights import assign
+
+
+def load(path: str | Path, dtype: str | None = None) -> SignBart:
+    """The SignBART of a model.h5, built from its config alone: nothing else in the file is trusted.
+
+    Raises PortError where the file is not one, is damaged, or its weights are not those of its
+    config.
+    """
+    return build(h5.read(path), dtype)
+
+
+def build(file: h5.KerasFile, dtype: str | None = None) -> SignBart:
+    """The model of an opened model.h5, in float32 or in another `dtype`."""
+    h5.plan_of(file)  # refuses a file of other weights
+    model = SignBart(file.config, dtype=dtype)
+    assign(model, file.tensors.items())
+    return model
