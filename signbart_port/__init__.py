@@ -21,15 +21,15 @@ from signbart_port.errors import PortError, ProofError
 if TYPE_CHECKING:
     __version__: str
     from signbart_port.config import SignBartConfig
-    from signbart_port.conversion import convert
-    from signbart_port.evaluation.evaluating import evaluate
-    from signbart_port.exporting import export
     from signbart_port.keras_model import SignBart
+    from signbart_port.model_files.config_resolution import Options
     from signbart_port.model_files.keras_h5 import load
-    from signbart_port.parity.verify import verify
-    from signbart_port.prediction import predict
-    from signbart_port.resolve import Options
-    from signbart_port.tflite.emit import to_tflite
+    from signbart_port.verbs.convert import convert
+    from signbart_port.verbs.evaluate import evaluate
+    from signbart_port.verbs.export import export
+    from signbart_port.verbs.predict import predict
+    from signbart_port.verbs.to_tflite import to_tflite
+    from signbart_port.verbs.verify import verify
 
 __all__ = [
     "Options",
@@ -47,16 +47,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Options": "signbart_port.resolve",
+    "Options": "signbart_port.model_files.config_resolution",
     "SignBart": "signbart_port.keras_model",
     "SignBartConfig": "signbart_port.config",
-    "convert": "signbart_port.conversion",
-    "evaluate": "signbart_port.evaluation.evaluating",
-    "export": "signbart_port.exporting",
+    "convert": "signbart_port.verbs.convert",
+    "evaluate": "signbart_port.verbs.evaluate",
+    "export": "signbart_port.verbs.export",
     "load": "signbart_port.model_files.keras_h5",
-    "predict": "signbart_port.prediction",
-    "to_tflite": "signbart_port.tflite.emit",
-    "verify": "signbart_port.parity.verify",
+    "predict": "signbart_port.verbs.predict",
+    "to_tflite": "signbart_port.verbs.to_tflite",
+    "verify": "signbart_port.verbs.verify",
 }
 
 

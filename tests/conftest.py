@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import Once, distinct_state_dict, run_python, save_pth, small_config
 
 import signbart_port
+from tests.support.small_models import Once, distinct_state_dict, run_python, save_pth, small_config
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 LONG = ("tflite", "mutation", "training", "end_to_end")
@@ -89,8 +89,8 @@ import sys
 from pathlib import Path
 import pytest
 import signbart_port
-from in_process import convert_by
-from signbart_port.tflite.converting import converted
+from tests.support.converter_in_process import convert_by
+from signbart_port.tflite_export.workers.converter import converted
 
 folder = Path(sys.argv[1])
 convert_by(converted, pytest.MonkeyPatch())
@@ -116,9 +116,8 @@ keras.Sequential([keras.Input((3,)), touching]).save(folder / "lambda.h5")
 @pytest.fixture(scope="module")
 def converter_here() -> Iterator[None]:
     """`to_tflite` without a process of TensorFlow's own."""
-    from in_process import convert_by
-
-    from signbart_port.tflite.converting import converted
+    from signbart_port.tflite_export.workers.converter import converted
+    from tests.support.converter_in_process import convert_by
 
     with pytest.MonkeyPatch.context() as patch:
         convert_by(converted, patch)

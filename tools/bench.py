@@ -40,7 +40,11 @@ from bench_turns import CLI, Failed, run
 from signbart_port import config as configs
 
 BOTH = [sys.executable, "-c", "import torch, tensorflow"]
-LARGER = [sys.executable, "-c", "import typer, signbart_port.conversion, signbart_port.keras_model"]
+LARGER = [
+    sys.executable,
+    "-c",
+    "import typer, signbart_port.verbs.convert, signbart_port.keras_model",
+]
 FORWARD = [sys.executable, str(Path(__file__).with_name("forward.py"))]
 FRAMES = 64
 _WIDTH = 110

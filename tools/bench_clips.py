@@ -19,7 +19,7 @@ from signbart_port.config import SignBartConfig
 from signbart_port.data.dataset import load, open_dataset
 from signbart_port.data.model_interface import of_model
 from signbart_port.data.preprocessing import MOST_FRAMES, pad
-from signbart_port.tflite.quantization import Quantization
+from signbart_port.tflite.modes import Quantization
 
 LENGTHS = (28, 35, 42, 49, 56, 64)
 Batch = tuple[Floats, Floats]

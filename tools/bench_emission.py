@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bench_runners import DYNAMIC, FLOAT32, PEERS, emission
 from bench_turns import Failed, medians, run
-from signbart_port.tflite.quantization import Quantization
+from signbart_port.tflite.modes import Quantization
 
 _MODES = {FLOAT32: Quantization.NONE, DYNAMIC: Quantization.DYNAMIC}
 

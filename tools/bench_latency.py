@@ -13,9 +13,9 @@ from rich.table import Table
 from bench_runners import EAGER, PEERS, Classify, Floats, Runner, available, ours
 from bench_turns import timed
 from signbart_port import config as configs
-from signbart_port.data.inputs import Inputs
-from signbart_port.parity.inputs import make_for
-from signbart_port.tflite.quantization import Quantization
+from signbart_port.data.model_inputs import Inputs
+from signbart_port.pairs.signbart_cases import make_for
+from signbart_port.tflite.modes import Quantization
 
 _LOADS = 3  # where a file's weights come to lie in memory changes its speed by a few percent
 _FAR = {"float32": 1e-3, "dynamic": 0.2}  # of the largest logit: beyond it, it is another model

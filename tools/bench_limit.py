@@ -16,8 +16,9 @@ from rich.table import Table
 
 from bench_runners import available, ours
 from bench_turns import medians
-from signbart_port.tflite import flatbuffer, packing
-from signbart_port.tflite.quantization import Quantization
+from signbart_port.tflite import model_file
+from signbart_port.tflite.modes import Quantization
+from signbart_port.tflite_export import packing
 
 PRODUCTS = frozenset({"FULLY_CONNECTED", "BATCH_MATMUL"})
 _SMALL = 0.02  # of the whole: kinds of operators below it are not listed
@@ -66,10 +67,10 @@ def shares(name: str, file: Path, rounds: int, table: Table) -> None:
 
 def operators(data: bytes) -> dict[str, int]:
     """The kinds of operators in the longest signature of a .tflite, and how many there are."""
-    model = flatbuffer.parsed(data)
+    model = model_file.parsed(data)
     kinds: dict[str, int] = {}
-    for op in flatbuffer.graph_of(model, flatbuffer.SIGNATURE).operators:
-        kind = flatbuffer.kind_of(model, op)
+    for op in model_file.graph_of(model, model_file.SIGNATURE).operators:
+        kind = model_file.kind_of(model, op)
         kinds[kind] = kinds.get(kind, 0) + 1
     return kinds
 
@@ -79,9 +80,9 @@ def only(data: bytes, kinds: Set[str]) -> bytes:
 
     All that nothing else makes or reads are its inputs and outputs.
     """
-    model = flatbuffer.parsed(data)
-    graph = flatbuffer.graph_of(model, flatbuffer.SIGNATURE)
-    kept = [op for op in graph.operators if flatbuffer.kind_of(model, op) in kinds]
+    model = model_file.parsed(data)
+    graph = model_file.graph_of(model, model_file.SIGNATURE)
+    kept = [op for op in graph.operators if model_file.kind_of(model, op) in kinds]
     made = {place for op in kept for place in op.outputs}
     read = {place for op in kept for place in op.inputs if place >= 0}
     given = [place for place in read - made if not _constant(model, graph.tensors[place])]

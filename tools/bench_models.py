@@ -9,7 +9,7 @@ from pathlib import Path
 
 from signbart_port import config as configs
 from signbart_port.config import SignBartConfig
-from signbart_port.source import open_source
+from signbart_port.model_files.checkpoint_model import open_source
 
 _RANDOM = """
 import json, sys, torch

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bench_turns import CLI, Failed, run
 from signbart_port import config as configs
-from signbart_port.tflite import edges
-from signbart_port.tflite.quantization import Quantization
+from signbart_port.tflite import quantized_io
+from signbart_port.tflite.modes import Quantization
 
 Floats = NDArray[np.float32]
 Classify = Callable[[Floats, Floats], Floats]
@@ -137,10 +137,10 @@ def tflite(file: Path, threads: int) -> Classify:
     def classify(keypoints: Floats, mask: Floats) -> Floats:
         runner, wanted, output, made = by_frames[keypoints.shape[1]]
         given = runner(
-            keypoints=edges.fed(keypoints, wanted["keypoints"]),
-            attention_mask=edges.fed(mask, wanted["attention_mask"]),
+            keypoints=quantized_io.fed(keypoints, wanted["keypoints"]),
+            attention_mask=quantized_io.fed(mask, wanted["attention_mask"]),
         )
-        return edges.given(given[output], made)
+        return quantized_io.given(given[output], made)
 
     return classify
 

@@ -26,10 +26,10 @@ from rich.table import Table
 from bench_preprocessing import prepare_by_loops
 from bench_turns import medians
 from signbart_port.data import samples, synthetic
-from signbart_port.data.ahead import Ahead
 from signbart_port.data.batches import Batch
+from signbart_port.data.prefetch import Ahead
 from signbart_port.data.preprocessing import pad
-from signbart_port.training.job import Asked, Plan
+from signbart_port.training.request import Asked, Plan
 from signbart_port.training.run import Job
 
 PLAIN = 32  # clips of the plain loop in a round: it is slow

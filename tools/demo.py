@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from signbart_port.data.preprocessing import MOST_FRAMES, Floats, pad, prepare
-from signbart_port.quiet import quiet
+from signbart_port.system.stderr import quiet
 
 ROOT = Path(__file__).parents[1]
 SAMPLES, OUT = ROOT / "samples", ROOT / "demo_output"

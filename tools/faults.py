@@ -18,8 +18,8 @@ from keras import ops
 
 from signbart_port.keras_model import SignBart, decoder, encoder, layers, masks
 from signbart_port.parity.keras_run import modules
-from signbart_port.tflite import constants, flatbuffer
-from signbart_port.tflite.matching import match
+from signbart_port.tflite import constants, model_file
+from signbart_port.tflite_export.weight_matching import match
 from signbart_port.transfer import Plan, Transfer
 from signbart_port.transfer.ops import OPS
 
@@ -339,15 +339,15 @@ def _in_tflite(
 ) -> Iterator[Fault]:
     """One bit in one weight of a .tflite, as the file has it."""
     tensors = {weight.path: np.asarray(weight) for weight in model.weights}
-    found = match(flatbuffer.read(path), model.config, tensors)
+    found = match(model_file.read(path), model.config, tensors)
     modules_of: dict[str, set[str]] = {}
     for weight, held in found.held.items():
         paths = (weight, *held.form.also)
         modules_of.setdefault(held.constant.name, set()).update(
             path.rpartition("/")[0].replace("/", ".") for path in paths
         )
-    tree = flatbuffer.parsed(path.read_bytes())
-    every = constants.of(tree, flatbuffer.SIGNATURE)
+    tree = model_file.parsed(path.read_bytes())
+    every = constants.of(tree, model_file.SIGNATURE)
     stored = [c for _, c in every if c.name in modules_of]
     for constant in _some(stored, rng, 16):
         values = constant.values
@@ -363,8 +363,8 @@ def _in_tflite(
 
 def _flip_in_file(name: str, element: int, bit: int) -> Callable[[bytearray], None]:
     def flip(data: bytearray) -> None:
-        tree = flatbuffer.parsed(data)
-        every = constants.of(tree, flatbuffer.SIGNATURE)
+        tree = model_file.parsed(data)
+        every = constants.of(tree, model_file.SIGNATURE)
         (tensor,) = (t for t, constant in every if constant.name == name)
         raw = tree.buffers[tensor.buffer].data  # a view of `data`
         itemsize = len(raw) // int(np.prod(tensor.shape))

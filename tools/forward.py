@@ -14,7 +14,7 @@ import torch
 
 from pt_reference import SignBart
 from signbart_port import config as configs
-from signbart_port.parity.inputs import make_for
+from signbart_port.pairs.signbart_cases import make_for
 
 checkpoint = Path(sys.argv[1])
 config = configs.load(checkpoint.with_suffix(".yaml"))

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pt_reference import SignBart
-from signbart_port import digest
 from signbart_port.data.preprocessing import Floats, pad, prepare
 from signbart_port.data.synthetic.signers import Signer, invent_signer, perform
 from signbart_port.data.synthetic.signs import SIGNS
+from signbart_port.system import digest
 
 CONFIG: dict[str, Any] = {
     "d_model": 64,

@@ -26,17 +26,17 @@ from rich.table import Table
 
 import signbart_port
 from faults import Arrays, Fault, every
-from signbart_port import PortError, h5, transfer
+from signbart_port import PortError, transfer
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model import weights as keras_weights
-from signbart_port.model_files import keras_h5
-from signbart_port.parity import opened, reference
-from signbart_port.parity import verify as verification
+from signbart_port.model_files import h5, keras_h5, model_file
+from signbart_port.model_files.checkpoint_model import Source, open_source
+from signbart_port.model_files.config_resolution import Options
+from signbart_port.parity import reference
 from signbart_port.parity.report import Report
-from signbart_port.resolve import Options
-from signbart_port.source import Source, open_source
-from signbart_port.tflite.quantization import Quantization
+from signbart_port.tflite.modes import Quantization
 from signbart_port.transfer import Direction
+from signbart_port.verbs import verify as verification
 
 FRAMES = 8  # of the .tflite files
 SAMPLE = Path(__file__).parents[1] / "samples" / "synthetic-signs.pth"
@@ -143,7 +143,7 @@ class Chain:
         with (
             fault.during(),
             mock.patch.object(keras_weights, "build", faulty),
-            mock.patch.object(opened, "open_source", lambda *a, **k: self._source(plan)),
+            mock.patch.object(model_file, "open_source", lambda *a, **k: self._source(plan)),
         ):
             try:
                 return Outcome(fault, signbart_port.verify(self.checkpoint, wrong, self.options))

@@ -26,16 +26,16 @@ from rich.table import Table
 
 from signbart_port import transfer
 from signbart_port.config import SignBartConfig
-from signbart_port.data.inputs import Inputs
+from signbart_port.data.model_inputs import Inputs
 from signbart_port.model_files import mappings
-from signbart_port.parity import inputs as parity_inputs
+from signbart_port.model_files.checkpoint_model import Source, open_source
+from signbart_port.model_files.config_resolution import Options
+from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.parity.compare import LOGITS, Row, largest_difference
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.tolerances import ALONE, EPSILON, RUN
-from signbart_port.quiet import quiet
-from signbart_port.resolve import Options
-from signbart_port.source import Source, open_source
+from signbart_port.system.stderr import quiet
 from signbart_port.transfer import Direction
 
 OUT = Path(__file__).parents[1] / "docs" / "study.json"
@@ -130,22 +130,23 @@ def _compare(
 
 def _emitted(model: Any, double: Any, inputs: Inputs, folder: Path) -> Row:
     from signbart_port.data.model_interface import Interface
-    from signbart_port.tflite import converting, flatbuffer
-    from signbart_port.tflite.quantization import Quantization
-    from signbart_port.tflite.run import run
+    from signbart_port.inference.workers.tflite_signature import run
+    from signbart_port.tflite import model_file
+    from signbart_port.tflite.modes import Quantization
+    from signbart_port.tflite_export.workers import converter
 
     keras, path = folder / "model.h5", folder / "model.tflite"
     model.save(keras)
     frames, interface = inputs.attention_mask.shape[1], Interface(model.config.keypoints)
-    conversion = converting.Conversion((frames,), Quantization.NONE, interface)
-    with converting.start(keras, conversion, path) as work:
+    conversion = converter.Conversion((frames,), Quantization.NONE, interface)
+    with converter.start(keras, conversion, path) as work:
         if failed := work.wait(600):
             raise SystemExit(f"the converter {failed}")
     feed = (inputs.keypoints, inputs.attention_mask)
     truth = np.asarray(double(*feed, training=False))
     noise = largest_difference(np.asarray(model(*feed, training=False)), truth, inputs.classified)
     recorded = Recorded({LOGITS: truth}, {LOGITS: noise})
-    logits = run(flatbuffer.read(path), inputs).outputs
+    logits = run(model_file.read(path), inputs).outputs
     report = judge(("", ""), recorded, [LOGITS], inputs, lambda record: record(LOGITS, logits))
     return report.logits
 

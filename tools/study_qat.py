@@ -20,17 +20,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port import child, h5
 from signbart_port.data import clips
 from signbart_port.data.clips import RealClips
 from signbart_port.data.dataset import open_dataset
-from signbart_port.data.inputs import Inputs, save_inputs
+from signbart_port.data.model_inputs import Inputs, save_inputs
 from signbart_port.data.model_interface import longest_clip, of_model
-from signbart_port.quiet import quiet
-from signbart_port.tflite import converting, flatbuffer, gate, quantizing
-from signbart_port.tflite.converting import Conversion
-from signbart_port.tflite.quantization import Quantization
-from signbart_port.tflite.quantizing import Job
+from signbart_port.model_files import h5
+from signbart_port.system import processes
+from signbart_port.system.stderr import quiet
+from signbart_port.tflite import model_file
+from signbart_port.tflite.modes import Quantization
+from signbart_port.tflite_export import gate
+from signbart_port.tflite_export.workers import converter, quantizer
+from signbart_port.tflite_export.workers.converter import Conversion
+from signbart_port.tflite_export.workers.quantizer import Job
 
 Weights = NDArray[np.float32]
 BATCH = 32
@@ -88,12 +91,12 @@ class Study:
         """What the int8 file of a model gives for the clips to judge on."""
         (self.folder / "ranges.json").unlink(missing_ok=True)  # those of another model
         conversion = Conversion((self.frames,), Quantization.INT8, self.interface)
-        (self.folder / "float.tflite").write_bytes(converting.converted(model, conversion))
+        (self.folder / "float.tflite").write_bytes(converter.converted(model, conversion))
         out = self.folder / "int8.tflite"
-        with quantizing.start(self.folder, Job(Quantization.INT8), out) as work:
+        with quantizer.start(self.folder, Job(Quantization.INT8), out) as work:
             if (failed := work.wait(300)) is not None:
                 raise SystemExit(f"the quantiser {failed}")
-        return gate.file_outputs(flatbuffer.read_all(out), self.test, self.interface, self.config)
+        return gate.file_outputs(model_file.read_all(out), self.test, self.interface, self.config)
 
 
 def uneven(tensors: Mapping[str, Weights], factor: float) -> dict[str, Weights]:
@@ -147,7 +150,7 @@ def main() -> None:
     options = parser.parse_args()
     print("| uneven | model | float right | int8 right | agree | error of a logit |")
     print("|---|---|---|---|---|---|")
-    with quiet(), child.new_folder() as folder:
+    with quiet(), processes.new_folder() as folder:
         file = h5.read(options.model)
         study = Study(file, options.signs, Path(folder))
         for factor in options.uneven:

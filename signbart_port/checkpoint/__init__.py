@@ -2,7 +2,7 @@
 
 from signbart_port.checkpoint.names import NameRules
 from signbart_port.checkpoint.reader import Checkpoint, read
-from signbart_port.checkpoint.sniff import Kind, sniff
-from signbart_port.checkpoint.tensors import Rounding
+from signbart_port.untrusted.file_kind import Kind, sniff
+from signbart_port.untrusted.tensors import Rounding
 
 __all__ = ["Checkpoint", "Kind", "NameRules", "Rounding", "read", "sniff"]

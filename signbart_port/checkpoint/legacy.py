@@ -10,10 +10,10 @@ from __future__ import annotations
 import io
 import struct
 
-from signbart_port.checkpoint import pickles
 from signbart_port.checkpoint.loaded import Loaded
-from signbart_port.checkpoint.refusal import COPY_AGAIN, Refusal
 from signbart_port.errors import printable
+from signbart_port.untrusted import pickle_machine
+from signbart_port.untrusted.refusal import COPY_AGAIN, Refusal
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
@@ -23,7 +23,7 @@ _COUNT = struct.Struct("<q")
 def load(data: bytes) -> Loaded:
     """What the file `data` holds; raises Refusal when it is not whole, or says two things."""
     stream = io.BytesIO(data)
-    magic, version, system = (pickles.load(stream).root for _ in range(3))
+    magic, version, system = (pickle_machine.load(stream).root for _ in range(3))
     if magic != _MAGIC or version != _VERSION or type(system) is not dict:
         raise Refusal(
             "is damaged: it begins almost like a checkpoint from before PyTorch 1.6", COPY_AGAIN
@@ -32,8 +32,8 @@ def load(data: bytes) -> Loaded:
         raise Refusal(
             "was written on a big-endian machine", "Load and save it again on a little-endian one"
         )
-    pickled = pickles.load(stream)
-    keys = pickles.load(stream).root
+    pickled = pickle_machine.load(stream)
+    keys = pickle_machine.load(stream).root
     if type(keys) is not list or sorted(map(str, keys)) != sorted(pickled.storages):
         raise Refusal("is damaged: its list of storages is not that of its tensors", COPY_AGAIN)
     buffers, at = {}, stream.tell()

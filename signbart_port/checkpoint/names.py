@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from signbart_port.checkpoint.refusal import Refusal
 from signbart_port.errors import printable
+from signbart_port.untrusted.refusal import Refusal
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from signbart_port.checkpoint.tensors import Rounding, Tensor
 from signbart_port.errors import printable
+from signbart_port.untrusted.tensors import Rounding, Tensor
 
 _UNREAD_PROTOCOL = 4  # from here on, pickles have instructions that torch.load itself refuses
 

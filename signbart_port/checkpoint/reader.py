@@ -15,11 +15,11 @@ from signbart_port.checkpoint import legacy, safetensors, zipped
 from signbart_port.checkpoint.loaded import Loaded
 from signbart_port.checkpoint.names import NameRules, prefixes, strip, unwrap
 from signbart_port.checkpoint.notes import notes
-from signbart_port.checkpoint.refusal import COPY_AGAIN, SAVE_STATE_DICT, Refusal, naming
-from signbart_port.checkpoint.sniff import HEAD, Kind, kind_of, regular_file
-from signbart_port.checkpoint.tensors import Rounding, Tensor, values
-from signbart_port.checkpoint.torch_globals import Other, describe
 from signbart_port.errors import printable
+from signbart_port.untrusted.file_kind import HEAD, Kind, kind_of, regular_file
+from signbart_port.untrusted.pickle_globals import Other, describe
+from signbart_port.untrusted.refusal import COPY_AGAIN, SAVE_STATE_DICT, Refusal, naming
+from signbart_port.untrusted.tensors import Rounding, Tensor, values
 
 _LOADERS = {
     Kind.ZIP: zipped.load,

@@ -11,10 +11,10 @@ import math
 from typing import Any
 
 from signbart_port.checkpoint.loaded import Loaded
-from signbart_port.checkpoint.refusal import COPY_AGAIN, Refusal
-from signbart_port.checkpoint.tensors import ITEMSIZES, Storage, Tensor, contiguous
-from signbart_port.checkpoint.torch_globals import only
 from signbart_port.errors import printable
+from signbart_port.untrusted.pickle_globals import only
+from signbart_port.untrusted.refusal import COPY_AGAIN, Refusal
+from signbart_port.untrusted.tensors import ITEMSIZES, Storage, Tensor, contiguous
 
 _LENGTH_SIZE = 8
 _LONGEST_HEADER = 4 << 20  # a header of 96 tensors takes 11 KB

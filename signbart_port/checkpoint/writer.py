@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
 
-from signbart_port import child
 from signbart_port.errors import PortError
+from signbart_port.system import processes
 
 
 def safetensors_bytes(
@@ -40,7 +40,7 @@ def torch_bytes(
     """
     job = json.dumps({"config": config, "beside": beside}).encode()
     done = subprocess.run(
-        child.command("signbart_port.checkpoint.torch_save"),
+        processes.command("signbart_port.checkpoint.workers.torch_save"),
         input=job + b"\n" + safetensors_bytes(tensors),
         capture_output=True,
     )

@@ -12,10 +12,10 @@ import struct
 import zipfile
 import zlib
 
-from signbart_port.checkpoint import pickles
 from signbart_port.checkpoint.loaded import Loaded
-from signbart_port.checkpoint.refusal import COPY_AGAIN, SAVE_STATE_DICT, Refusal
 from signbart_port.errors import printable
+from signbart_port.untrusted import pickle_machine
+from signbart_port.untrusted.refusal import COPY_AGAIN, SAVE_STATE_DICT, Refusal
 
 END = b"PK\x05\x06"
 END_SIZE = 22
@@ -43,7 +43,7 @@ def load(data: bytes) -> Loaded:
             f"was written on a {printable(order.decode(errors='replace'))}-endian machine",
             "Load and save it again on a little-endian one",
         )
-    pickled = pickles.load(io.BytesIO(members["data.pkl"]))
+    pickled = pickle_machine.load(io.BytesIO(members["data.pkl"]))
     buffers = {}
     for key, storage in pickled.storages.items():
         buffer = members.get(f"data/{key}")

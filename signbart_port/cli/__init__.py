@@ -68,7 +68,7 @@ def main() -> None:
 
 def run(command: Callable[[], object]) -> None:
     """Run a command line, with this program's errors and exit codes."""
-    from signbart_port.output import interruptible
+    from signbart_port.system.atomic_output import interruptible
 
     try:
         with interruptible():

@@ -46,7 +46,7 @@ def convert(
     """
     from signbart_port.cli import show
     from signbart_port.cli.reporting import ReportFile
-    from signbart_port.conversion import convert as run
+    from signbart_port.verbs.convert import convert as run
 
     chosen = options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
     file = ReportFile(report, force, (checkpoint, config, mapping), silent=quiet or json)

@@ -97,7 +97,7 @@ def evaluate(
         from signbart_port.evaluation import picture
 
         picture.check(confusion, force=force, inputs=inputs)
-    from signbart_port.evaluation.evaluating import evaluate as run
+    from signbart_port.verbs.evaluate import evaluate as run
 
     with show.steps(quiet or json) as progress:
         found = run(

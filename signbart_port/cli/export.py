@@ -57,7 +57,7 @@ def export(
     """
     from signbart_port.cli import show
     from signbart_port.cli.reporting import ReportFile
-    from signbart_port.exporting import export as run
+    from signbart_port.verbs.export import export as run
 
     file = ReportFile(report, force, (model,), silent=quiet or json)
     file.check(proof=not no_verify)

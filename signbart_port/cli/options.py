@@ -11,7 +11,7 @@ from signbart_port.config import joints as named_joints
 from signbart_port.errors import PortError
 
 if TYPE_CHECKING:
-    from signbart_port.resolve import Options
+    from signbart_port.model_files.config_resolution import Options
 
 Config = Annotated[
     str | None,
@@ -89,7 +89,7 @@ def resolve_options(
     sizes_from_checkpoint: bool = False,
 ) -> Options:
     """The library's Options from the command line's words."""
-    from signbart_port.resolve import Options
+    from signbart_port.model_files.config_resolution import Options
 
     try:
         picked = None if joints is None else named_joints.parse(joints)

@@ -14,8 +14,8 @@ import typer
 from signbart_port.cli import app, options
 
 if TYPE_CHECKING:
-    from signbart_port.planning import Planned
     from signbart_port.transfer import Transfer
+    from signbart_port.verbs.plan import Planned
 
 
 @app.command()
@@ -35,7 +35,7 @@ def plan(
     from signbart_port import transfer
     from signbart_port.cli import show
     from signbart_port.errors import PortError
-    from signbart_port.planning import plan as run
+    from signbart_port.verbs.plan import plan as run
 
     found = run(checkpoint, mapping=mapping, config=config)
     if json:
@@ -82,7 +82,7 @@ def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
 
 def _folded(transfers: Sequence[Transfer]) -> list[str]:
     """Transfers that differ in their layer alone as one line."""
-    from signbart_port.transfer.fold import folded, template
+    from signbart_port.transfer.folding import folded, template
 
     alike: dict[tuple[Any, ...], tuple[list[str], list[int | None]]] = {}
     for t in transfers:
@@ -100,7 +100,7 @@ def _folded(transfers: Sequence[Transfer]) -> list[str]:
 
 def _one(names: Sequence[str]) -> str:
     """Names that differ in one number as one, wherever in them it stands; others as a list."""
-    from signbart_port.transfer.fold import folded
+    from signbart_port.transfer.folding import folded
 
     parts = [re.split("([0-9]+)", name) for name in names]
     differing = [i for i, same in enumerate(zip(*parts, strict=False)) if len(set(same)) > 1]

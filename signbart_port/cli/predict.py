@@ -13,7 +13,7 @@ from signbart_port.cli import app, options
 from signbart_port.errors import printable
 
 if TYPE_CHECKING:
-    from signbart_port.prediction import Prediction
+    from signbart_port.verbs.predict import Prediction
 
 
 @app.command()
@@ -59,8 +59,8 @@ def predict(
 
     A clip is prepared as for training. A .tflite needs no framework for it.
     """
-    from signbart_port import golden as vectors
-    from signbart_port.prediction import predict as run
+    from signbart_port.tflite import golden as vectors
+    from signbart_port.verbs.predict import predict as run
 
     given = (config, heads, joints, layout)
     chosen = None

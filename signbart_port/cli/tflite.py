@@ -11,8 +11,8 @@ from signbart_port.cli import app, options
 from signbart_port.errors import PortError
 
 if TYPE_CHECKING:
-    from signbart_port.accuracy import Accuracy
-    from signbart_port.tflite.emit import Emitted
+    from signbart_port.metrics.accuracy import Accuracy
+    from signbart_port.verbs.to_tflite import Emitted
 
 _CLIPS = "Real clips"
 _EDGES = "What goes in and out"
@@ -148,7 +148,7 @@ def tflite(
 ) -> None:
     """Emit a TFLite file from a Keras model.h5: builtin operators only, checked against Keras."""
     from signbart_port.cli import show
-    from signbart_port.tflite.emit import to_tflite
+    from signbart_port.verbs.to_tflite import to_tflite
 
     with show.steps(quiet or json) as progress:
         done = to_tflite(

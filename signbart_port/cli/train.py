@@ -107,7 +107,7 @@ def verb(
         to go on from there, whatever ended the training.
         """
         from signbart_port.cli import train_runs
-        from signbart_port.training.job import Asked
+        from signbart_port.training.request import Asked
 
         if quantization_aware and not simulates:
             raise PortError(
@@ -146,8 +146,8 @@ def verb(
 
 def _set(settings: Sequence[str]) -> dict[str, Any]:
     """KEY=VALUE as YAML reads the value."""
-    from signbart_port import strict_yaml
     from signbart_port.config.training import Settings
+    from signbart_port.untrusted import strict_yaml
 
     found = dict[str, Any]()
     for setting in settings:

@@ -14,12 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from signbart_port.cli import show
-from signbart_port.quiet import quiet as held_back
+from signbart_port.system.stderr import quiet as held_back
 from signbart_port.training import loso as leaving_out
 from signbart_port.training.files import Files
 from signbart_port.training.history import Epoch
-from signbart_port.training.job import Asked, Plan
 from signbart_port.training.loso import Loso
+from signbart_port.training.request import Asked, Plan
 from signbart_port.training.run import Job, Trained
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def verify(
     """
     from signbart_port.cli import show
     from signbart_port.cli.reporting import ReportFile
-    from signbart_port.parity.verify import verify as run
+    from signbart_port.verbs.verify import verify as run
 
     chosen = options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
     file = ReportFile(report, force, (a, b, config, mapping), silent=quiet or json)

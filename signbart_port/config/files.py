@@ -8,9 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from signbart_port import strict_yaml
 from signbart_port.config.model import SignBartConfig, parse
 from signbart_port.errors import PortError
+from signbart_port.untrusted import strict_yaml
 
 
 def load(path: str | Path, override: Mapping[str, Any] | None = None) -> SignBartConfig:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port import digest
 from signbart_port.data.dataset import Bad, Clips, Entry, load, open_dataset
 from signbart_port.data.preprocessing import GROUPS, MOST_FRAMES, SKELETON
 from signbart_port.errors import printable
+from signbart_port.system import digest
 
 _MANY = 0.5  # a share of coordinates beyond [0, 1]: with the legs out of the picture it is 0.15
 _NAMED = 6  # classes in a warning

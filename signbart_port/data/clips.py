@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from signbart_port.config import SignBartConfig
 from signbart_port.data import preprocessing
 from signbart_port.data.dataset import Bad, Dataset, Entry, load, open_dataset
-from signbart_port.data.inputs import Inputs
+from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.model_interface import Interface
 from signbart_port.data.selection import stratified
 from signbart_port.errors import PortError

@@ -9,10 +9,10 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from signbart_port.checkpoint.refusal import Refusal, naming
-from signbart_port.checkpoint.sniff import regular_file
-from signbart_port.checkpoint.torch_globals import describe
 from signbart_port.errors import PortError, printable
+from signbart_port.untrusted.file_kind import regular_file
+from signbart_port.untrusted.pickle_globals import describe
+from signbart_port.untrusted.refusal import Refusal, naming
 
 LABEL2ID, ID2LABEL = "label2id.json", "id2label.json"
 _LARGEST = 4 << 20  # bytes: 100,000 labels

@@ -13,7 +13,7 @@ from signbart_port.data import preprocessing
 
 if TYPE_CHECKING:
     from signbart_port.config import SignBartConfig
-    from signbart_port.data.inputs import Inputs
+    from signbart_port.data.model_inputs import Inputs
 
 
 class Reads(Protocol):

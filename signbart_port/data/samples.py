@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.checkpoint.refusal import COPY_AGAIN, Refusal, naming
-from signbart_port.checkpoint.sniff import HEAD, Kind, kind_of, regular_file
-from signbart_port.checkpoint.torch_globals import describe
-from signbart_port.data import unpickling
-from signbart_port.data.stored import Dtype, Stored
-from signbart_port.data.unpickling import LARGEST, SAVE_ARRAYS
+from signbart_port.data import sample_pickles
+from signbart_port.data.sample_pickles import LARGEST, SAVE_ARRAYS
+from signbart_port.data.stored_array import Dtype, Stored
 from signbart_port.errors import printable
+from signbart_port.untrusted.file_kind import HEAD, Kind, kind_of, regular_file
+from signbart_port.untrusted.pickle_globals import describe
+from signbart_port.untrusted.refusal import COPY_AGAIN, Refusal, naming
 
 SUFFIXES = (".pkl", ".pickle", ".npz", ".npy")
 _MOST_MEMBERS = 1000  # of an .npz
@@ -70,7 +70,7 @@ def _bytes_of(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
 
 
 def _pickle(data: bytes) -> dict[Any, Any]:
-    root = unpickling.load(data)
+    root = sample_pickles.load(data)
     if type(root) is not dict:
         raise Refusal(f"holds {_describe(root)}, not a dict with keypoints", SAVE_ARRAYS)
     return root

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from signbart_port.accuracy import among
 from signbart_port.evaluation.result import ClassScore, Confusion, Scores, SignerScore
+from signbart_port.metrics.accuracy import among
 
 _CONFIDENCE = 0.95
 

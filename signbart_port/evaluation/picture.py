@@ -14,9 +14,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from signbart_port import output
 from signbart_port.errors import printable
 from signbart_port.evaluation.result import Evaluation, ModelScore, Scores
+from signbart_port.system import atomic_output
 
 FORMATS = (".png", ".svg")
 _MOST_NAMED = 100  # classes: the names of more would be smaller than print
@@ -34,8 +34,8 @@ def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -
 
     Raises PortError for a name that ends in neither .png nor .svg, and as `output.check` does.
     """
-    output.expect_suffix(path, FORMATS, "a picture")
-    output.check(path, force=force, inputs=inputs)
+    atomic_output.expect_suffix(path, FORMATS, "a picture")
+    atomic_output.check(path, force=force, inputs=inputs)
 
 
 def write(
@@ -44,7 +44,7 @@ def write(
     """Raises PortError as `check` does, and when the disk refuses it."""
     check(path, force=force, inputs=inputs)
     picture = draw(evaluation, Path(path).suffix)
-    with output.replacing(path, force=force, inputs=inputs) as temp:
+    with atomic_output.replacing(path, force=force, inputs=inputs) as temp:
         temp.write_bytes(picture)
 
 

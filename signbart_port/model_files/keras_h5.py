@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from signbart_port import h5
 from signbart_port.keras_model.model import SignBart
 from signbart_port.keras_model.weights import assign
+from signbart_port.model_files import h5
 
 
 def load(path: str | Path, dtype: str | None = None) -> SignBart:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.parity.tolerances import ROUNDED_WEIGHTS, RUN, Criterion
-from signbart_port.tflite.quantization import Precision
+from signbart_port.tflite.modes import Precision
 
 Floats = NDArray[np.floating]
 LOGITS = "logits"

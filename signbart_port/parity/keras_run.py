@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from signbart_port.data.inputs import Inputs
+from signbart_port.data.model_inputs import Inputs
 from signbart_port.keras_model import SignBart
 from signbart_port.parity.compare import LOGITS, Floats, outputs_of
 from signbart_port.parity.proof import Call, Isolation, Record

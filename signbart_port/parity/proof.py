@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from signbart_port.data.inputs import Inputs
+from signbart_port.data.model_inputs import Inputs
 from signbart_port.parity.blame import Finder, find
 from signbart_port.parity.compare import LOGITS, Comparison, Floats, Truth
 from signbart_port.parity.report import Report, Weights
 from signbart_port.parity.tolerances import ALONE
-from signbart_port.tflite.quantization import Precision
+from signbart_port.tflite.modes import Precision
 
 Record = Callable[[str, Floats], None]
 

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port import child
-from signbart_port.data.inputs import Inputs, save_inputs
+from signbart_port.data.model_inputs import Inputs, save_inputs
 from signbart_port.errors import PortError
+from signbart_port.model_files.checkpoint_model import Source
 from signbart_port.parity.compare import Floats, Truth
 from signbart_port.parity.proof import Call
-from signbart_port.source import Source
+from signbart_port.system import processes
 
 _IMPORT_BYTES = 6 * 2**30  # address space that importing PyTorch may take
 _SECONDS = 1200
 
 
-class TorchRun(child.Process):
+class TorchRun(processes.Process):
     """A running PyTorch process. A context manager: leaving it ends the process.
 
     With `truth`, the outputs are float64, and `noise` says how far PyTorch in float32 was from
@@ -41,8 +41,8 @@ class TorchRun(child.Process):
         checkpoint, rules = source.checkpoint, source.plan.mapping
         self._path = checkpoint.path
         self._result: dict[str, Any] | None = None
-        with child.blaming_scratch():
-            self._folder = child.new_folder()
+        with processes.blaming_scratch():
+            self._folder = processes.new_folder()
         folder = Path(self._folder.name)
         job = {
             "checkpoint": str(checkpoint.path.resolve()),
@@ -56,11 +56,11 @@ class TorchRun(child.Process):
             "logits_alone": logits_alone,
             "memory": _IMPORT_BYTES + 30 * checkpoint.path.stat().st_size,
         }
-        with child.blaming_scratch():
+        with processes.blaming_scratch():
             save_inputs(folder, inputs)
             (folder / "job.json").write_text(json.dumps(job))
         super().__init__(
-            "signbart_port.parity.torch_run",
+            "signbart_port.parity.workers.torch_run",
             folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

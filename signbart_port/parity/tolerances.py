@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from signbart_port.tflite.quantization import Precision
+from signbart_port.tflite.modes import Precision
 
 EPSILON = 2.0**-23
 """The gap between float32 numbers, relative to the number."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from signbart_port.parity.blocks import block_of
-from signbart_port.transfer.fold import folded, template
+from signbart_port.transfer.folding import folded, template
 from signbart_port.transfer.plan import Placed
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from signbart_port import output
 from signbart_port.parity.report import Report
 from signbart_port.report.document import EVALUATING, Origin, document, strict_json
+from signbart_port.system import atomic_output
 
 if TYPE_CHECKING:
     from signbart_port.evaluation.result import Evaluation
@@ -20,8 +20,8 @@ def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -
     Raises PortError for a name that ends in neither .html nor .json, itself or where it links to,
     and as `output.check` does.
     """
-    output.expect_suffix(path, _FORMATS, "a report")
-    output.check(path, force=force, inputs=inputs)
+    atomic_output.expect_suffix(path, _FORMATS, "a report")
+    atomic_output.check(path, force=force, inputs=inputs)
 
 
 def write(
@@ -39,7 +39,7 @@ def write(
     """
     check(path, force=force, inputs=inputs)
     text = _FORMATS[Path(path).suffix](report)
-    with output.replacing(path, force=force, inputs=inputs) as temp:
+    with atomic_output.replacing(path, force=force, inputs=inputs) as temp:
         temp.write_text(text, encoding="utf-8")
 
 

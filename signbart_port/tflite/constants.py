@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from signbart_port.parity.tolerances import EPSILON
-from signbart_port.tflite import flatbuffer
+from signbart_port.tflite import model_file
 
 _DTYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.FLOAT32: np.dtype("<f4"),
@@ -54,19 +54,19 @@ class Stored:
             return ((values - self.steps.zero) * self.steps.size).astype(np.float32)
 
 
-def read(file: flatbuffer.TFLiteFile) -> tuple[Stored, ...]:
+def read(file: model_file.TFLiteFile) -> tuple[Stored, ...]:
     """The constants of a file's signature that can be weights: no scalars, no integers but scaled
     ones.
 
     Raises PortError for a damaged file.
     """
-    with flatbuffer.opened(file.path) as model:
+    with model_file.opened(file.path) as model:
         return tuple(stored for _, stored in of(model, file.signature) if stored.values.ndim)
 
 
 def of(model: Any, signature: str) -> Iterator[tuple[Any, Stored]]:
     """All constants of an object tree's signature, each with its tensor there."""
-    graph = flatbuffer.graph_of(model, signature)
+    graph = model_file.graph_of(model, signature)
     products = dict(_steps_of_products(model, graph))
     for place, tensor in enumerate(graph.tensors):
         data = model.buffers[tensor.buffer].data
@@ -79,7 +79,7 @@ def of(model: Any, signature: str) -> Iterator[tuple[Any, Stored]]:
 def _steps_of_products(model: Any, graph: Any) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Each bias of integers, by its number, and the steps of the product that it is added to."""
     for op in graph.operators:
-        kind = flatbuffer.kind_of(model, op)
+        kind = model_file.kind_of(model, op)
         if kind == "FULLY_CONNECTED" and len(op.inputs) > 2 and op.inputs[2] >= 0:
             factors = [graph.tensors[place].quantization for place in op.inputs[:2]]
             if all(factor is not None and factor.scale is not None for factor in factors):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from signbart_port.data.model_interface import Interface
 from signbart_port.tflite import metadata
-from signbart_port.tflite.flatbuffer import TFLiteFile
+from signbart_port.tflite.model_file import TFLiteFile
 
 
 def interface_of(file: TFLiteFile) -> Interface:

@@ -17,9 +17,6 @@ from typing import Any
 
 import flatbuffers
 
-from signbart_port import kinds
-from signbart_port.checkpoint.refusal import Refusal, naming
-from signbart_port.checkpoint.sniff import regular_file
 from signbart_port.tflite.card import Card
 from signbart_port.tflite.model_metadata import (
     AssociatedFile,
@@ -28,6 +25,9 @@ from signbart_port.tflite.model_metadata import (
     TensorMetadata,
 )
 from signbart_port.tflite.tables import ALIGNMENT, Table, table, vector
+from signbart_port.untrusted import model_kind
+from signbart_port.untrusted.file_kind import regular_file
+from signbart_port.untrusted.refusal import Refusal, naming
 
 CARD = "signbart.json"
 LABELS = "labels.txt"
@@ -68,7 +68,7 @@ def read(path: str | os.PathLike[str]) -> Card | None:
     Reads the ends of the file alone. Raises PortError for a file that is no .tflite, and for one
     that lacks what it declares or has nonsense there.
     """
-    kinds.expect(Path(path), kinds.ModelKind.TFLITE)
+    model_kind.expect(Path(path), model_kind.ModelKind.TFLITE)
     with naming(path), regular_file(path) as file:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             declared = CARD in _declared_files(data)

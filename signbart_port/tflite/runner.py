@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from signbart_port.data import preprocessing
 from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError, printable
-from signbart_port.tflite import edges, metadata
+from signbart_port.tflite import metadata, quantized_io
 from signbart_port.tflite.card import OUTPUTS, Card
 
 NO_CARD = (
@@ -88,12 +88,12 @@ class Runner:
         values = {"keypoints": fed.keypoints, "attention_mask": fed.attention_mask}
         try:
             given = signature.run(
-                **{name: edges.fed(v, signature.inputs[name]) for name, v in values.items()}
+                **{name: quantized_io.fed(v, signature.inputs[name]) for name, v in values.items()}
             )
         except Exception as error:
             what = f"the LiteRT interpreter cannot run it ({printable(error)})"
             raise PortError(self.path, what) from None
-        return edges.given(given[signature.output], signature.result)[0]
+        return quantized_io.given(given[signature.output], signature.result)[0]
 
     def scores(self, clip: NDArray[Any]) -> NDArray[np.float32]:
         """The output for a raw clip, (classes,): logits, or the probabilities of a file that gives
@@ -108,9 +108,9 @@ class Runner:
 class _Signature:
     name: str
     run: Any
-    inputs: dict[str, edges.Details]
+    inputs: dict[str, quantized_io.Details]
     output: str
-    result: edges.Details
+    result: quantized_io.Details
 
     @property
     def frames(self) -> int | None:
@@ -138,7 +138,9 @@ def _opened(path: Path, threads: int) -> list[_Signature]:
     return sorted(signatures, key=lambda one: one.frames or 0)
 
 
-def _of_signbart(inputs: dict[str, edges.Details], outputs: dict[str, edges.Details]) -> bool:
+def _of_signbart(
+    inputs: dict[str, quantized_io.Details], outputs: dict[str, quantized_io.Details]
+) -> bool:
     ranks = {name: len(details["shape_signature"]) for name, details in inputs.items()}
     if ranks != _INPUTS or inputs["keypoints"]["shape_signature"][2] < 1 or len(outputs) != 1:
         return False

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from signbart_port import output
 from signbart_port.config.training import Settings
 from signbart_port.errors import PortError
+from signbart_port.system import atomic_output
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Files:
             except OSError as error:
                 raise PortError(folder, f"cannot be made: {error.strerror}") from None
         for path in (self.last, self.best, self.log, self.curves):
-            output.check(path, force=True)
-            output.remove_unfinished(path)  # of a run that was killed while it wrote
+            atomic_output.check(path, force=True)
+            atomic_output.remove_unfinished(path)  # of a run that was killed while it wrote
         for path in self.models.glob(f".epoch-*{self.suffix}"):
             path.unlink(missing_ok=True)
         if there and not resume:

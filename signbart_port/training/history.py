@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from signbart_port import output
+from signbart_port.system import atomic_output
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def write_csv(path: Path, history: Sequence[Epoch]) -> None:
     table = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
     table.writeheader()
     table.writerows(plain(history))
-    with output.replacing(path, force=True) as temp:
+    with atomic_output.replacing(path, force=True) as temp:
         temp.write_text(text.getvalue())
 
 
@@ -92,7 +92,7 @@ def draw(path: Path, history: Sequence[Epoch]) -> None:
         axes.legend()
     figure.axes[1].set_ylim(0, 1.02)
     figure.axes[2].set_yscale("log")
-    with output.replacing(path, force=True) as temp:
+    with atomic_output.replacing(path, force=True) as temp:
         figure.savefig(temp, dpi=100)
 
 

@@ -11,9 +11,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port import digest, h5
 from signbart_port.errors import PortError
 from signbart_port.keras_model import SignBart
+from signbart_port.model_files import h5
+from signbart_port.system import digest
 
 _GROUP = "training"  # beside Keras' own groups: readers of the model pass it over
 

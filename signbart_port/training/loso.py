@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from signbart_port import output
 from signbart_port.config.training import Settings
 from signbart_port.errors import PortError
+from signbart_port.system import atomic_output
 from signbart_port.training.files import Files
-from signbart_port.training.job import Plan
+from signbart_port.training.request import Plan
 from signbart_port.training.run import Job, Trained
 
 Fit = Callable[[Job, Files, bool], Trained]
@@ -145,7 +145,7 @@ def _fold(signer: str, job: Job, trained: Trained) -> Fold:
 
 def _write(path: Path, fold: Fold, job: Job) -> None:
     text = json.dumps({**asdict(fold), "made_with": job.made_with()}, indent=2)
-    with output.replacing(path, force=True) as temp:
+    with atomic_output.replacing(path, force=True) as temp:
         temp.write_text(f"{text}\n")
 
 

@@ -21,10 +21,11 @@ from signbart_port.data.model_interface import longest_clip
 from signbart_port.keras_model.layers import Dense, LayerNorm, Tensor
 from signbart_port.keras_model.model import SignBart
 from signbart_port.keras_model.rounding import rounding
-from signbart_port.tflite import quantizing, rewriting
-from signbart_port.tflite.converting import MASK_BOUND
+from signbart_port.tflite_export import converter_rewrites
+from signbart_port.tflite_export.workers import quantizer
+from signbart_port.tflite_export.workers.converter import MASK_BOUND
 
-_ROOM = quantizing.ROOM[8]
+_ROOM = quantizer.ROOM[8]
 _SOFTMAX = 0.0, 255 / 256
 """The range of what LiteRT's softmax gives, whatever was seen."""
 _SMALLEST = 1e-9
@@ -100,7 +101,7 @@ class QuantizationAware(keras.Model):
                 lambda: self.signbart.classify(keypoints, attention_mask, MASK_BOUND),
             )
         self.observe(keypoints, attention_mask)
-        unread = rewriting.left_out(self.config)
+        unread = converter_rewrites.left_out(self.config)
         # Their gradient is zero: of weights that have none, Keras would warn.
         none = 0.0 * sum(ops.sum(w) for w in self.signbart.weights if w.path in unread)
         return self._simulated(keypoints, attention_mask, training=True) + none
@@ -239,7 +240,9 @@ def _moved_biases(model: SignBart) -> dict[str, tuple[str, float]]:
     for path in tensors:
         table, _, leaf = path.rpartition("/")
         if leaf == "embeddings":
-            form = next(rewriting.forms(path, model.config, tensors, longest_clip(model.config)))
+            form = next(
+                converter_rewrites.forms(path, model.config, tensors, longest_clip(model.config))
+            )
             (bias,) = form.also
             moved[f"{table}/rows"] = bias, 1.0
             moved[f"{bias.rpartition('/')[0]}/output"] = bias, -1.0

@@ -10,12 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port import accuracy, output
 from signbart_port.config import SignBartConfig
 from signbart_port.config.training import Settings
 from signbart_port.data.batches import Feed
 from signbart_port.data.examples import Examples
 from signbart_port.errors import PortError
+from signbart_port.metrics import accuracy
+from signbart_port.system import atomic_output
 from signbart_port.training import history as histories
 from signbart_port.training.files import Files
 from signbart_port.training.history import Epoch, History
@@ -208,5 +209,5 @@ class Run:
         return Trained(self.files, self.history, test)
 
     def _keep(self, path: Path, save: Callable[[Path, bool], None], whole: bool) -> None:
-        with output.replacing(path, force=True) as temp:
+        with atomic_output.replacing(path, force=True) as temp:
             save(temp, whole)

@@ -25,9 +25,9 @@ from pt_reference.model import SignBart
 from signbart_port import checkpoint
 from signbart_port.checkpoint import NameRules
 from signbart_port.config.training import Settings
-from signbart_port.data.ahead import Ahead
 from signbart_port.data.batches import Batch, unchanged
 from signbart_port.data.examples import Examples
+from signbart_port.data.prefetch import Ahead
 from signbart_port.errors import PortError
 from signbart_port.training.files import Files
 from signbart_port.training.history import Epoch

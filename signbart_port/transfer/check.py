@@ -10,7 +10,7 @@ from enum import Enum
 import numpy as np
 
 from signbart_port.errors import printable
-from signbart_port.transfer.fold import Template, folded, template
+from signbart_port.transfer.folding import Template, folded, template
 from signbart_port.transfer.ops import Array, Direction
 from signbart_port.transfer.plan import Plan, Shape, Transfer
 

@@ -15,9 +15,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from signbart_port import strict_yaml
 from signbart_port.errors import PortError, printable
 from signbart_port.transfer.ops import OPS, Op
+from signbart_port.untrusted import strict_yaml
 
 SCHEMA = 1
 _LARGEST_START = 1000

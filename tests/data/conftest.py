@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from datasets import Folder, a_clip
 
 from signbart_port.data.samples import read
 from signbart_port.errors import PortError
+from tests.support.datasets import Folder, a_clip
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import a_clip
-from helpers import small_config
 
 from signbart_port.data import augmentations
 from signbart_port.data.batches import Batch, Feed, bucketed, shards_of, unchanged
 from signbart_port.data.dataset import Clips, Entry
 from signbart_port.data.examples import Examples, make_examples
+from tests.support.datasets import a_clip
+from tests.support.small_models import small_config
 
 CONFIG = small_config(max_position_embeddings=32)
 COUNT = 83

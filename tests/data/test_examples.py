@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import Folder, a_clip
-from helpers import small_config
 
 from signbart_port.data import preprocessing
 from signbart_port.data.dataset import Clips, Entry, load, open_dataset
 from signbart_port.data.examples import Examples, Preparation, make_examples
 from signbart_port.errors import PortError
+from tests.support.datasets import Folder, a_clip
+from tests.support.small_models import small_config
 
 CONFIG = small_config(max_position_embeddings=64)
 LENGTHS = (3, 64, 65, 100, 1)

@@ -18,10 +18,10 @@ from signbart_port.data.checking import check
 from signbart_port.data.dataset import load, open_dataset
 from signbart_port.data.preprocessing import prepare
 from signbart_port.data.synthetic import writing
-from signbart_port.data.synthetic.folder import appearing
 from signbart_port.data.synthetic.invention import signs
 from signbart_port.data.synthetic.signs import SIGNS
 from signbart_port.errors import PortError
+from signbart_port.system.atomic_folder import appearing
 
 
 def content(root: Path) -> dict[str, bytes]:

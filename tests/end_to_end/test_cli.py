@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import run_python, small_config, state_dict
-from models import keras_model, save_model
 
 from signbart_port.cli import main
+from tests.support.framework_models import keras_model, save_model
+from tests.support.small_models import run_python, small_config, state_dict
 
 PROGRAM = Path(sys.executable).with_name("signbart-port")
 CONFIG = small_config()
@@ -195,7 +195,7 @@ def test_terminated_while_writing(tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     code = """
 import os, signal, sys, tempfile
-from signbart_port import h5
+from signbart_port.model_files import h5
 from signbart_port.cli import main
 annotate, tempfile.tempdir = h5.annotate, sys.argv.pop()
 def annotate_and_end(path, *rest):

@@ -11,13 +11,19 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from helpers import distinct_state_dict, plan_of, save_pth, small_config, state_dict
-from models import save_model, torch_model, weights_of
 
 import signbart_port
 from signbart_port import Options, PortError
 from signbart_port import config as configs
 from signbart_port.parity.compare import LOGITS
+from tests.support.framework_models import save_model, torch_model, weights_of
+from tests.support.small_models import (
+    distinct_state_dict,
+    plan_of,
+    save_pth,
+    small_config,
+    state_dict,
+)
 
 CONFIG = small_config()
 

@@ -14,19 +14,20 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from helpers import small_config
 from keras import ops
-from models import save_model
 
 import signbart_port
-from signbart_port import ProofError, conversion, h5
+from signbart_port import ProofError
 from signbart_port.cli import main
-from signbart_port.data.inputs import Inputs
+from signbart_port.data.model_inputs import Inputs
 from signbart_port.keras_model import SignBart, attention, decoder, layers, masks
-from signbart_port.model_files import mappings
-from signbart_port.parity.inputs import make_for
+from signbart_port.model_files import h5, mappings
+from signbart_port.model_files.checkpoint_model import Source, open_source
+from signbart_port.pairs.signbart_cases import make_for
 from signbart_port.parity.reference import TorchRun
-from signbart_port.source import Source, open_source
+from signbart_port.verbs import convert
+from tests.support.framework_models import save_model
+from tests.support.small_models import small_config
 
 CONFIG = small_config()
 
@@ -52,7 +53,7 @@ def one_run(run: tuple[Source, Inputs, TorchRun], monkeypatch: pytest.MonkeyPatc
         np.testing.assert_array_equal(fed.attention_mask, inputs.attention_mask)
         return nullcontext(done)
 
-    monkeypatch.setattr(conversion, "TorchRun", kept)
+    monkeypatch.setattr(convert, "TorchRun", kept)
 
 
 def keras_epsilon(patch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from helpers import small_config, state_dict
-from models import weights_of
 
 import signbart_port
+from tests.support.framework_models import weights_of
+from tests.support.small_models import small_config, state_dict
 
 CONFIG = small_config()
 State = dict[str, torch.Tensor]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import Folder, a_clip
-from helpers import run_python
 
 from signbart_port.cli import main
+from tests.support.datasets import Folder, a_clip
+from tests.support.small_models import run_python
 
 Run = Callable[..., tuple[int, str, str]]
 

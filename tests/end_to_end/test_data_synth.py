@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import run_python
 
 from signbart_port.cli import main
+from tests.support.small_models import run_python
 
 Run = Callable[..., tuple[int, str, str]]
 SMALL = ("--signers", "3", "--classes", "2", "--repetitions", "2")

@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cards import bare, emit_model
-from datasets import Folder, a_clip
-from helpers import run_python, save_pth, small_config, state_dict
-from models import keras_model, torch_model
 
 import demo
 import signbart_port
-from signbart_port import flops
 from signbart_port.cli import main
 from signbart_port.data import preprocessing, samples
 from signbart_port.data.labels import read_labels
 from signbart_port.evaluation.result import Evaluation
+from signbart_port.metrics import flops
 from signbart_port.model_files import mappings
-from signbart_port.source import open_source
+from signbart_port.model_files.checkpoint_model import open_source
+from tests.support.cards import bare, emit_model
+from tests.support.datasets import Folder, a_clip
+from tests.support.framework_models import keras_model, torch_model
+from tests.support.small_models import run_python, save_pth, small_config, state_dict
 
 Run = Callable[..., tuple[int, str, str]]
 LABELS = read_labels(demo.SAMPLES / "labels.json")

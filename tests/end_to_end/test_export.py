@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import (
+
+import signbart_port
+from pt_reference import SignBart
+from signbart_port import Options
+from signbart_port import config as configs
+from signbart_port.system import digest
+from signbart_port.transfer import same_bits
+from signbart_port.verbs.export import Container
+from tests.support.framework_models import save_model, torch_model, weights_of
+from tests.support.small_models import (
     Arrays,
     distinct_state_dict,
     run_python,
@@ -18,14 +27,6 @@ from helpers import (
     small_config,
     state_dict,
 )
-from models import save_model, torch_model, weights_of
-
-import signbart_port
-from pt_reference import SignBart
-from signbart_port import Options, digest
-from signbart_port import config as configs
-from signbart_port.exporting import Container
-from signbart_port.transfer import same_bits
 
 CONFIG = small_config()
 SAMPLE = Path(__file__).parents[2] / "samples" / "synthetic-signs.pth"
@@ -192,7 +193,7 @@ def test_other_precisions_come_back_as_the_float32_they_were_read_as(
 def fine_tune(source: Path, out: Path) -> None:
     import keras
 
-    from signbart_port.parity.inputs import make_for
+    from signbart_port.pairs.signbart_cases import make_for
 
     keras.utils.set_random_seed(1)
     model = keras.models.load_model(source)
@@ -226,7 +227,7 @@ def test_a_model_that_keras_trained_on(tmp_path: Path) -> None:
 
 def test_the_exported_model_computes_what_keras_does(tmp_path: Path) -> None:
     """By hand, with neither `export`'s proof nor `verify`."""
-    from signbart_port.parity.inputs import make_for
+    from signbart_port.pairs.signbart_cases import make_for
 
     keras = to_keras(save_model(tmp_path, CONFIG))
     done = signbart_port.export(keras, tmp_path / "back.pth", verify=False)

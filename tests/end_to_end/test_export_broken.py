@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import Arrays, small_config, state_dict
 from keras import ops
-from models import keras_model
 
 import signbart_port
-from signbart_port import PortError, ProofError, child
+from signbart_port import PortError, ProofError
 from signbart_port.checkpoint import writer
 from signbart_port.cli import main
 from signbart_port.keras_model import layers
+from signbart_port.system import processes
+from tests.support.framework_models import keras_model
+from tests.support.small_models import Arrays, small_config, state_dict
 
 CONFIG = small_config()
 
@@ -143,7 +144,7 @@ def test_a_model_that_computes_something_else(
 
 
 def test_pytorch_that_cannot_read(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "command", lambda *_: [sys.executable, "-c", "exit('BadFile')"])
+    monkeypatch.setattr(processes, "command", lambda *_: [sys.executable, "-c", "exit('BadFile')"])
     message = disproved(model, "model.safetensors")
     assert "fails its proof: PyTorch refuses to read or run it (BadFile)" in message
 
@@ -156,7 +157,9 @@ def test_a_full_temporary_folder_is_named(model: Path, monkeypatch: pytest.Monke
 
 
 def test_pytorch_that_cannot_write(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "command", lambda *_: [sys.executable, "-c", "exit('MemoryError')"])
+    monkeypatch.setattr(
+        processes, "command", lambda *_: [sys.executable, "-c", "exit('MemoryError')"]
+    )
     with pytest.raises(PortError, match=r"^PyTorch cannot write the checkpoint \(MemoryError\)$"):
         signbart_port.export(model)
     assert list(model.parent.iterdir()) == [model]

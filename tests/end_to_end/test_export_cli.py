@@ -14,10 +14,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from helpers import run_python, small_config
 
 import signbart_port
 from signbart_port.cli import main
+from tests.support.small_models import run_python, small_config
 
 PROGRAM = Path(sys.executable).with_name("signbart-port")
 WEIGHT = "model_weights/decoder/decoder/layers.1/encoder_attn/k_proj/kernel"
@@ -118,7 +118,7 @@ def test_terminated_while_pytorch_writes(model: Path) -> None:
     """The child is ended with its parent, and the name that it wrote for stays free."""
     code = """
 import signal, subprocess, sys
-from signbart_port import child
+from signbart_port.system import processes as child
 from signbart_port.cli import main
 waits = "import os, signal, time; os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)"
 child.command = lambda *_: [sys.executable, "-c", waits]

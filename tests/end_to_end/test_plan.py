@@ -9,17 +9,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from forks import EVEN, FROM_ONE, SHORT, renamed
-from helpers import distinct_state_dict, plan_of, run_python, save_pth, small_config, state_dict
 from safetensors.numpy import save_file
 
 import signbart_port
 from signbart_port.cli import main
 from signbart_port.errors import PortError
-from signbart_port.inspect import inspect
 from signbart_port.model_files import mappings
-from signbart_port.planning import plan
 from signbart_port.transfer import Code
+from signbart_port.verbs.inspect_file import inspect
+from signbart_port.verbs.plan import plan
+from tests.support.forks import EVEN, FROM_ONE, SHORT, renamed
+from tests.support.small_models import (
+    distinct_state_dict,
+    plan_of,
+    run_python,
+    save_pth,
+    small_config,
+    state_dict,
+)
 
 CONFIG = small_config()
 DOCS = Path(__file__).parents[2] / "docs"
@@ -232,7 +239,7 @@ def test_another_model_is_planned_as_well(run: Run, tmp_path: Path) -> None:
 
 def test_no_framework_is_imported(fork: Path) -> None:
     loaded = run_python(
-        "import sys; from signbart_port.planning import plan; p = plan(sys.argv[1])\n"
+        "import sys; from signbart_port.verbs.plan import plan; p = plan(sys.argv[1])\n"
         "print(len(p.findings) > 200, bool(p.draft),"
         " {'torch', 'tensorflow', 'keras'} & set(sys.modules))",
         fork,

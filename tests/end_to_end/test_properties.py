@@ -12,21 +12,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from helpers import Arrays, state_dict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from models import keras_model, torch_model, weights_of
 from safetensors.torch import save_file
 
 import signbart_port
-from signbart_port import h5
 from signbart_port.config import SignBartConfig
-from signbart_port.data.inputs import Inputs
-from signbart_port.parity import inputs as parity_inputs
-from signbart_port.parity import keras_run, torch_run
+from signbart_port.data.model_inputs import Inputs
+from signbart_port.model_files import h5
+from signbart_port.pairs import signbart_cases as parity_inputs
+from signbart_port.parity import keras_run
 from signbart_port.parity.compare import largest_difference
 from signbart_port.parity.proof import Recorded, judge
+from signbart_port.parity.workers import torch_run
+from tests.support.framework_models import keras_model, torch_model, weights_of
+from tests.support.small_models import Arrays, state_dict
 
 DTYPES = {
     "float32": torch.float32,

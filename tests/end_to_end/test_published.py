@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import save_pth, state_dict
-from models import torch_model
 
 import signbart_port
 from pt_reference import SignBart
 from signbart_port import Options
 from signbart_port import config as configs
-from signbart_port.data.inputs import Inputs
-from signbart_port.parity import inputs as parity_inputs
-from signbart_port.parity import keras_run, torch_run
+from signbart_port.data.model_inputs import Inputs
+from signbart_port.pairs import signbart_cases as parity_inputs
+from signbart_port.parity import keras_run
 from signbart_port.parity.compare import Floats, largest_difference
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.report import Report
+from signbart_port.parity.workers import torch_run
+from tests.support.framework_models import torch_model
+from tests.support.small_models import save_pth, state_dict
 
 Outputs = dict[str, Floats]
 Noise = dict[str, float]

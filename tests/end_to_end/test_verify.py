@@ -11,18 +11,19 @@ import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import save_pth, small_config, state_dict
-from models import save_model
 
 import signbart_port
-from signbart_port import Options, PortError, h5
+from signbart_port import Options, PortError
 from signbart_port.cli import main
 from signbart_port.data.model_interface import Interface
 from signbart_port.keras_model import decoder, masks
+from signbart_port.model_files import h5
 from signbart_port.model_files.keras_h5 import build
 from signbart_port.parity.compare import LOGITS
-from signbart_port.tflite.converting import Conversion, converted
-from signbart_port.tflite.quantization import Quantization
+from signbart_port.tflite.modes import Quantization
+from signbart_port.tflite_export.workers.converter import Conversion, converted
+from tests.support.framework_models import save_model
+from tests.support.small_models import save_pth, small_config, state_dict
 
 pytestmark = pytest.mark.usefixtures("converter_here")
 

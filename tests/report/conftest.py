@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import LSA_64, plan_of
-from pages import Browse
 
-from signbart_port import digest
-from signbart_port.parity import inputs
+from signbart_port.pairs import signbart_cases
 from signbart_port.parity.compare import LOGITS, Row, absent
 from signbart_port.parity.report import Blame, Differing, Evidence, Report, Rounded, Weights
+from signbart_port.system import digest
 from signbart_port.transfer.plan import Placed
+from tests.support.report_pages import Browse
+from tests.support.small_models import LSA_64, plan_of
 
 CONFIG = LSA_64
 WRONG = "decoder.layers.1.encoder_attn.v_proj"
@@ -55,7 +55,7 @@ def row(tap: str, error: float) -> Row:
 
 
 def _equal() -> Report:
-    plan, clips = plan_of(CONFIG), inputs.make_for(CONFIG)
+    plan, clips = plan_of(CONFIG), signbart_cases.make_for(CONFIG)
     modules = list(dict.fromkeys(t.module for t in plan.transfers))
     tensors = [
         Placed(

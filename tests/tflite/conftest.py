@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import Once
-from in_process import convert_by
-from models import keras_model
-from taught import CONFIG, taught, write_signs
 
 import signbart_port
 from signbart_port.cli import main
-from signbart_port.tflite.converting import converted
-from signbart_port.tflite.emit import Emitted
+from signbart_port.tflite_export.workers.converter import converted
+from signbart_port.verbs.to_tflite import Emitted
+from tests.support.converter_in_process import convert_by
+from tests.support.framework_models import keras_model
+from tests.support.small_models import Once
+from tests.support.trained_models import CONFIG, taught, write_signs
 
 
 @pytest.fixture(scope="session")

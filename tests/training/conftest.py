@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from trainings import Run
 
 from signbart_port.data.synthetic import writing
+from tests.support.small_trainings import Run
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from signbart_port.data.labels import ID2LABEL, LABEL2ID
-from signbart_port.data.synthetic.folder import appearing
 from signbart_port.data.synthetic.invention import signs
 from signbart_port.data.synthetic.signers import invent_signer, perform
 from signbart_port.errors import PortError, printable
+from signbart_port.system.atomic_folder import appearing
 
 Progress = Callable[[int, int], None]
 _PROTOCOL = 4  # a fixed one: Python's default changes from version to version

@@ -1,0 +1,138 @@
+"""The pickles of samples, read without being able to run anything.
+
+The instructions go through the same machine as those of checkpoints, in place of a restricted
+pickle.Unpickler: Python's own runs what its allow-list names, and its C code can be made to fill
+the memory (a high memo number) or to overflow the stack (a deep key). Here a name that NumPy
+pickles by is a key of a table; all that is made of it is a description (`Stored`), which becomes
+an array when its bytes are found to be one.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from signbart_port.data.stored_array import Dtype, Stored
+from signbart_port.errors import printable
+from signbart_port.untrusted.pickle_globals import Other, describe, few, only
+from signbart_port.untrusted.pickle_machine import Machine
+from signbart_port.untrusted.refusal import Refusal
+
+SAVE_ARRAYS = 'Save {"keypoints": a NumPy array, "class": a string} alone'
+LARGEST = 64 << 20  # bytes: an hour of MediaPipe's 75 points at 30 frames a second, as float32
+
+
+class Global(NamedTuple):
+    """One of the names of `_CALLS`."""
+
+    name: str
+
+
+def load(data: bytes) -> Any:
+    """What the pickle `data` holds: plain data, arrays as `Stored`, other objects as `Other`.
+
+    Protocols 2 to 5, by NumPy 1 or 2. Raises Refusal for what is not data; damaged bytes may raise
+    any exception (see `checkpoint.refusal.naming`).
+    """
+    stream = io.BytesIO(data)
+    root = _Sample(stream).run()
+    if rest := len(data) - stream.tell():
+        raise Refusal(f"has {rest:,} bytes after the end of its pickle")
+    return root
+
+
+class _Sample(Machine):
+    writer = "pickle.dump"
+    content = "keypoints"
+    remedy = SAVE_ARRAYS
+    most_bytes = LARGEST
+
+    def step(self, instruction: str, argument: Any) -> None:
+        match instruction:
+            case (
+                "BINBYTES8" | "BYTEARRAY8" | "BINUNICODE8"  # protocols 4 and 5
+                | "BINSTRING" | "SHORT_BINSTRING"  # Python 2
+            ):  # fmt: skip
+                self.stack.append(argument)
+            case _:
+                super().step(instruction, argument)
+
+    def resolve(self, module: str, name: str) -> Global:
+        full = f"{module}.{name}".replace("__builtin__.", "builtins.", 1)
+        full = full.replace("numpy._core.", "numpy.core.", 1)  # NumPy 2's name for the same
+        if full not in _CALLS:
+            raise Refusal(
+                f"is not data: its pickle asks for {printable(f'{module}.{name}')}; nothing of it "
+                "was run",
+                SAVE_ARRAYS,
+            )
+        return Global(full)
+
+    def call(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        if type(function) is not Global:
+            raise Refusal(f"holds a broken pickle: it calls {describe(function)}")
+        return _CALLS[function.name](*few(arguments))
+
+    def build(self, made: Any, state: Any) -> None:
+        if type(made) is Dtype:
+            _version, order, *structure = only(tuple, state)
+            if any(structure[:3]):
+                raise Refusal("holds an array of a structured type", SAVE_ARRAYS)
+            made.order = only(str, order)
+        elif type(made) is Stored:
+            _version, made.shape, made.dtype, fortran, made.content = only(tuple, state)
+            made.order = "F" if fortran else "C"
+        else:
+            super().build(made, state)
+
+
+def _dtype(code: Any, _align: Any = False, _copy: Any = False) -> Dtype:
+    return Dtype(only(str, code))
+
+
+def _to_be_built(kind: Any, _shape: Any, _code: Any) -> Stored:
+    """An array as it is before BUILD: without elements."""
+    if type(kind) is not Global or kind.name != "numpy.ndarray":
+        raise Refusal(f"holds a broken pickle: an array made of {describe(kind)}")
+    return Stored(Dtype("f4"), (0,), "C", b"")
+
+
+def _of_buffer(content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> Stored:
+    return Stored(dtype, shape, order if axes is None else only(tuple, axes), content)
+
+
+def _scalar(dtype: Any, content: Any = b"") -> Stored:
+    return Stored(dtype, (), "C", content)
+
+
+def _bytes(text: Any = "", encoding: Any = "latin1") -> str:
+    """Bytes as protocol 2 spells them: kept as text, for encoding it again and again takes memory
+    without end."""
+    if encoding not in ("latin1", "latin-1"):
+        raise Refusal(f"holds a broken pickle: bytes in the encoding {printable(encoding)}")
+    return str(only(str, text))
+
+
+def _ordered_dict() -> dict[Any, Any]:
+    return {}
+
+
+def _inert(what: str) -> Callable[..., Any]:
+    return lambda *_arguments: Other(what)
+
+
+_CALLS: dict[str, Callable[..., Any]] = {
+    "numpy.core.multiarray._reconstruct": _to_be_built,
+    "numpy.core.multiarray.scalar": _scalar,
+    "numpy.core.numeric._frombuffer": _of_buffer,
+    "numpy.dtype": _dtype,
+    "numpy.ndarray": _inert("an array that nobody filled"),
+    "_codecs.encode": _bytes,
+    "builtins.bytes": _bytes,
+    "builtins.bytearray": _inert("a bytearray"),
+    "builtins.complex": _inert("a complex number"),
+    "builtins.frozenset": _inert("a set"),
+    "builtins.set": _inert("a set"),
+    "collections.OrderedDict": _ordered_dict,
+}

@@ -1,0 +1,78 @@
+"""An array as a stranger's file describes it, checked before it is made."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.errors import printable
+from signbart_port.untrusted.pickle_globals import describe, only
+from signbart_port.untrusted.refusal import COPY_AGAIN, Refusal
+
+_CODE = re.compile(r"[biufcmMSUV][0-9]{1,5}")  # as in numpy.dtype.str; objects are O
+_MOST_AXES = 8
+
+
+@dataclass
+class Dtype:
+    """The type of an array's elements: a code such as f4, and a byte order."""
+
+    code: str
+    order: str = "="
+
+    def numpy(self) -> np.dtype[Any]:
+        """The real dtype; raises Refusal for anything but numbers, text and plain bytes."""
+        if self.code.startswith("O"):
+            raise Refusal("holds an array of Python objects", "Save one array of numbers")
+        if not _CODE.fullmatch(self.code) or self.order not in tuple("<>=|"):
+            raise Refusal(f'holds an array of the unknown type "{printable(self.code, 40)}"')
+        return np.dtype(self.order + self.code)
+
+
+@dataclass
+class Stored:
+    """An array's description and its bytes; `order` is "C", "F", or the order of the axes in
+    memory."""
+
+    dtype: Dtype
+    shape: tuple[int, ...]
+    order: str | tuple[int, ...]
+    content: bytes | bytearray | str  # text: Latin-1, as old pickles keep bytes
+
+    def values(self) -> NDArray[Any]:
+        """The array, read-only, over the bytes where that is possible.
+
+        Raises Refusal when type, shape and bytes are not one array's.
+        """
+        dtype = only(Dtype, self.dtype).numpy()
+        shape = only(tuple, self.shape)
+        if len(shape) > _MOST_AXES or any(type(n) is not int or n < 0 for n in shape):
+            raise Refusal(f"holds an array of the unusable shape {printable(shape)}")
+        content = self.content
+        if isinstance(content, str):
+            content = content.encode("latin-1")
+        if not isinstance(content, bytes | bytearray):
+            raise Refusal(f"holds an array whose content is {describe(content)}")
+        nbytes = math.prod(shape) * dtype.itemsize
+        if nbytes != len(content):
+            raise Refusal(
+                f"is damaged: an array of {_shown(shape)} {dtype.name} takes {nbytes:,} bytes, it "
+                f"holds {len(content):,}",
+                COPY_AGAIN,
+            )
+        order = self.order
+        if isinstance(order, tuple):
+            array = np.ndarray(shape, dtype, content).transpose(order)
+        else:
+            array = np.ndarray(shape, dtype, content, order="F" if order == "F" else "C")
+        array.flags.writeable = False
+        return array
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    return printable("×".join(map(str, shape)) or "one", 60)

@@ -1,0 +1,1 @@
+"""Figures of models: accuracy on clips, floating-point operations."""

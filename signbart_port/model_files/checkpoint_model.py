@@ -1,0 +1,87 @@
+"""A checkpoint made ready for transfer: read, its config found, its plan checked. No framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from signbart_port import transfer
+from signbart_port.checkpoint import Checkpoint, NameRules
+from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port.errors import PortError
+from signbart_port.model_files import mappings
+from signbart_port.model_files.config_resolution import Options, Resolved, on_other_names, resolve
+from signbart_port.system import digest
+from signbart_port.transfer import Code, Direction, Plan, WeightMapping
+from signbart_port.transfer.ops import Array
+from signbart_port.transfer.plan import Placed
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint ready to be transferred: read, its config found, its plan checked."""
+
+    checkpoint: Checkpoint
+    resolved: Resolved
+    plan: Plan
+
+    def tensors_of_reference(self) -> Mapping[str, Array]:
+        """The weights under the names of `pt_reference`, whatever the checkpoint's are."""
+        own = transfer.plan(mappings.signbart(), self.plan.sizes)
+        return transfer.renamed(self.plan, own, self.checkpoint.tensors)
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every tensor's float32 values, by its name in the checkpoint."""
+        return {name: digest.of_tensor(t) for name, t in self.checkpoint.tensors.items()}
+
+    def placed(self) -> tuple[Placed, ...]:
+        """Every tensor's way, with its digest."""
+        return tuple(
+            Placed(
+                torch=t.torch,
+                keras=t.keras,
+                op=t.op.name,
+                shape=t.torch_shape,
+                rule=self.plan.mapping.at(t.line),
+                sha256=self.digests[t.torch],
+            )
+            for t in self.plan.transfers
+        )
+
+    def without_tensors(self) -> Source:
+        """The same, with the weights let go: they are most of the memory of a conversion."""
+        return replace(self, checkpoint=replace(self.checkpoint, tensors={}))
+
+
+def open_source(
+    path: str | Path,
+    options: Options = Options(),
+    mapping: WeightMapping | None = None,
+    fallback: Resolved | None = None,
+) -> Source:
+    """Read a checkpoint, find its config, and check that every tensor has its place and every place
+    its tensor.
+
+    Raises PortError with every finding.
+    """
+    mapping = mapping or mappings.signbart()
+    checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
+    resolved = resolve(checkpoint, mapping, options, fallback)
+    plan = transfer.plan(mapping, resolved.config.sizes())
+    target = {
+        t.keras: t.keras_shape for t in transfer.plan(mappings.signbart(), plan.sizes).transfers
+    }
+    if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, checkpoint.tensors, target):
+        names = any(finding.code in (Code.UNMAPPED, Code.UNFILLED) for finding in findings)
+        hint = on_other_names(path, mapping) if names else ""
+        raise PortError(path, transfer.summary(findings), hint)
+    left_behind = tuple(
+        f"left behind: {name} ({why})"
+        for name, why in plan.ignored_torch.items()
+        if name in checkpoint.tensors
+    )
+    notes = (*checkpoint.notes, *left_behind)
+    return Source(replace(checkpoint, notes=notes), resolved, plan)

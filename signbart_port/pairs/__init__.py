@@ -1,0 +1,1 @@
+"""Pairs of a PyTorch and a Keras model: SignBART is the first."""

@@ -1,0 +1,64 @@
+"""The inputs of the proof: seeded keypoints that look like a person's, and every kind of mask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.data.model_inputs import Inputs
+
+if TYPE_CHECKING:
+    from signbart_port.config import SignBartConfig
+
+FRAMES = 32
+"""Frames of a clip of the proof, where the model does not ask for another number.
+
+Enough for every kind of mask and a few hundred positions through every weight; twice as many double
+the time of the proof and find nothing more, as every weight is also compared bit for bit.
+"""
+
+
+def make(joints: int, frames: int, seed: int = 0) -> Inputs:
+    """Seeded inputs of `joints` keypoints: one clip of `frames` frames for each kind of mask."""
+    masks = _masks(frames)
+    rng = np.random.default_rng(seed)
+    keypoints = np.stack([_clip(rng, frames, joints) for _ in masks])
+    return Inputs(tuple(masks), keypoints, np.stack(list(masks.values())).astype(np.float32))
+
+
+def make_for(config: SignBartConfig, frames: int | None = None) -> Inputs:
+    """Inputs for a model of this config, of 32 frames where the model can."""
+    longest = min(FRAMES, config.max_position_embeddings)
+    return make(config.keypoints, longest if frames is None else frames)
+
+
+def _masks(frames: int) -> dict[str, NDArray[np.bool_]]:
+    t = np.arange(frames)
+    return {
+        "full": t >= 0,
+        "ragged": t < max(1, frames * 5 // 8),
+        "one frame": t == 0,
+        "holes": (t < frames * 7 // 8) & ((t < frames // 4) | (t > frames // 2)) | (t == 0),
+        "missing first frames": t >= frames // 3,
+        "alternating": t % 2 == 0,
+        "all zeros": t < 0,
+    }
+
+
+def _clip(rng: np.random.Generator, frames: int, joints: int) -> NDArray[np.float32]:
+    """(T, K, 2) in [0, 1]: every joint sways about its place, some are missing for a while.
+
+    Missing is (0, 0), as the detector has it. Frames beyond the mask move on like the others, so
+    that a model that reads padding is seen to.
+    """
+    t = np.linspace(0, 2 * np.pi, frames)[:, None, None]
+    centre = rng.uniform(0.2, 0.8, (1, joints, 2))
+    sway = rng.uniform(0.02, 0.2, (1, joints, 2))
+    pace, phase = rng.uniform(0.5, 3, (1, joints, 2)), rng.uniform(0, 2 * np.pi, (1, joints, 2))
+    clip = centre + sway * np.sin(pace * t + phase) + rng.normal(0, 0.005, (frames, joints, 2))
+    lost, found = np.sort(rng.integers(0, frames + 1, (2, joints)), axis=0)
+    time = np.arange(frames)[:, None]
+    missing = (lost <= time) & (time < found) & (rng.random(joints) < 0.3)
+    return np.where(missing[..., None], 0.0, clip.clip(0, 1)).astype(np.float32)

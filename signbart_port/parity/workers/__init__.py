@@ -1,0 +1,1 @@
+"""Processes that run the models of a proof."""

@@ -1,0 +1,1 @@
+"""This machine: atomic outputs, digests, processes, stderr."""

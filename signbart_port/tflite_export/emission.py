@@ -1,0 +1,171 @@
+"""The steps from a Keras model to a proven .tflite, in a folder of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.data.clips import RealClips
+from signbart_port.data.model_inputs import save_inputs
+from signbart_port.errors import PortError, ProofError
+from signbart_port.inference.workers.tflite_signature import Run, run
+from signbart_port.metrics.accuracy import Accuracy, measure
+from signbart_port.model_files import h5, mappings
+from signbart_port.model_files.checkpoint_model import open_source
+from signbart_port.model_files.config_resolution import Options, Resolved
+from signbart_port.parity.compare import LOGITS
+from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.report import Report
+from signbart_port.system import processes
+from signbart_port.tflite import model_file
+from signbart_port.tflite.model_file import TFLiteFile
+from signbart_port.tflite_export import gate, mixed_precision
+from signbart_port.tflite_export.proof import Expected, Models, prove, refuse_wrong_graph
+from signbart_port.tflite_export.request import Request
+from signbart_port.tflite_export.workers import converter, quantizer
+
+_SECONDS = 900
+"""For a conversion, and for a calibration: both take seconds, a few minutes for the largest."""
+
+Outputs = NDArray[np.floating]
+
+
+class Emission:
+    """Converts, quantises, judges and proves the model of an opened model.h5.
+
+    Everything is written into `folder`. Its methods raise ProofError.
+    """
+
+    def __init__(
+        self, file: h5.KerasFile, request: Request, folder: Path, progress: Callable[[str], None]
+    ) -> None:
+        self._file, self._request, self._folder = file, request, folder
+        self._progress = progress
+        self._float = folder / "float.tflite"
+        self._outputs: dict[str, Outputs] = {}
+
+    def convert(self, pytorch: str | Path | None) -> None:
+        """Keras, and PyTorch where a checkpoint is given, run here and in a process of its own
+        while a third one converts."""
+        file, request = self._file, self._request
+        conversion = converter.Conversion(request.frames, request.quantization, request.interface)
+        with ExitStack() as stack:
+            work = stack.enter_context(converter.start(file.path, conversion, self._float))
+            torch = stack.enter_context(self._pytorch(Path(pytorch))) if pytorch else None
+            self._progress("Importing TensorFlow")
+            self.models = Models(file, request.interface, request.quantization.calibrated)
+            self._progress("Running Keras")
+            self.expected: dict[int, Expected] = {
+                frames: self.models.expected(frames) for frames in request.checked
+            }
+            if pytorch and torch:
+                self._outputs[Path(pytorch).name] = torch.value(LOGITS)
+            if request.data:
+                inputs = gate.keras_inputs(request.data, file.config)
+                self._outputs[file.path.name] = gate.keras_logits(self.models.float32, inputs)
+            self._progress("Converting")
+            self._finish("TensorFlow's converter", work)
+
+    def judged(self) -> tuple[Path, Accuracy | None, mixed_precision.Kept]:
+        """The file, quantised as asked, how it does on real clips, and what it keeps in float to
+        pass its gate."""
+        request = self._request
+        if request.calibration is None:
+            return self._float, self._gated(self._float), mixed_precision.Kept()
+        self._progress("Calibrating")
+        inputs = request.calibration.inputs(
+            request.interface, self._file.config, request.longest, request.longest
+        )
+        save_inputs(self._folder, inputs)
+        file = self._quantized(())
+        try:
+            return file, self._gated(file), mixed_precision.Kept()
+        except ProofError as error:
+            attempts = mixed_precision.search(
+                self._float, self._quantized, self._on_calibration, self._progress
+            )
+            for kept, attempt in attempts:
+                try:
+                    return attempt, self._gated(attempt), kept
+                except ProofError:
+                    continue
+            raise error
+
+    def proven(self, path: Path, name: str) -> list[tuple[Report, Run]]:
+        """Each signature of a file is what was asked for and computes what Keras does: a report
+        for each number of frames."""
+        source = self._file.path
+        with self._blaming_the_converter():
+            files = model_file.read_all(path)
+            for file in files:
+                refuse_wrong_graph(source, file, self._request.quantization)
+            names, interface = (source.name, name), self._request.interface
+            proofs = list(prove(names, files, self.models, self.expected, interface))
+        for report, _ in proofs:
+            if not report.passed:
+                raise ProofError(f"{source}: the .tflite is NOT EQUAL, {report.verdict()}")
+        return proofs
+
+    def refuse_change(self, files: Sequence[TFLiteFile], proven: Sequence[Run]) -> None:
+        """See that the file as written gives bit for bit what the proven one does."""
+        fed = [(f, n) for f in files for n in ([f.frames] if f.frames else self._request.checked)]
+        for (file, frames), result in zip(fed, proven, strict=True):
+            if not np.array_equal(run(file, self.expected[frames].fed).outputs, result.outputs):
+                raise ProofError(f"{self._file.path}: describing the .tflite has changed it")
+
+    def _pytorch(self, checkpoint: Path) -> TorchRun:
+        """PyTorch at work on the real clips."""
+        assert self._request.data is not None  # see `request`
+        config = Resolved(self._file.config, f"config of {self._file.path.name}")
+        source = open_source(checkpoint, Options(), mappings.signbart(), config)
+        inputs = gate.keras_inputs(self._request.data, source.resolved.config)
+        return TorchRun(source, inputs, truth=False, logits_alone=True)
+
+    def _quantized(self, kept: tuple[str, ...], with_weights: bool = False) -> Path:
+        out = self._folder / "quantized.tflite"
+        job = quantizer.Job(self._request.quantization, kept, with_weights)
+        with quantizer.start(self._folder, job, out) as work:
+            self._finish("the quantiser", work)
+        return out
+
+    def _gated(self, path: Path) -> Accuracy | None:
+        clips = self._request.data
+        if clips is None:
+            return None
+        given = self._run(path, clips)
+        reference = {
+            name: self._request.interface.given(logits) for name, logits in self._outputs.items()
+        }
+        try:
+            outputs = reference | {f"{self._request.quantization.value} .tflite": given}
+            accuracy = measure(outputs, clips.targets, clips.names, clips.labels)
+        except ValueError as error:
+            raise ProofError(f"{self._file.path}: {error}") from None
+        if refused := gate.refusal(accuracy, self._request.gate):
+            raise ProofError(f"{self._file.path}: the .tflite {refused}")
+        return accuracy
+
+    def _on_calibration(self, path: Path) -> Outputs:
+        assert self._request.calibration is not None
+        return self._run(path, self._request.calibration)
+
+    def _run(self, path: Path, clips: RealClips) -> Outputs:
+        with self._blaming_the_converter():
+            files = model_file.read_all(path)
+            return gate.file_outputs(files, clips, self._request.interface, self._file.config)
+
+    @contextmanager
+    def _blaming_the_converter(self) -> Iterator[None]:
+        """The input is good: what the converter made of it is not."""
+        try:
+            yield
+        except PortError as error:
+            raise ProofError(f"{self._file.path}: the .tflite made of it {error.what}") from None
+
+    def _finish(self, who: str, work: processes.Work) -> None:
+        if (failed := work.wait(_SECONDS)) is not None:
+            raise ProofError(f"{self._file.path}: {who} {failed}")

@@ -1,0 +1,65 @@
+"""Real clips through PyTorch, Keras and an emitted .tflite: what the file costs in accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.config import SignBartConfig
+from signbart_port.data.clips import RealClips
+from signbart_port.data.model_inputs import Inputs
+from signbart_port.data.model_interface import Interface, longest_clip, of_model
+from signbart_port.inference.workers.tflite_signature import run
+from signbart_port.metrics.accuracy import Accuracy
+from signbart_port.tflite.model_file import TFLiteFile
+from signbart_port.tflite.modes import Gate
+
+_BATCH = 32
+
+
+def keras_inputs(clips: RealClips, config: SignBartConfig) -> Inputs:
+    """The clips as the model itself reads them."""
+    return clips.inputs(of_model(config), config, longest_clip(config))
+
+
+def keras_logits(model: object, inputs: Inputs) -> NDArray[np.floating]:
+    """(N, labels), a few clips at a time."""
+    from signbart_port.tflite_export.proof import outputs
+
+    parts = [slice(at, at + _BATCH) for at in range(0, len(inputs.names), _BATCH)]
+    batches = [
+        Inputs(inputs.names[p], inputs.keypoints[p], inputs.attention_mask[p]) for p in parts
+    ]
+    return np.concatenate([outputs(model, batch) for batch in batches])
+
+
+def file_outputs(
+    files: Sequence[TFLiteFile], clips: RealClips, interface: Interface, config: SignBartConfig
+) -> NDArray[np.floating]:
+    """What a file gives, (N, labels), each clip by the shortest signature that takes it."""
+    by_frames = {file.frames: file for file in files}
+    lengths = [frames for frames in by_frames if frames] or [longest_clip(config)]
+    given = np.empty((len(clips.entries), files[0].labels), np.float32)
+    for length, places in clips.by_length(lengths):
+        file = by_frames.get(length, files[0])
+        inputs = clips.pick(places).inputs(interface, config, length, length)
+        given[places] = run(file, inputs).outputs
+    return given
+
+
+def refusal(accuracy: Accuracy, gate: Gate) -> str | None:
+    """What of a file's accuracy the gate refuses, if anything."""
+    reference, candidate = accuracy.reference.model, accuracy.candidate
+    if candidate.agreement < gate.min_agreement:
+        return (
+            f"agrees with {reference} on {candidate.agreement:.1%} of {accuracy.clips} clips,"
+            f" fewer than {gate.min_agreement:.1%}"
+        )
+    if accuracy.drop > gate.max_drop:
+        return (
+            f"loses {accuracy.drop:.1f} points of top-1 accuracy against {reference} on"
+            f" {accuracy.clips} clips, more than {gate.max_drop:.1f}"
+        )
+    return None

@@ -1,0 +1,133 @@
+"""The proof of a .tflite: its weights, what it computes, and where it is rounded its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.data.model_inputs import Inputs
+from signbart_port.data.model_interface import Interface
+from signbart_port.errors import ProofError
+from signbart_port.inference.workers.tflite_signature import Run, run
+from signbart_port.model_files import h5
+from signbart_port.pairs.signbart_cases import make
+from signbart_port.parity.compare import LOGITS, largest_difference
+from signbart_port.parity.proof import Record, Recorded, judge
+from signbart_port.parity.report import Report
+from signbart_port.tflite.model_file import TFLiteFile
+from signbart_port.tflite.modes import Precision, Quantization
+from signbart_port.tflite_export import weight_proof
+from signbart_port.tflite_export.graph_proof import GraphProof, with_graph
+from signbart_port.tflite_export.weight_matching import match
+
+_VARIABLE_OPERATORS = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
+_PRECISIONS = {
+    Quantization.NONE: Precision.FLOAT32,
+    Quantization.FLOAT16: Precision.FLOAT16,
+    Quantization.DYNAMIC: Precision.DYNAMIC,
+    Quantization.INT8: Precision.INT8,
+    Quantization.INT8_FULL: Precision.INT8,
+    Quantization.INT16X8: Precision.INT16X8,
+}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What clips of one length must give: `fed` is what the file reads, `read` what the model in
+    it does, `truth` is Keras in float64 and how far Keras in float32 is from it."""
+
+    fed: Inputs
+    read: Inputs
+    truth: Recorded
+
+
+class Models:
+    """The Keras model of an opened model.h5, in float32 and in float64.
+
+    Imports TensorFlow.
+    """
+
+    def __init__(self, file: h5.KerasFile, interface: Interface, integer: bool) -> None:
+        from signbart_port.model_files.keras_h5 import build
+
+        self.file, self._interface, self._integer = file, interface, integer
+        self.float32, self.float64 = build(file), build(file, "float64")
+
+    def expected(self, frames: int) -> Expected:
+        """Clips of every kind of mask; only padded ones for an integer graph, which knows no
+        others (see `keras_model.masks`)."""
+        fed = make(self._interface.keypoints, frames)
+        if self._integer:
+            fed = fed.beginning_real()
+        read = self._interface.prepared(fed, self.file.config)
+        float32, float64 = (
+            self._interface.given(outputs(model, read)) for model in (self.float32, self.float64)
+        )
+        noise = largest_difference(float32, float64, read.classified)
+        return Expected(fed, read, Recorded({LOGITS: float64}, {LOGITS: noise}))
+
+
+def outputs(model: Any, inputs: Inputs) -> NDArray[np.floating]:
+    """The logits of a Keras model."""
+    return np.asarray(model(inputs.keypoints, inputs.attention_mask, training=False))
+
+
+def refuse_wrong_graph(path: Any, file: TFLiteFile, quantization: Quantization) -> None:
+    """See that a file is what its name will say, and builtin operators are all that it needs.
+
+    What a converter does wrong without an error. Raises ProofError.
+    """
+    wrong = [o for o in file.ops if o.startswith("custom:") or o in _VARIABLE_OPERATORS]
+    if wrong:
+        raise ProofError(f"{path}: the converter left {', '.join(wrong)} in the graph")
+    asked, found = _PRECISIONS[quantization], file.precision
+    if found is not asked:
+        raise ProofError(f"{path}: asked for {quantization.value}, the file is {found.value}")
+    if file.integer_edges != (quantization is Quantization.INT8_FULL):
+        edges = "integers" if file.integer_edges else "floats"
+        raise ProofError(f"{path}: asked for {quantization.value}, the file takes {edges}")
+
+
+def prove(
+    names: tuple[str, str],
+    files: Iterable[TFLiteFile],
+    models: Models,
+    expected: Mapping[int, Expected],
+    interface: Interface,
+) -> Iterator[tuple[Report, Run]]:
+    """A report for each number of frames that `expected` has, with the run that it is of.
+
+    `files` are the signatures of one file. Keras in float64 is given other weights.
+    """
+    config, tensors = models.file.config, models.file.tensors
+    for file in files:
+        found = match(file, config, tensors)
+        compared = weight_proof.compare(file, config, tensors, found)
+        lengths = [file.frames] if file.frames else sorted(expected)
+        graph = None
+        for frames in lengths:
+            one = expected[frames]
+            result = run(file, one.fed, timed=True)
+            report = judge(
+                names,
+                one.truth,
+                [LOGITS],
+                one.fed,
+                partial(_record, result),
+                file.precision,
+                weights=compared,
+            )
+            if file.precision is not Precision.FLOAT32:
+                graph = graph or GraphProof(file, config, tensors, interface, models.float64, found)
+                row = graph.row(one.fed, one.truth.noise[LOGITS], result.outputs)
+                report = with_graph(report, row)
+            yield report, result
+
+
+def _record(result: Run, record: Record) -> None:
+    record(LOGITS, result.outputs)

@@ -1,0 +1,138 @@
+"""model.h5 to a .tflite in float: TensorFlow's converter, in a process of its own.
+
+It prints dozens of lines, keeps its memory, and some weights make it abort.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from signbart_port.config import SignBartConfig
+from signbart_port.data.model_interface import Interface
+from signbart_port.system import processes
+from signbart_port.tflite import model_file
+from signbart_port.tflite.model_file import SIGNATURE, signature_of
+from signbart_port.tflite.modes import Quantization
+from signbart_port.tflite_export import packing
+
+MASK_BOUND = -100.0
+"""What the masks of an integer graph add (see `keras_model.masks`). In float, keys that score up to
+80 above the best real one still get no more than exp(-20) of its weight."""
+
+PREPROCESSING = "preprocessing"
+"""The scope of the operators that prepare raw keypoints: a quantiser leaves them in float."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What to make of a model.h5: `frames` are the lengths, a signature for each; none where the
+    number is set at run time."""
+
+    frames: tuple[int, ...]
+    quantization: Quantization
+    interface: Interface
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self) | {"quantization": self.quantization.value})
+
+    @classmethod
+    def of_json(cls, text: str) -> Conversion:
+        values = json.loads(text)
+        return cls(
+            tuple(values["frames"]),
+            Quantization(values["quantization"]),
+            Interface(**values["interface"]),
+        )
+
+
+def start(model: Path, conversion: Conversion, out: Path) -> processes.Work:
+    """Begin to convert: `out` is there when the work is done.
+
+    A mode that needs calibration gives a float32 file, ready to be calibrated.
+    """
+    return processes.Work(__name__, model.resolve(), out, conversion.as_json())
+
+
+def converted(model: Any, conversion: Conversion) -> bytes:
+    """A Keras SignBart in TensorFlow Lite's format, by this very process."""
+    import tensorflow as tf
+
+    # The converter freezes the variables of a tf.Module; a Keras model's it would leave behind.
+    module = tf.Module()
+    module.variables_of_model = [variable.value for variable in model.variables]
+    lengths: Sequence[int | None] = sorted(conversion.frames) or [None]
+    functions = {
+        SIGNATURE if frames == lengths[-1] else signature_of(frames or 0): _classify(
+            model, conversion, frames
+        )
+        for frames in lengths
+    }
+    with ExitStack() as stack:
+        if len(functions) == 1:
+            only = [*functions.values()]
+            converter = tf.lite.TFLiteConverter.from_concrete_functions(only, module)
+        else:  # only a saved model's signatures keep their names
+            folder = stack.enter_context(processes.new_folder())
+            tf.saved_model.save(module, folder, signatures=functions)
+            converter = tf.lite.TFLiteConverter.from_saved_model(
+                folder, signature_keys=list(functions)
+            )
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if conversion.quantization in (Quantization.FLOAT16, Quantization.DYNAMIC):
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if conversion.quantization is Quantization.FLOAT16:
+            converter.target_spec.supported_types = [tf.float16]
+        model_tree = model_file.parsed(converter.convert())
+    return packing.pack(model_tree, every_name=conversion.quantization.calibrated)
+
+
+def _classify(model: Any, conversion: Conversion, frames: int | None) -> Any:
+    """The concrete function of one signature."""
+    import tensorflow as tf
+
+    from signbart_port.keras_model.preprocessing import prepared
+
+    config: SignBartConfig = model.config
+    interface = conversion.interface
+    bound = MASK_BOUND if conversion.quantization.calibrated else None
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((1, frames, interface.keypoints, 2), tf.float32, name="keypoints"),
+            tf.TensorSpec((1, frames), tf.float32, name="attention_mask"),
+        ]
+    )
+    def classify(keypoints: Any, attention_mask: Any) -> dict[str, Any]:
+        if interface.preprocessing:
+            with tf.name_scope(PREPROCESSING):
+                keypoints = prepared(
+                    keypoints,
+                    config.joint_idx,
+                    count_missing=interface.count_missing,
+                    layout=config.layout,
+                )
+        logits = model.classify(keypoints, attention_mask, bound)
+        if interface.probabilities:
+            return {"probabilities": tf.nn.softmax(logits)}
+        return {"logits": logits}
+
+    return classify.get_concrete_function()
+
+
+def _main(model: str, out: str, conversion: str) -> None:
+    from signbart_port.model_files import h5
+    from signbart_port.model_files.keras_h5 import build
+
+    file = h5.read(model)
+    processes.limit_memory(12 * 2**30 + 40 * Path(model).stat().st_size)
+    Path(out).write_bytes(converted(build(file), Conversion.of_json(conversion)))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

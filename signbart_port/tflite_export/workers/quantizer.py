@@ -1,0 +1,213 @@
+"""A float32 .tflite to one that computes with integers: ai-edge-quantizer, in a process of its own.
+
+The ranges of the activations are those of real clips, the true minimum and maximum of each (the
+library's default is a moving average, which cuts peaks off). They are taken once, on the longest
+clips that the file has, and hold for every signature, so that all share their weights.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from signbart_port.data.model_inputs import load_inputs
+from signbart_port.system import processes
+from signbart_port.tflite import model_file
+from signbart_port.tflite.modes import Quantization
+from signbart_port.tflite_export import packing
+from signbart_port.tflite_export.workers.converter import PREPROCESSING
+
+if TYPE_CHECKING:
+    from signbart_port.data.model_inputs import Inputs
+
+Range = dict[str, Any]  # "min" and "max", arrays
+_RANGES = "ranges.json"
+_NORM = re.compile(r"/(layernorm|\w+_layer_norm)")
+ROOM = {8: 8.0, 16: 20.0}
+"""How far below the lowest score a masked one may be kept, by the bits of an activation: softmax
+makes of it at most exp(-8), a tenth of an int8 step. More room would only cost resolution."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to make: `kept` are the modules that stay in float, `with_weights` their products with
+    weights too, which then are float32."""
+
+    quantization: Quantization
+    kept: tuple[str, ...] = ()
+    with_weights: bool = False
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self) | {"quantization": self.quantization.value})
+
+    @classmethod
+    def of_json(cls, text: str) -> Job:
+        values = json.loads(text)
+        return cls(
+            Quantization(values["quantization"]), tuple(values["kept"]), values["with_weights"]
+        )
+
+
+def start(folder: Path, job: Job, out: Path) -> processes.Work:
+    """Begin to quantise `float.tflite` in this folder with the clips that `save_inputs` wrote
+    there: `out` is there when the work is done. The ranges stay in the folder for the next job."""
+    return processes.Work(__name__, folder, job.as_json(), out)
+
+
+def module_of(name: str) -> str:
+    """The module in which the tensor of this name is computed, by its path in the model."""
+    return name.rpartition("/")[0]
+
+
+def calibrated(data: bytes, folder: Path, bits: int) -> dict[str, Range]:
+    """The range of every tensor of every signature, by name."""
+    saved = folder / _RANGES
+    model = model_file.parsed(data)
+    longest = model_file.graph_of(model, model_file.SIGNATURE)
+    if any(_wiring(graph) != _wiring(longest) for graph in model.subgraphs):
+        raise SystemExit("cannot give one signature the ranges of another: their graphs differ")
+    if saved.exists():
+        from ai_edge_quantizer.utils.calibration_utils import load_calibration_results
+
+        ranges, _ = load_calibration_results(str(saved))
+    else:
+        from ai_edge_quantizer import calibrator, recipe, recipe_manager
+        from ai_edge_quantizer.utils.qsv_utils import min_max_update
+
+        recipes = recipe_manager.RecipeManager()
+        recipes.load_quantization_recipe(recipe.static_wi8_ai8())
+        observer = calibrator.Calibrator(data, num_threads=1, qsv_update_func=min_max_update)
+        observer.calibrate({model_file.SIGNATURE: _fed(load_inputs(folder))}, recipes)
+        observer.save_calibration_result(str(saved))
+        ranges = observer.get_model_qsvs()
+    _bound_scores(model, longest, ranges, ROOM[bits])
+    return {
+        _name(other): ranges[_name(tensor)]
+        for graph in model.subgraphs
+        for tensor, other in zip(longest.tensors, graph.tensors, strict=True)
+        if _name(tensor) in ranges
+    }
+
+
+def _fed(inputs: Inputs) -> list[dict[str, NDArray[np.float32]]]:
+    """The clips of calibration, each as a signature takes it.
+
+    Where all are as long as the file reads, the first half of one besides: of a mask that never
+    hides anything, there would be no range to hide something in.
+    """
+    clips = [*zip(inputs.keypoints, inputs.attention_mask, strict=True)]
+    frames = inputs.attention_mask.shape[1]
+    if inputs.attention_mask.all() and frames > 1:
+        real = (np.arange(frames) < frames // 2).astype(np.float32)
+        clips.append((inputs.keypoints[0] * real[:, None, None], real))
+    return [{"keypoints": clip[None], "attention_mask": mask[None]} for clip, mask in clips]
+
+
+def _wiring(graph: Any) -> list[tuple[int, list[int], list[int]]]:
+    """Which operators take which floats from which others, by numbers."""
+
+    def floats(places: Any) -> list[int]:
+        return [n for n in places if n < 0 or graph.tensors[n].type == schema.TensorType.FLOAT32]
+
+    return [(op.opcodeIndex, floats(op.inputs), floats(op.outputs)) for op in graph.operators]
+
+
+def _bound_scores(model: Any, graph: Any, ranges: Mapping[str, Range], room: float) -> None:
+    """Cut the range of every masked score to what softmax can tell apart.
+
+    What a mask adds would else take most of the steps of an integer.
+    """
+    made_by = {int(op.outputs[0]): op for op in graph.operators}
+    for op in graph.operators:
+        if model_file.kind_of(model, op) != "SOFTMAX" or int(op.inputs[0]) not in made_by:
+            continue
+        added = made_by[int(op.inputs[0])]
+        if model_file.kind_of(model, added) != "ADD":
+            continue  # the probabilities of the labels
+        masked = ranges[_name(graph.tensors[op.inputs[0]])]
+        lows = [ranges[_name(graph.tensors[place])]["min"] for place in added.inputs]
+        masked["min"] = np.maximum(masked["min"], max(float(low.min()) for low in lows) - room)
+
+
+def recipe_for(job: Job, data: bytes) -> Any:
+    """What to do with each operator, as ai-edge-quantizer has it."""
+    from ai_edge_quantizer import recipe, recipe_manager
+    from ai_edge_quantizer.qtyping import TFLOperationName as Operator
+
+    wide = job.quantization.activation_bits == 16
+    recipes = recipe_manager.RecipeManager()
+    recipes.load_quantization_recipe(recipe.static_wi8_ai16() if wide else recipe.static_wi8_ai8())
+
+    def keep(regex: str, operator: Any) -> None:
+        recipes.add_quantization_config(
+            regex=regex,
+            operation_name=operator,
+            algorithm_key=recipe.AlgorithmName.NO_QUANTIZE,
+        )
+
+    if job.quantization is not Quantization.INT8_FULL:
+        keep(".*", Operator.INPUT)
+        keep(".*", Operator.OUTPUT)
+    model = model_file.parsed(data)
+    for names in _in_float(model, job):
+        keep(names, Operator.ALL_SUPPORTED)
+    return recipes.get_quantization_recipe()
+
+
+def _in_float(model: Any, job: Job) -> Iterator[str]:
+    """Regular expressions of the names of all tensors that are computed in float.
+
+    Of the kept modules themselves, not of those inside. The preparation of raw keypoints in any
+    case: its divisions are not for integers. And of a wide integer graph the layer norms: LiteRT
+    has no int16 form of some of their operators, and cut in pieces they lose thirteen times as much
+    as all the rest.
+    """
+    wide = job.quantization.activation_bits == 16
+    for graph in model.subgraphs:
+        names = []
+        for op in graph.operators:
+            name = _name(graph.tensors[op.outputs[0]])
+            weights = model_file.kind_of(model, op) == "FULLY_CONNECTED"
+            kept = module_of(name) in job.kept and (job.with_weights or not weights)
+            norm = (
+                wide
+                and _NORM.search(name)
+                and model_file.kind_of(model, op) not in model_file.PRODUCTS
+            )
+            prepared = name.startswith(f"{PREPROCESSING}/")
+            if kept or norm or prepared:
+                names.append(re.escape(name))
+        if names:
+            yield f"^({'|'.join(names)});?$"
+
+
+def _name(tensor: Any) -> str:
+    name: str = tensor.name.decode()
+    return name
+
+
+def _main(folder: str, job_json: str, out: str) -> None:
+    from ai_edge_quantizer import quantizer
+
+    job = Job.of_json(job_json)
+    data = (Path(folder) / "float.tflite").read_bytes()
+    processes.limit_memory(8 * 2**30 + 60 * len(data))
+    ranges = calibrated(data, Path(folder), job.quantization.activation_bits)
+    worker = quantizer.Quantizer(data, recipe_for(job, data))
+    quantized = bytes(worker.quantize(ranges).quantized_model)
+    model = model_file.parsed(quantized)
+    packing.inline(model, quantized)
+    Path(out).write_bytes(packing.pack(model))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,122 @@
+"""From what the user asks for to trainings that can begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from signbart_port import config as configs
+from signbart_port.config import SignBartConfig, training
+from signbart_port.config.training import Settings
+from signbart_port.data.dataset import SPLITS, Dataset, open_dataset
+from signbart_port.errors import PortError
+from signbart_port.model_files import mappings
+from signbart_port.model_files.config_resolution import Options
+from signbart_port.model_files.model_file import Opened, open_model
+from signbart_port.training import initial
+from signbart_port.training.initial import Weights
+from signbart_port.training.run import Job
+from signbart_port.training.splits import Data, Parts, read, root_of
+from signbart_port.untrusted.model_kind import ModelKind, kind_of
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user asks for.
+
+    `config` is a file, or a published config by its name: of the model, of its training, or both.
+    `start` is a trained model to go on with, of either framework; with `new_head` for other labels.
+    `override` are settings that the command line gives.
+    """
+
+    config: str | None = None
+    start: Path | None = None
+    new_head: bool = False
+    override: Mapping[str, Any] = field(default_factory=dict)
+    skip_bad: bool = False
+    quantization_aware: bool = False
+
+
+class Plan:
+    """Trainings of one model on one dataset: everything is read once.
+
+    Making one raises PortError for whatever of it cannot be used.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        said = configs.read(asked.config) if asked.config else {}
+        self._model, keys = configs.training_keys(said)
+        self._source = asked.config or "the command line"
+        self.settings: Settings = training.parse(keys, self._source, asked.override)
+        self.dataset: Dataset = open_dataset(root_of(self.settings, self._source))
+        self.config: SignBartConfig = self._config()
+
+    @cached_property
+    def start(self) -> Opened | None:
+        """The model to go on with."""
+        path = self.asked.start
+        if path is None:
+            return None
+        if kind_of(path) is ModelKind.TFLITE:
+            raise PortError(path, "cannot be trained", "Give the .h5 or .pth that it was made of")
+        options = Options(config=self.asked.config if self._model else None)
+        return open_model(path, options, mappings.signbart())
+
+    def data(self, splits: tuple[str, ...] = SPLITS) -> Data:
+        """The clips, read and prepared."""
+        return read(self.dataset, self.config, splits, skip_bad=self.asked.skip_bad)
+
+    def job(self, parts: Parts, settings: Settings) -> Job:
+        """One training."""
+        return Job(
+            config=self.config,
+            settings=settings,
+            labels=self.dataset.labels,
+            train=parts.train,
+            validation=parts.validation,
+            test=parts.test,
+            weights=self._weights(settings.seed),
+            quantization_aware=self.asked.quantization_aware,
+        )
+
+    def _config(self) -> SignBartConfig:
+        labels = {"num_labels": len(self.dataset.labels)}
+        if self.start is None:
+            if not self._model:
+                raise PortError(
+                    self._source,
+                    "says nothing of the model",
+                    "Give --config with d_model and the rest, or --from MODEL to train it further",
+                )
+            published = self.asked.config in configs.published_names()  # of another dataset
+            said = {**self._model, **labels} if published else {**labels, **self._model}
+            return configs.parse(said, self._source)
+        config = self.start.config
+        assert config is not None
+        if self._model and self.start.keras:
+            model = {"num_labels": config.num_labels, **self._model}
+            config = _agreed(config, configs.parse(model, self._source), self._source)
+        return config.replace(**labels) if self.asked.new_head else config
+
+    def _weights(self, seed: int) -> Weights:
+        if self.start is None:
+            return initial.drawn(self.config, seed)
+        weights = self.start.tensors_of_reference()
+        if self.asked.new_head:
+            return initial.with_new_head(weights, self.config, seed)
+        return weights
+
+
+_FREE = {"dropout", "attention_dropout", "activation_dropout", "classifier_dropout", "training"}
+
+
+def _agreed(file: SignBartConfig, said: SignBartConfig, source: str) -> SignBartConfig:
+    """The config of a model.h5 with the dropouts of another one; all else must be equal."""
+    for key in SignBartConfig.model_fields.keys() - _FREE - {"num_labels"}:
+        if (one := getattr(said, key)) != (other := getattr(file, key)):
+            raise PortError(source, f"says {key} {one}, the model to train on {other}")
+    return file.replace(**{key: getattr(said, key) for key in _FREE})

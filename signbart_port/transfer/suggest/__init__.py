@@ -1,0 +1,1 @@
+"""Drafts of mappings: rules for names that no mapping knows."""

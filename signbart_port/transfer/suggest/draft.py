@@ -1,0 +1,112 @@
+"""Suggestions as YAML: a whole mapping file, or the lines that one lacks. Nothing is applied."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from signbart_port.transfer.mapping import SCHEMA, Axis, Leaf, WeightMapping
+from signbart_port.transfer.ops import OPS
+from signbart_port.transfer.suggest.modules import Kind
+from signbart_port.transfer.suggest.search import Line, Suggestions
+
+_NAME = re.compile(r"(?!(?:true|false|null)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
+_MOST = 40  # tensors without a place that are listed
+
+
+def whole(suggestions: Suggestions, own: WeightMapping) -> str:
+    """A mapping file of the suggestions; what `own`, SignBART's, says of other things stays."""
+    ignored = [i for i in own.ignored_torch if "{" not in i.match]  # needs none of its axes
+    lines = [
+        f"schema: {SCHEMA}",
+        "family: my-fork",
+        "",
+        "checkpoint:",
+        f"  unwrap: [{', '.join(map(_plain, own.unwrap))}]",
+        f"  strip_prefixes: [{', '.join(map(_plain, own.strip_prefixes))}]",
+        "",
+        *([] if suggestions.axes else ["axes: {}"]),
+        *([] if suggestions.kinds else ["kinds: {}"]),
+        *_rules(suggestions, suggestions.axes, suggestions.kinds),
+        "",
+        "ignore:",
+        "  torch:",
+        *(f"    - {{match: {_quoted(i.match)}, why: {_quoted(i.why)}}}" for i in ignored),
+        *(f"    # {line}" for line in _unplaced(suggestions)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def missing(suggestions: Suggestions, mapping: WeightMapping) -> str:
+    """The lines that `mapping` lacks, below the keys that they belong to."""
+    known = {rule.kind: rule.leaves for rule in mapping.rules}
+    kinds = {name: kind for name, kind in suggestions.kinds.items() if known.get(name) != kind}
+    axes = {name: axis for name, axis in suggestions.axes.items() if name not in mapping.axes}
+    lines = list(_rules(suggestions, axes, kinds))
+    if unplaced := list(_unplaced(suggestions)):
+        lines += ["", "# ignore:", "#   torch:", *(f"#     {line}" for line in unplaced)]
+    return "\n".join(lines) + "\n"
+
+
+def _rules(
+    suggestions: Suggestions, axes: Mapping[str, Axis], kinds: Mapping[str, Kind]
+) -> Iterator[str]:
+    if axes:
+        yield "axes:"
+        yield from (f"  {name}: {_axis(axis)}" for name, axis in axes.items())
+        yield ""
+    if kinds:
+        yield "kinds:"
+        for name, kind in kinds.items():
+            yield f"  {_plain(name)}:"
+            yield from (f"    - {_leaf(leaf)}" for leaf in kind)
+        yield ""
+    yield "modules:" if suggestions.lines else "modules: []"
+    yield from (f"  - {_line(line)}" for line in suggestions.lines)
+    if suggestions.unfilled:
+        yield "  # Nothing in the checkpoint was found for"
+        yield from (f"  #   {place}" for place in suggestions.unfilled)
+
+
+def _unplaced(suggestions: Suggestions) -> Iterator[str]:
+    if not suggestions.unplaced:
+        return
+    yield "No place was found for these. What the model does without may be left behind:"
+    for name, shape in list(suggestions.unplaced.items())[:_MOST]:
+        yield f'- {{match: {_quoted(name)}, why: "..."}}  # {"×".join(map(str, shape)) or "scalar"}'
+    if len(suggestions.unplaced) > _MOST:
+        yield f"and {len(suggestions.unplaced) - _MOST} more"
+
+
+def _line(line: Line) -> str:
+    entries = {"torch": _quoted(line.torch), "keras": _quoted(line.keras)}
+    entries |= {"kind": _plain(line.kind), **line.sizes}
+    return _flow(entries) + _comment(line.doubt)
+
+
+def _axis(axis: Axis) -> str:
+    return _flow({"range": axis.range} | ({"from": str(axis.start)} if axis.start else {}))
+
+
+def _leaf(leaf: Leaf) -> str:
+    entries = {"torch": _plain(leaf.torch)} if leaf.torch else {}
+    entries |= {"keras": leaf.keras, "dims": f"[{', '.join(leaf.dims)}]"}
+    return _flow(entries if leaf.op is OPS["identity"] else entries | {"op": leaf.op.name})
+
+
+def _flow(entries: Mapping[str, str]) -> str:
+    return f"{{{', '.join(f'{key}: {value}' for key, value in entries.items())}}}"
+
+
+def _comment(text: str) -> str:
+    return f"  # {text}" if text else ""
+
+
+def _plain(text: str) -> str:
+    """A name as it is, in quotes where YAML would read something else."""
+    return text if _NAME.fullmatch(text) else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,191 @@
+"""The places of the Keras model, as SignBART's own mapping names them, and what fits into them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+from signbart_port.transfer.mapping import Axis, Rule, WeightMapping
+from signbart_port.transfer.suggest.modules import Fit, Kind, Module, fit
+from signbart_port.transfer.suggest.words import Words, similarity, words
+
+_SURE = 0.1  # how much nearer than to any other place a name must be to its own
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A module of the Keras model, the same in every layer.
+
+    `keras` and `torch` are its names in Keras and in SignBART's own checkpoints, with a placeholder
+    for the layer's number, that of `axis`; `layers` is the size that counts these. Both are "" for
+    what is in no layer.
+    """
+
+    keras: str
+    torch: str
+    axis: str
+    layers: str
+    rule: Rule
+
+    @property
+    def kind(self) -> Kind:
+        return self.rule.leaves
+
+    @property
+    def words(self) -> Words:
+        """What its name says, within its layer."""
+        return words(self.torch.rpartition("}.")[2], in_layer=bool(self.layers))
+
+    @property
+    def stack(self) -> Words:
+        """What the name of its stack says."""
+        return words(self.torch.partition("{")[0])
+
+    def takes(self, module: Module, sizes: Mapping[str, int]) -> Fit | None:
+        """How `module` has its kind and, as far as they are known, its sizes."""
+        if bool(self.layers) != bool(module.numbers):
+            return None
+        if (found := fit(module.shapes, self.kind)) is None:
+            return None
+        # A size may be a module's twice: of a square kernel, say.
+        told = dict(sizes)
+        agree = all(told.setdefault(n, s) == s and s > 0 for n, s in self.sizes(found))
+        return found if agree else None
+
+    def sizes(self, found: Fit) -> Iterator[tuple[str, int]]:
+        """What a module that fits says of the config's sizes."""
+        for dim, size in self.rule.dims.items():
+            yield size.name, found.dims[dim] - size.plus
+
+
+def places(own: WeightMapping) -> tuple[Place, ...]:
+    """What SignBART's own mapping fills, with every axis but the layers' written out."""
+    ranges = {name: axis.range for name, axis in own.axes.items() if axis.range}
+    folded = replace(own, axes={**own.axes, **{n: Axis(values=(f"{{{n}}}",)) for n in ranges}})
+    found = []
+    for rule in own.rules:
+        for values in folded.expand(rule.torch, {}):
+            axis = next((name for name in values if name in ranges), "")
+            names = rule.keras.format(**values), rule.torch.format(**values)
+            found.append(Place(*names, axis, ranges.get(axis, ""), rule))
+    return tuple(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A module that is to be placed, and what its name says."""
+
+    module: Module
+    words: Words
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A candidate in a place: how it fits, and how near their names are, from 0 to 1."""
+
+    candidate: Candidate
+    place: Place
+    fit: Fit
+    names: float
+
+
+Pairs = Mapping[tuple[Candidate, Place], Pair]
+
+
+@dataclass
+class Match:
+    """Which candidate stands for which place.
+
+    `sizes` are the config's as far as they are known: the first module of a size settles it.
+    `unsure` are the pairs that their names do not settle.
+    """
+
+    pairs: list[Pair] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    unsure: list[Pair] = field(default_factory=list)
+
+    @property
+    def score(self) -> float:
+        return sum(1 + pair.names for pair in self.pairs)
+
+
+def match(
+    candidates: Sequence[Candidate], places: Sequence[Place], sizes: Mapping[str, int]
+) -> Match:
+    """Place the candidates by kind and sizes, so that the names agree as well as they can.
+
+    Where the names leave it open, the order of the file decides.
+    """
+    found = Match(sizes=dict(sizes))
+    possible = live = _possible(candidates, places, sizes)
+    while live:
+        best = max(live, key=lambda pair: pair.names)
+        found.pairs.append(best)
+        found.sizes |= dict(best.place.sizes(best.fit))
+        live = [
+            pair
+            for pair in live
+            if pair.candidate is not best.candidate and pair.place is not best.place
+            if pair.place.takes(pair.candidate.module, found.sizes)
+        ]
+    rest = [pair for pair in possible if pair.place.takes(pair.candidate.module, found.sizes)]
+    at = {(pair.candidate, pair.place): pair for pair in rest}
+    while better := _exchange(found.pairs, at):
+        found.pairs = better
+    found.unsure = [p for p in found.pairs if not p.names or _loss(p, found.pairs, at) < _SURE]
+    return found
+
+
+def _possible(
+    candidates: Sequence[Candidate], places: Sequence[Place], sizes: Mapping[str, int]
+) -> list[Pair]:
+    """Every pair that kinds and sizes allow, in order."""
+    # The rules of a mapping stand in any order; but what is called final comes last.
+    places = sorted(places, key=lambda place: "final" in place.words)
+    return [
+        Pair(candidate, place, found, similarity(candidate.words, place.words))
+        for candidate in _counted(candidates)
+        for place in places
+        if (found := place.takes(candidate.module, sizes))
+    ]
+
+
+def _counted(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """In the order of the file; `norm1`, `norm2` and `norm3` in theirs."""
+    first: dict[str, int] = {}
+
+    def order(candidate: Candidate) -> tuple[int, list[int]]:
+        path = candidate.module.path("")
+        alike = re.sub(r"[0-9]+", "0", path)
+        return first.setdefault(alike, len(first)), [int(n) for n in re.findall(r"[0-9]+", path)]
+
+    return sorted(candidates, key=order)
+
+
+def _exchange(pairs: Sequence[Pair], at: Pairs) -> list[Pair] | None:
+    """The pairs with two places exchanged, where the names agree better so."""
+    for a, b in combinations(pairs, 2):
+        c, d = at.get((a.candidate, b.place)), at.get((b.candidate, a.place))
+        if c and d and c.names + d.names > a.names + b.names + 1e-9:  # more than rounding
+            return [*(pair for pair in pairs if pair not in (a, b)), c, d]
+    return None
+
+
+def _loss(pair: Pair, pairs: Sequence[Pair], at: Pairs) -> float:
+    """What the names agree less, at least, with another candidate in the place of `pair`, or its
+    own in another: one that is free, or exchanged."""
+    placed = {other.candidate for other in pairs}
+    holders = {other.place: other for other in pairs}
+    losses = [1.0]
+    for (candidate, place), other in at.items():
+        if candidate is pair.candidate and place is not pair.place:
+            holder = holders.get(place)
+            if holder is None:
+                losses.append(pair.names - other.names)
+            elif back := at.get((holder.candidate, pair.place)):
+                losses.append(pair.names + holder.names - other.names - back.names)
+        elif place is pair.place and candidate not in placed:
+            losses.append(pair.names - other.names)
+    return min(losses)

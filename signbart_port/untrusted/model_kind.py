@@ -1,0 +1,47 @@
+"""Tell what a file is by its content."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+
+from signbart_port.errors import PortError
+from signbart_port.untrusted.file_kind import Kind, sniff
+
+
+class ModelKind(Enum):
+    """The three kinds of model file, from the source of a conversion to its end."""
+
+    CHECKPOINT = "PyTorch checkpoint"
+    KERAS = "Keras model"
+    TFLITE = "TFLite model"
+
+
+_KINDS = {
+    Kind.ZIP: ModelKind.CHECKPOINT,
+    Kind.LEGACY: ModelKind.CHECKPOINT,
+    Kind.SAFETENSORS: ModelKind.CHECKPOINT,
+    Kind.HDF5: ModelKind.KERAS,
+    Kind.TFLITE: ModelKind.TFLITE,
+}
+
+
+def kind_of(path: str | Path) -> ModelKind:
+    """Raises PortError for a file that is no model, naming what it is instead."""
+    kind = sniff(path)
+    if kind in _KINDS:
+        return _KINDS[kind]
+    what = f"is {kind.noun}" if kind else "is of no known kind"
+    raise PortError(path, f"{what}, not a .pth, .safetensors, .h5 or .tflite model")
+
+
+def expect(path: str | Path, kind: ModelKind) -> None:
+    """Raises PortError where `path` is not of this kind."""
+    found = sniff(path)
+    if found is not None and _KINDS.get(found) is kind:
+        return
+    what = f"is {found.noun}" if found else "is of no known kind"
+    hint = found.remedy if found else ""
+    if kind is ModelKind.KERAS and found and _KINDS.get(found) is ModelKind.CHECKPOINT:
+        hint = "Convert it first, with signbart-port convert"
+    raise PortError(path, f"{what}, not a {kind.value}", hint)

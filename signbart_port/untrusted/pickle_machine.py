@@ -1,0 +1,224 @@
+"""The pickles that torch.save writes, read without being able to run anything.
+
+A small stack machine over `pickletools.genops`, in place of a restricted pickle.Unpickler: it knows
+the instructions that torch.save emits and no others, a global is looked up in a table and never
+imported, and all it can make is plain data, descriptions of tensors (`Tensor`) and inert markers.
+`Machine` is the part that knows of no tensors: the pickles of samples are read by it too.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+from signbart_port.errors import printable
+from signbart_port.untrusted.pickle_globals import (
+    Element,
+    Global,
+    Other,
+    call,
+    describe,
+    only,
+    resolve,
+)
+from signbart_port.untrusted.refusal import SAVE_STATE_DICT, Refusal
+from signbart_port.untrusted.tensors import Storage
+
+# A state dict of 96 tensors with its optimizer takes 38 KB and 15,000 instructions.
+_MOST_BYTES = 16 << 20
+_MOST_INSTRUCTIONS = 2_000_000  # a few seconds, and an empty dict (64 bytes) for each at the most
+_FLAT = (str, int, float, bool, bytes, type(None))
+_MODULE_ATTRIBUTES = (b"_parameters", b"_modules")  # of every torch.nn.Module
+# Packages whose objects people leave beside weights; every other unknown global counts as code.
+_OBJECTS = ("argparse", "collections", "datetime", "enum", "numpy", "omegaconf", "pathlib")
+
+
+class Pickled(NamedTuple):
+    """What one pickle holds, the storages it names, and its protocol."""
+
+    root: Any
+    storages: dict[str, Storage]
+    protocol: int
+
+
+def load(stream: io.BytesIO) -> Pickled:
+    """Read one pickle from where `stream` stands, and leave it standing after the pickle's end.
+
+    Raises Refusal for what is not accepted; damaged bytes may raise any exception (see `naming`).
+    """
+    machine = _Checkpoint(stream)
+    return Pickled(machine.run(), machine.storages, machine.protocol)
+
+
+class Machine(ABC):
+    """Runs one pickle; what its globals are, and what they make, a subclass says."""
+
+    writer = "torch.save"
+    content = "weights"
+    remedy = SAVE_STATE_DICT
+    most_bytes = _MOST_BYTES
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        self.stream = stream
+        self.stack: list[Any] = []
+        self.below: list[list[Any]] = []  # the stacks under the open MARKs
+        self.memo: dict[int, Any] = {}
+        self.protocol = 0
+
+    @abstractmethod
+    def resolve(self, module: str, name: str) -> Any:
+        """What stands for a global; raises Refusal for one that is not known."""
+
+    @abstractmethod
+    def call(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        """What calling `function` makes."""
+
+    def build(self, made: Any, state: Any) -> None:
+        """Give `made` its state.
+
+        That of an OrderedDict is its `_metadata`, versions of modules: not needed.
+        """
+        only(dict, made)
+
+    def refer(self, identity: Any) -> Any:
+        """What stands for a reference to something outside the pickle."""
+        raise Refusal("refers to something outside itself", self.remedy)
+
+    def run(self) -> Any:
+        """What the pickle holds."""
+        start = self.stream.tell()
+        for count, (opcode, argument, position) in enumerate(pickletools.genops(self.stream)):
+            if count > _MOST_INSTRUCTIONS or (position or 0) - start > self.most_bytes:
+                raise Refusal(
+                    f"holds more than {self.content}: its pickle is too large", self.remedy
+                )
+            self.step(opcode.name, argument)
+        return self.stack.pop()
+
+    def step(self, instruction: str, argument: Any) -> None:
+        """Do one instruction; raises Refusal for one that is not known."""
+        stack = self.stack
+        match instruction:
+            case "BINGET" | "LONG_BINGET":
+                stack.append(self.memo[argument])
+            case "BINPUT" | "LONG_BINPUT":
+                self.memo[argument] = stack[-1]
+            case "MEMOIZE":
+                self.memo[len(self.memo)] = stack[-1]
+            case (
+                "BINUNICODE" | "SHORT_BINUNICODE" | "BININT" | "BININT1" | "BININT2" | "BINFLOAT"
+                | "LONG1" | "SHORT_BINBYTES" | "BINBYTES"
+            ):  # fmt: skip
+                stack.append(argument)
+            case "NONE":
+                stack.append(None)
+            case "NEWTRUE":
+                stack.append(True)
+            case "NEWFALSE":
+                stack.append(False)
+            case "EMPTY_TUPLE":
+                stack.append(())
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                at = len(stack) - int(instruction[-1])
+                if at < 0:
+                    raise Refusal("holds a broken pickle: too few values for a tuple")
+                stack[at:] = [tuple(stack[at:])]
+            case "MARK":
+                self.below.append(stack)
+                self.stack = []
+            case "TUPLE":
+                self._close(tuple(stack))
+            case "EMPTY_LIST":
+                stack.append([])
+            case "APPEND":
+                value = stack.pop()
+                only(list, stack[-1]).append(value)
+            case "APPENDS":
+                self._close()
+                only(list, self.stack[-1]).extend(stack)
+            case "EMPTY_DICT":
+                stack.append({})
+            case "SETITEM":
+                value, key = stack.pop(), stack.pop()
+                only(dict, stack[-1])[_key(key)] = value
+            case "SETITEMS":
+                self._close()
+                keys = map(_key, stack[::2])
+                only(dict, self.stack[-1]).update(zip(keys, stack[1::2], strict=True))
+            case "EMPTY_SET":
+                stack.append(Other("a set"))
+            case "ADDITEMS":
+                self._close()
+            case "FROZENSET":
+                self._close(Other("a set"))
+            case "GLOBAL":
+                module, _, name = argument.partition(" ")
+                stack.append(self.resolve(module, name))
+            case "STACK_GLOBAL":
+                name, module = only(str, stack.pop()), only(str, stack.pop())
+                stack.append(self.resolve(module, name))
+            case "REDUCE":
+                arguments, function = only(tuple, stack.pop()), stack.pop()
+                stack.append(self.call(function, arguments))
+            case "BUILD":
+                state = stack.pop()
+                self.build(stack[-1], state)
+            case "BINPERSID":
+                stack.append(self.refer(stack.pop()))
+            case "PROTO":
+                self.protocol = argument
+            case "FRAME" | "STOP":
+                pass
+            case _:
+                raise Refusal(
+                    f"holds a pickle with the instruction {instruction}, which {self.writer} never "
+                    f"writes for {self.content}",
+                    self.remedy,
+                )
+
+    def _close(self, *made: object) -> None:
+        self.stack = self.below.pop()
+        self.stack.extend(made)
+
+
+class _Checkpoint(Machine):
+    def __init__(self, stream: io.BytesIO) -> None:
+        super().__init__(stream)
+        self.storages: dict[str, Storage] = {}
+
+    def resolve(self, module: str, name: str) -> Global | Element:
+        known = resolve(module, name)
+        if known:
+            return known
+        shown = printable(f"{module}.{name}")
+        rest = self.stream.read(_MOST_BYTES)
+        if all(attribute in rest for attribute in _MODULE_ATTRIBUTES):
+            what = f"holds a whole pickled model ({shown}), which only its own code could read"
+        elif module.split(".")[0] in _OBJECTS:
+            what = f"holds {shown}, a Python object, not a weight"
+        else:
+            what = f"holds {shown}: code, not weights; nothing of it was run"
+        raise Refusal(what, SAVE_STATE_DICT)
+
+    def call(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        return call(function, arguments)
+
+    def refer(self, identity: Any) -> Storage:
+        # ("storage", type, key, device, numel); before 1.6 also a view, None since 0.4
+        known = type(identity) is tuple and len(identity) in (5, 6) and identity[0] == "storage"
+        if not known or type(identity[1]) is not Element or any(identity[5:]):
+            raise Refusal("refers to something other than a storage of numbers", SAVE_STATE_DICT)
+        _, element, key, _device, numel = identity[:5]
+        if type(numel) is not int or numel < 0:
+            raise Refusal("holds a storage of negative or unreadable size")
+        storage = Storage(element.dtype, only(str, key), numel)
+        if self.storages.setdefault(storage.key, storage) != storage:
+            raise Refusal(f'describes the storage "{printable(key)}" in two ways')
+        return storage
+
+
+def _key(value: Any) -> Any:
+    # Hashing a deeply nested tuple overflows the C stack, so only flat values are keys.
+    return value if type(value) in _FLAT else Other(describe(value))

@@ -1,0 +1,233 @@
+"""model.pth to model.h5, with the proof that the two are equal."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port import __version__, transfer
+from signbart_port.data.model_inputs import Inputs
+from signbart_port.errors import PortError, ProofError
+from signbart_port.model_files import h5, mappings
+from signbart_port.model_files.checkpoint_model import Source, open_source
+from signbart_port.model_files.config_resolution import Options
+from signbart_port.pairs import signbart_cases as parity_inputs
+from signbart_port.pairs.signbart_diagnosis.search import Search
+from signbart_port.parity.compare import LOGITS, Floats, compare
+from signbart_port.parity.proof import judge
+from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.report import Report, Weights
+from signbart_port.parity.weights import EXACT, rounded
+from signbart_port.system import atomic_output, digest
+from signbart_port.system.stderr import quiet
+from signbart_port.transfer import Direction
+from signbart_port.untrusted import model_kind
+
+Progress = Callable[[str], None]
+NOT_PROVEN = "nothing was compared with PyTorch (--no-verify)"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What `convert` did.
+
+    `report` is None where verification was switched off.
+    """
+
+    out: Path
+    source: Source
+    parameters: int
+    report: Report | None
+
+
+def convert(
+    path: str | Path,
+    out: str | Path | None = None,
+    options: Options = Options(),
+    *,
+    mapping: str | Path | None = None,
+    verify: bool = True,
+    force: bool = False,
+    progress: Progress = lambda step: None,
+) -> Converted:
+    """Carry the weights of the checkpoint `path` into a Keras SignBART and write it to `out`.
+
+    `mapping` is whose names the checkpoint has, a mapping file or a name; SignBART's without one.
+    Nothing is written unless every module's output is proven equal to PyTorch's, and the written
+    file, opened again, still gives the proven logits. Raises PortError for input that cannot be
+    used, ProofError where the proof fails.
+    """
+    path = Path(path)
+    model_kind.expect(path, model_kind.ModelKind.CHECKPOINT)
+    out = path.with_suffix(".h5") if out is None else Path(out)
+    if out.suffix != ".h5" or out.name.endswith(".weights.h5"):
+        raise PortError(out, "the Keras model is written as .h5", "Name it like model.h5")
+    atomic_output.check(out, force=force, inputs=(path,))
+    progress("Reading the checkpoint")
+    rules = mappings.find(mapping)
+
+    def reopen() -> Source:
+        return open_source(path, options, rules)
+
+    source = reopen()
+    inputs = parity_inputs.make_for(source.resolved.config)
+    with (
+        TorchRun(source, inputs, truth=True) if verify else nullcontext() as reference,
+        atomic_output.replacing(out, force=force, inputs=(path,)) as temp,
+    ):
+        conversion = _Conversion(source, reopen, inputs, reference, progress)
+        del source  # so that the conversion can let the tensors go when they are placed
+        progress("Importing TensorFlow")
+        with quiet():
+            return conversion.run(temp, out)
+
+
+class _Conversion:
+    """The part of `convert` that has Keras at hand."""
+
+    def __init__(
+        self,
+        source: Source,
+        reopen: Callable[[], Source],
+        inputs: Inputs,
+        reference: TorchRun | None,
+        progress: Progress,
+    ) -> None:
+        self.source, self.reopen, self.inputs = source, reopen, inputs
+        self.placed = source.placed() if reference else ()
+        self.rounded = rounded(source.checkpoint)
+        self.reference, self.progress = reference, progress
+
+    def run(self, temp: Path, out: Path) -> Converted:
+        from signbart_port.keras_model import SignBart
+
+        self.progress("Transferring the weights")
+        model = SignBart(self.source.resolved.config)
+        digests = self.transfer(model)
+        report = self.prove(model, out) if self.reference else None
+        parameters = model.count_params()
+
+        self.progress("Writing and reading back")
+        model.save(temp)
+        # Frees the model before the file is read back, so that two copies are never held.
+        del model
+        gc.collect()
+        h5.annotate(temp, self.provenance(report), digests)
+        self.read_back(temp)
+        if report:
+            report = replace(report, weights=self.exact())
+        return Converted(out, self.source, parameters, report)
+
+    def transfer(self, model: Any) -> dict[str, str]:
+        """Move every tensor into the model, and let the checkpoint's go.
+
+        Returns the digest of each, by variable path: what the written file must hold.
+        """
+        from signbart_port.keras_model.weights import assign, shapes
+
+        plan, tensors = self.source.plan, self.source.checkpoint.tensors
+        findings = transfer.check(plan, Direction.TORCH_TO_KERAS, tensors, shapes(model))
+        if findings:
+            raise PortError(plan.mapping.path, transfer.summary(findings))
+        digests = {}
+
+        def placed() -> Iterator[tuple[str, NDArray[np.generic]]]:
+            for path, tensor in transfer.apply(plan, Direction.TORCH_TO_KERAS, tensors):
+                digests[path] = digest.of_tensor(tensor)
+                yield path, tensor
+
+        assign(model, placed())
+        self.source = self.source.without_tensors()
+        return digests
+
+    def prove(self, model: Any, out: Path) -> Report:
+        from signbart_port.parity import keras_run
+
+        assert self.reference is not None
+        self.progress("Running PyTorch")
+        taps = self.reference.result["taps"]
+        self.progress("Comparing every module")
+        path = self.source.checkpoint.path
+        report = judge(
+            (str(path), str(out)),
+            self.reference,
+            taps,
+            self.inputs,
+            lambda record: keras_run.run(model, self.inputs, record),
+            isolation=keras_run.isolation(model, self.reference),
+            finder=Search(
+                self.source.resolved.config,
+                lambda: self.reopen().tensors_of_reference(),
+                self.inputs,
+                self.reference.calls,
+            ),
+        )
+        resolved = self.source.resolved
+        notes = (*self.source.checkpoint.notes, f"config: {resolved.origin}", *resolved.notes)
+        report = replace(report, placed=self.placed, notes=notes)
+        if not report.passed:
+            raise ProofError(f"{path}: NOT EQUAL, {report.verdict()}", report)
+        return report
+
+    def read_back(self, temp: Path) -> None:
+        """The file as it is on disk: every weight bit for bit, and the logits once more."""
+        try:
+            written = h5.check(temp)  # compares every weight with its digest
+        except PortError as error:
+            raise ProofError(f"the written file {error.what}") from None
+        if missing := {t.keras for t in self.source.plan.transfers} - written:
+            raise ProofError(f"the written file lacks {', '.join(sorted(missing))}")
+        if self.reference is None:
+            return
+        logits = _logits(temp, self.inputs)
+        row = compare(LOGITS, logits, self.reference, self.inputs.classified)
+        if not row.passed:
+            raise ProofError(
+                f"the written file gives other logits: off by {row.error:.2e},"
+                f" limit {row.limit:.2e}"
+            )
+
+    def exact(self) -> Weights:
+        """What `read_back` has shown: every weight of the file has its source's digest."""
+        plan = self.source.plan
+        return Weights(EXACT, len(plan.transfers), plan.parameters, rounded=self.rounded)
+
+    def provenance(self, report: Report | None) -> dict[str, Any]:
+        checkpoint, mapping = self.source.checkpoint, self.source.plan.mapping
+        return {
+            "schema": 1,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "source": {
+                "name": checkpoint.path.name,
+                "sha256": checkpoint.sha256,
+                "container": checkpoint.container,
+                "notes": list(checkpoint.notes),
+            },
+            "config": self.source.resolved.config.model_dump(),
+            "config_origin": self.source.resolved.origin,
+            "config_notes": list(self.source.resolved.notes),
+            "mapping": {"family": mapping.family, "sha256": mapping.sha256},
+            "proof": report.summary() if report else NOT_PROVEN,
+            "versions": {
+                "signbart-port": __version__,
+                **({"torch": self.reference.result["torch"]} if self.reference else {}),
+                **{name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
+            },
+        }
+
+
+def _logits(path: Path, inputs: Inputs) -> Floats:
+    """The logits of a model.h5 that this program wrote, opened the way its user will."""
+    import keras
+
+    model = keras.models.load_model(path, compile=False)
+    return np.asarray(model(inputs.keypoints, inputs.attention_mask, training=False))

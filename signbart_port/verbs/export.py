@@ -1,0 +1,180 @@
+"""model.h5 to a PyTorch checkpoint: the mapping read backwards, proven like the way there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from signbart_port import __version__, transfer
+from signbart_port import config as configs
+from signbart_port.checkpoint import NameRules, writer
+from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port.config import SignBartConfig
+from signbart_port.errors import PortError, ProofError
+from signbart_port.model_files import h5
+from signbart_port.model_files.config_resolution import Options
+from signbart_port.parity.report import Report
+from signbart_port.system import atomic_output, processes
+from signbart_port.transfer import Direction, Plan
+from signbart_port.untrusted import model_kind
+
+Progress = Callable[[str], None]
+_SAFETENSORS = ".safetensors"
+_SUFFIXES = (".pth", ".pt", _SAFETENSORS)
+
+
+class Container(Enum):
+    """How a .pth keeps the weights.
+
+    STATE_DICT: the dict of tensors alone, as `torch.save(model.state_dict(), path)`. TRAINING: a
+    dict with the weights under `model`, and beside them `config` and `exported_from`.
+    """
+
+    STATE_DICT = "state-dict"
+    TRAINING = "training"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export` wrote.
+
+    `source` is the Keras file, its tensors let go. `holds_config` says whether the checkpoint has
+    the config in it. `report` is None where verification was switched off.
+    """
+
+    out: Path
+    source: h5.KerasFile
+    plan: Plan
+    holds_config: bool
+    report: Report | None
+
+    @property
+    def config(self) -> SignBartConfig:
+        return self.source.config
+
+    @property
+    def parameters(self) -> int:
+        return self.plan.parameters
+
+
+def export(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    container: Container | str = Container.STATE_DICT,
+    verify: bool = True,
+    force: bool = False,
+    progress: Progress = lambda step: None,
+) -> Exported:
+    """Carry the weights of a Keras SignBART, `path`, into the PyTorch checkpoint `out`.
+
+    `out` is a .pth or .pt, or a .safetensors, which has the config in its metadata. Nothing is
+    written unless every tensor in it has the bits of the Keras one and, with `verify`, PyTorch
+    gives the same for every module. Raises PortError for input that cannot be used, ProofError
+    where the proof fails.
+    """
+    path = Path(path)
+    model_kind.expect(path, model_kind.ModelKind.KERAS)
+    out = path.with_suffix(".pth") if out is None else Path(out)
+    container = _container_of(out, container)
+    atomic_output.check(out, force=force, inputs=(path,))
+    progress("Reading the Keras model")
+    file = h5.read(path)
+    plan = h5.plan_of(file)
+    holds_config = container is Container.TRAINING or out.suffix == _SAFETENSORS
+    with atomic_output.replacing(out, force=force, inputs=(path,)) as temp:
+        progress("Writing the checkpoint")
+        temp.write_bytes(_encoded(file, plan, out, holds_config))
+        progress("Reading back")
+        _read_back(temp, file, plan, holds_config)
+        report = _prove(temp, file, out, progress) if verify else None
+    return Exported(out, replace(file, tensors={}), plan, holds_config, report)
+
+
+def _container_of(out: Path, container: Container | str) -> Container:
+    if out.suffix not in _SUFFIXES:
+        known = ", ".join(_SUFFIXES)
+        raise PortError(out, f"a checkpoint is written as {known}", "Name it like model.pth")
+    try:
+        container = Container(container)
+    except ValueError:
+        known = ", ".join(c.value for c in Container)
+        raise PortError(None, f"there is no container {container!r}", f"Known: {known}") from None
+    if container is Container.TRAINING and out.suffix == _SAFETENSORS:
+        raise PortError(
+            out,
+            "holds tensors alone, no training container",
+            "Leave the container out: the config goes into the file's metadata",
+        )
+    return container
+
+
+def _encoded(file: h5.KerasFile, plan: Plan, out: Path, holds_config: bool) -> bytes:
+    tensors = dict(transfer.apply(plan, Direction.KERAS_TO_TORCH, file.tensors))
+    config = _plain(file)
+    origin = {"name": file.path.name, "sha256": file.sha256, "signbart-port": __version__}
+    beside = {"config": config, "exported_from": origin} if holds_config else None
+    if out.suffix == _SAFETENSORS:
+        return writer.safetensors_bytes(tensors, beside)
+    return writer.torch_bytes(tensors, config, beside)
+
+
+def _plain(file: h5.KerasFile) -> dict[str, Any]:
+    """The config as JSON would keep it, lists for tuples: every container can."""
+    try:
+        return file.config.model_dump(mode="json")
+    except ValueError as error:  # training keys, which nobody has looked at
+        raise PortError(file.path, f"its config cannot be written: {error}") from None
+
+
+def _read_back(temp: Path, file: h5.KerasFile, plan: Plan, holds_config: bool) -> None:
+    """The file as it is on disk: every tensor bit for bit, no other, and the config."""
+    rules = NameRules(plan.mapping.unwrap, plan.mapping.strip_prefixes)
+    try:
+        written = read_checkpoint(temp, rules)
+        stored = written.config and configs.parse(written.config, temp).model_dump_json()
+    except PortError as error:
+        raise _unequal(file.path, error.what) from None
+    findings = [
+        *transfer.check(plan, Direction.TORCH_TO_KERAS, written.tensors),
+        *transfer.compare(plan, Direction.KERAS_TO_TORCH, file.tensors, written.tensors),
+    ]
+    if findings:
+        raise _unequal(file.path, f"is NOT EQUAL: {transfer.summary(findings)}")
+    if stored != (file.config.model_dump_json() if holds_config else None):  # as JSON: NaN is NaN
+        raise _unequal(file.path, "holds another config")
+
+
+def _prove(temp: Path, file: h5.KerasFile, out: Path, progress: Progress) -> Report:
+    """PyTorch reads the file, every name of it, and is held against Keras module by module."""
+    from signbart_port.verbs.verify import verify
+
+    # Else a bare state dict would be run with a published config of the same shapes.
+    with processes.blaming_scratch():
+        scratch = processes.new_folder()
+        config = Path(scratch.name) / "config.yaml"
+        config.write_text(file.config.model_dump_json(exclude={"training"}))
+    with scratch:
+        try:
+            report = verify(
+                temp,
+                file.path,
+                Options(config=str(config)),
+                progress=lambda step: progress(step.replace(temp.name, out.name)),
+            )
+        except PortError as error:
+            if error.path != temp:
+                raise
+            raise _unequal(file.path, f"fails its proof: {error.what}") from None
+    # Under the names that the user knows; the config's origin was the file above.
+    report = replace(report, reference=out.name, candidate=file.path.name, notes=())
+    if not report.passed:
+        raise _unequal(file.path, f"is NOT EQUAL, {report.verdict()}", report)
+    return report
+
+
+def _unequal(path: Path, what: str, report: Report | None = None) -> ProofError:
+    return ProofError(f"{path}: the checkpoint made of it {what}", report)

@@ -1,0 +1,136 @@
+"""What a file is, what it holds and where it comes from: without any framework."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from signbart_port.errors import PortError
+from signbart_port.untrusted import model_kind
+from signbart_port.untrusted.model_kind import ModelKind
+
+if TYPE_CHECKING:
+    from signbart_port.tflite.card import Card
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A tensor in a file."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A file in plain data.
+
+    `config` is None, and `config_note` says why, where a file does not tell it. `card` is what a
+    .tflite says of itself.
+    """
+
+    path: Path
+    kind: ModelKind
+    sha256: str
+    size: int
+    tensors: tuple[Listed, ...]
+    notes: tuple[str, ...] = ()
+    config: dict[str, Any] | None = None
+    config_note: str = ""
+    provenance: dict[str, Any] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    card: Card | None = None
+
+
+def inspect(path: str | Path) -> Inspection:
+    """Describe a .pth, .safetensors, .h5 or .tflite.
+
+    Raises PortError for anything else.
+    """
+    path = Path(path)
+    kind = model_kind.kind_of(path)
+    return {
+        ModelKind.CHECKPOINT: _checkpoint,
+        ModelKind.KERAS: _keras,
+        ModelKind.TFLITE: _tflite,
+    }[kind](path)
+
+
+def _checkpoint(path: Path) -> Inspection:
+    from signbart_port.checkpoint import NameRules
+    from signbart_port.checkpoint import read as read_checkpoint
+    from signbart_port.model_files import mappings
+    from signbart_port.model_files.config_resolution import Options, on_other_names, resolve
+    from signbart_port.verbs.plan import unmapped
+
+    mapping = mappings.signbart()
+    checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
+    config: dict[str, Any] | None = None
+    note, notes = "", tuple[str, ...]()
+    try:
+        resolved = resolve(checkpoint, mapping, Options())
+        config, note, notes = resolved.config.model_dump(), resolved.origin, resolved.notes
+    except PortError as error:
+        note = error.what if error.path == path else str(error)
+    if strange := unmapped(checkpoint, mapping):
+        count = f"{len(strange)} of {len(checkpoint.tensors)} names are not SignBART's"
+        notes += (f"{count}. {on_other_names(path, mapping)}",)
+    return Inspection(
+        path=path,
+        kind=ModelKind.CHECKPOINT,
+        sha256=checkpoint.sha256,
+        size=path.stat().st_size,
+        tensors=tuple(
+            Listed(name, array.shape, checkpoint.dtypes[name])
+            for name, array in checkpoint.tensors.items()
+        ),
+        notes=(*checkpoint.notes, *notes),
+        config=config,
+        config_note=note,
+        facts={"container": checkpoint.container},
+    )
+
+
+def _keras(path: Path) -> Inspection:
+    from signbart_port.model_files import h5
+
+    file = h5.read(path)
+    return Inspection(
+        path=path,
+        kind=ModelKind.KERAS,
+        sha256=file.sha256,
+        size=path.stat().st_size,
+        tensors=tuple(Listed(n, t.shape, str(t.dtype)) for n, t in file.tensors.items()),
+        config=file.config.model_dump(),
+        config_note="stored in the file",
+        provenance=file.provenance,
+    )
+
+
+def _tflite(path: Path) -> Inspection:
+    from signbart_port.tflite import metadata, model_file
+
+    file = model_file.read(path)
+    card = metadata.read(path)
+    return Inspection(
+        path=path,
+        kind=ModelKind.TFLITE,
+        sha256=file.sha256,
+        size=file.size,
+        tensors=tuple(Listed(c.name, c.shape, c.type.lower()) for c in file.constants),
+        notes=() if card else ("it says nothing of itself: not written by signbart-port tflite",),
+        config_note="a .tflite holds no config",
+        facts={
+            "precision": file.precision.value,
+            "signatures": {
+                name: frames or "set at run time" for name, frames in file.lengths.items()
+            },
+            "joints": file.joints,
+            "labels": file.labels,
+            "weights by type": file.share_of_types(),
+            "operators": dict(file.ops.most_common()),
+        },
+        card=card,
+    )

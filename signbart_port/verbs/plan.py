@@ -1,0 +1,124 @@
+"""What a mapping would do with a checkpoint: the whole plan and everything wrong with it. No data
+moves, no framework is imported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from signbart_port import config as configs
+from signbart_port import transfer
+from signbart_port.checkpoint import Checkpoint, NameRules
+from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port.model_files import mappings
+from signbart_port.transfer import Direction, Finding, Plan, Transfer, WeightMapping
+from signbart_port.transfer.mapping import Rule
+from signbart_port.transfer.suggest import draft as drafts
+from signbart_port.transfer.suggest.search import Suggestions, suggest
+from signbart_port.untrusted import model_kind
+from signbart_port.untrusted.model_kind import ModelKind
+
+_ONE = dict.fromkeys(configs.SIZES, 1)  # for sizes that nothing tells: a model has one of each
+
+
+@dataclass(frozen=True)
+class Use:
+    """A rule of the mapping, and how many of the tensors that it asks for are there."""
+
+    rule: Rule
+    found: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A checkpoint held against a mapping.
+
+    The plan is complete where there are no `findings`, on the checkpoint's side and on that of the
+    Keras SignBART. Its sizes are the config's if one was given, else the tensors'; for those that
+    nothing tells, `unsettled`, it has 1. `contradictions` are the sizes that the tensors tell
+    otherwise than the config. `suggestions`, and the same as YAML in `draft`, are there where a
+    tensor has no rule.
+    """
+
+    checkpoint: Checkpoint
+    plan: Plan
+    findings: tuple[Finding, ...]
+    unsettled: tuple[str, ...] = ()
+    contradictions: Mapping[str, int] = field(default_factory=dict)
+    suggestions: Suggestions | None = None
+    draft: str = ""
+
+    def uses(self) -> Iterator[Use]:
+        """Every rule, in the order of the mapping."""
+        of = Counter(t.line for t in self.plan.transfers)
+        found = Counter(t.line for t in self.transfers())
+        for rule in self.plan.mapping.rules:
+            yield Use(rule, found[rule.line], of[rule.line])
+
+    def transfers(self) -> tuple[Transfer, ...]:
+        """Those whose tensor is there."""
+        return tuple(t for t in self.plan.transfers if t.torch in self.checkpoint.tensors)
+
+    def left_behind(self) -> dict[str, str]:
+        """The tensors that the mapping lets go, and why."""
+        ignored = self.plan.ignored_torch
+        return {name: ignored[name] for name in self.checkpoint.tensors if name in ignored}
+
+
+def plan(
+    path: str | Path, *, mapping: str | Path | None = None, config: str | None = None
+) -> Planned:
+    """Plan the transfer of the checkpoint `path` by `mapping`, a file or a name; by SignBART's own
+    without one.
+
+    `config` is a config file or the name of a published one. Raises PortError for a file that
+    cannot be read; what is wrong with the plan is in the result.
+    """
+    model_kind.expect(path, ModelKind.CHECKPOINT)
+    rules, own = mappings.find(mapping), mappings.signbart()
+    checkpoint = read_checkpoint(path, NameRules(rules.unwrap, rules.strip_prefixes))
+    shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
+    told = transfer.sizes_from_shapes(rules, shapes)
+    stated = configs.find(config).sizes() if config is not None else told
+
+    planned = transfer.plan(rules, _ONE | stated)
+    suggestions, draft = None, ""
+    if not shapes.keys() <= planned.torch_names():
+        if mapping is None:  # one of the user's own will have to name every tensor
+            suggestions = suggest(own, shapes, stated, mapped=planned.ignored_torch.keys())
+            draft = drafts.whole(suggestions, own) if suggestions.lines else ""
+        else:
+            suggestions = suggest(
+                own,
+                shapes,
+                stated,
+                mapped=planned.torch_names(),
+                filled={t.keras for t in planned.transfers if t.torch in shapes},
+                axes=rules.axes,
+            )
+            draft = drafts.missing(suggestions, rules)
+    sizes = {**(suggestions.sizes if suggestions else {}), **stated}
+    planned = transfer.plan(rules, _ONE | sizes)
+    target = {t.keras: t.keras_shape for t in transfer.plan(own, planned.sizes).transfers}
+    return Planned(
+        checkpoint=checkpoint,
+        plan=planned,
+        findings=tuple(
+            transfer.check(planned, Direction.TORCH_TO_KERAS, checkpoint.tensors, target)
+        ),
+        unsettled=tuple(name for name in configs.SIZES if name not in sizes),
+        contradictions={name: size for name, size in told.items() if stated.get(name) != size},
+        suggestions=suggestions,
+        draft=draft,
+    )
+
+
+def unmapped(checkpoint: Checkpoint, mapping: WeightMapping) -> tuple[str, ...]:
+    """The tensors that no rule uses, as far as the tensors tell the sizes."""
+    shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
+    sizes = _ONE | transfer.sizes_from_shapes(mapping, shapes)
+    known = transfer.plan(mapping, sizes).torch_names()
+    return tuple(name for name in shapes if name not in known)

@@ -1,0 +1,73 @@
+"""Our own processes import nothing from the folder that the user stands in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from signbart_port.errors import PortError
+from signbart_port.model_files.checkpoint_model import open_source
+from signbart_port.model_files.config_resolution import Options
+from signbart_port.pairs.signbart_cases import make_for
+from signbart_port.parity.reference import TorchRun
+from signbart_port.system import processes
+from tests.support.small_models import save_pth, small_config, state_dict
+
+
+def source_of(folder: Path):
+    config = small_config()
+    path = save_pth(folder / "model.pth", state_dict(config), config=config.model_dump())
+    return open_source(path, Options()), make_for(config)
+
+
+def test_modules_beside_a_strangers_model_are_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("torch", "json", "resource", "inspect", "numpy"):
+        (tmp_path / f"{name}.py").write_text("open('canary', 'w'); raise SystemExit('imported')")
+    source, inputs = source_of(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with TorchRun(source, inputs, truth=True) as run:
+        assert "logits" in run.result["taps"]
+    assert not (tmp_path / "canary").exists()
+
+
+def test_the_two_readers_must_agree(tmp_path: Path) -> None:
+    source, inputs = source_of(tmp_path)
+    tensors = source.checkpoint.tensors
+    name = "decoder.layers.0.fc1.bias"
+    tensors[name] = tensors[name] + 1e-6
+    with (
+        TorchRun(source, inputs, truth=True) as run,
+        pytest.raises(PortError, match=f"PyTorch reads other values of {name}"),
+    ):
+        run.noise  # noqa: B018  waits for the process
+
+
+def test_leaving_the_run_ends_the_process_and_clears_its_folder(tmp_path: Path) -> None:
+    source, inputs = source_of(tmp_path)
+    with TorchRun(source, inputs, truth=True) as run:
+        folder = Path(run._folder.name)
+        assert (folder / "job.json").exists()
+    assert run._process.poll() is not None and not folder.exists()
+
+
+def test_a_full_temporary_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    source, inputs = source_of(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(PortError, match="missing: cannot hold temporary files: No such file"):
+        TorchRun(source, inputs, truth=True)
+
+
+def test_memory_is_limited() -> None:
+    code = (
+        "from signbart_port.system import processes as child; child.limit_memory(2**30)\n"
+        "try: bytearray(2**31)\n"
+        "except MemoryError: print('limited')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "limited\n"
+    assert processes.command("m", "x")[1:3] == ["-P", "-m"]

@@ -1,0 +1,82 @@
+"""Small .tflite files with random weights and a card: unproven, and so made in a moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import signbart_port
+from signbart_port.config import SignBartConfig
+from signbart_port.data.model_interface import Interface
+from signbart_port.data.preprocessing import GROUPS
+from signbart_port.tflite import metadata, model_file
+from signbart_port.tflite.card import Card
+from signbart_port.tflite.modes import Quantization
+from signbart_port.tflite_export import packing
+from signbart_port.tflite_export.workers.converter import Conversion, converted
+from tests.support.framework_models import keras_model
+from tests.support.small_models import state_dict
+
+
+def emit(path: Path, config: SignBartConfig, frames: tuple[int, ...] = (16,), **more: Any) -> Path:
+    """A .tflite of the model of `state_dict(config)`."""
+    return emit_model(path, keras_model(config, state_dict(config)), frames, **more)
+
+
+def emit_model(
+    path: Path,
+    model: signbart_port.SignBart,
+    frames: tuple[int, ...],
+    *,
+    skeleton: int | None = None,
+    probabilities: bool = False,
+    **card: Any,
+) -> Path:
+    """A .tflite of a Keras model; with a `skeleton`, one that reads raw keypoints of so many."""
+    interface = Interface(
+        skeleton or model.config.keypoints,
+        preprocessing=skeleton is not None,
+        count_missing=model.config.count_missing,
+        probabilities=probabilities,
+    )
+    data = converted(model, Conversion(frames, Quantization.NONE, interface))
+    path.write_bytes(metadata.attach(data, a_card(model.config, frames, interface, **card)))
+    return path
+
+
+def bare(path: Path) -> bytes:
+    """The model of a .tflite alone, without its card."""
+    model = model_file.parsed(path.read_bytes())
+    model.metadata = [entry for entry in model.metadata if entry.name != b"TFLITE_METADATA"]
+    return packing.pack(model)
+
+
+def a_card(
+    config: SignBartConfig,
+    frames: tuple[int, ...] = (16,),
+    interface: Interface | None = None,
+    **changes: Any,
+) -> Card:
+    """The card of such a file."""
+    interface = interface or Interface(config.keypoints)
+    values: dict[str, Any] = {
+        "labels": tuple(f"sign {n}" for n in range(config.num_labels)),
+        "joint_idx": config.joint_idx,
+        "keypoints": interface.keypoints,
+        "groups": {name: (group.start, group.stop) for name, group in GROUPS.items()},
+        "frames": frames,
+        "longest": max(frames, default=config.max_position_embeddings),
+        "preprocessing": interface.preprocessing,
+        "count_missing": config.count_missing,
+        "layout": config.layout,
+        "output": interface.output,
+        "quantization": "none",
+        "source": {"model.h5": "0" * 64},
+        "proof": {"passed": True, "from_pytorch": False, "lengths": (LENGTH,)},
+        "accuracy": None,
+        "version": "0.1.0",
+    }
+    return Card(**(values | changes))
+
+
+LENGTH = {"frames": 16, "error": 1e-6, "keras_error": 2e-6, "limit": 1e-5, "same_class": (7, 7)}

@@ -1,0 +1,57 @@
+"""Datasets for tests: made-up clips in the folders that users have."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def words(value: object) -> str:
+    """The id of a test's parameter: what is said of the bytes, and not these."""
+    return value[:40] if isinstance(value, str) else type(value).__name__
+
+
+def a_clip(seed: int, frames: int = 5, points: int = 75) -> Array:
+    """Distinct keypoints (frames, points, 2) in [0, 1], none of them missing."""
+    return 1 - np.random.default_rng(seed).random((frames, points, 2), dtype=np.float32)
+
+
+class Folder:
+    """A dataset under construction."""
+
+    def __init__(self, root: Path, labels: dict[str, Any]) -> None:
+        self.root = root
+        root.mkdir()
+        self.write("label2id.json", labels)
+
+    def write(self, name: str, content: Any) -> Path:
+        path = self.root / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+    def put(self, name: str, keypoints: Any, label: str | None = None) -> Path:
+        """A pickled sample, `name` being split/class/file without its suffix."""
+        path = self.root / f"{name}.pkl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sample = {"keypoints": keypoints, "class": label or path.parent.name}
+        path.write_bytes(pickle.dumps(sample))
+        return path
+
+
+def npz(compressed: bool = False, **arrays: object) -> bytes:
+    stream = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(stream, **arrays)
+    return stream.getvalue()
+
+
+def npy(array: Array, **options: object) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, **options)
+    return stream.getvalue()

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from signbart_port.checkpoint import Kind
+from signbart_port.errors import PortError
+from signbart_port.untrusted import file_kind
+
+
+def test_checkpoints(tmp_path, weights):
+    path = tmp_path / "file"
+    torch.save(weights, path)
+    assert file_kind(path) is Kind.ZIP
+    torch.save(weights, path, _use_new_zipfile_serialization=False)
+    assert file_kind(path) is Kind.LEGACY
+    save_file(weights, path)
+    assert file_kind(path) is Kind.SAFETENSORS
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\x89HDF\r\n\x1a\n", Kind.HDF5),
+        (b"\x20\0\0\0TFL3", Kind.TFLITE),
+        (b"", Kind.EMPTY),
+        (bytes(10_000), Kind.ZEROS),
+        (b"d_model: 128\n", Kind.TEXT),
+        (b"text\x07", None),
+        (b"\xff\xfe", None),
+    ],
+)
+def test_others(tmp_path, head, kind):
+    path = tmp_path / "file.pth"
+    path.write_bytes(head)
+    assert file_kind(path) is kind
+
+
+def test_kinds_are_their_short_names():
+    assert Kind.ZIP == "zip"
+    assert Kind("tflite").noun == "a TFLite model"
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(PortError, match="does not exist"):
+        file_kind(tmp_path / "missing")
