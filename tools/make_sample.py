@@ -47,26 +47,25 @@ WANTED = 0.95
 
 README = """# The sample: SYNTHETIC signs
 
-`synthetic-signs.pth` is a small SignBART ({parameters:,} parameters) for demonstrations and tests.
-It knows {labels} signs of `signbart_port/data/synthetic/`: a drawn skeleton moves, nobody
-signed, no data of people went in, and the signs belong to no sign language. It is of no use on
-people.
+`synthetic-signs.pth` is a small SignBART ({parameters:,} parameters) for demonstrations and tests. It knows {labels} signs of
+`signbart_port/data/synthetic/`: a drawn skeleton moves, nobody signed, no data of real people went in, and the signs
+belong to no sign language. It cannot recognize real signing.
 
-| file | what |
+| file | contents |
 |---|---|
 | `synthetic-signs.pth` | training container: `model` (weights), `config`, `epoch`; {size:,} bytes |
-| `clips.npz` | one clip of each sign, each by another held-out signer, raw: `keypoints` (all frames one after the other, 75, 2), `lengths`, `labels`, `signers` |
+| `clips.npz` | one clip of each sign, each by a different held-out signer, raw: `keypoints` (all frames one after the other, 75, 2), `lengths`, `labels`, `signers` |
 | `labels.json` | label to name |
 
 Made by
 
     python tools/make_sample.py
 
-in about a minute: {signers} invented signers × {labels} signs × {repetitions} clips, {epochs} epochs of
-`pt_reference`, seed {seed}, one thread, torch {torch}, numpy {numpy}. Made again on the same machine it
-is the same byte for byte; another machine or version may differ in the last bits.
+in about a minute: {signers} invented signers × {labels} signs × {repetitions} clips, {epochs} epochs of `pt_reference`, seed {seed}, one thread, torch
+{torch}, numpy {numpy}. On the same machine the result is the same byte for byte; on another machine or with other
+versions it may differ in the last bits.
 
-Held-out accuracy: {right} of {of} clips ({accuracy:.1%}), by {held_out} signers that training never saw.
+Held-out accuracy: {right} of {of} clips ({accuracy:.1%}), by {held_out} signers that were not in the training.
 
 sha256 of `synthetic-signs.pth`: `{sha256}`
 """  # noqa: E501  table rows cannot be wrapped
