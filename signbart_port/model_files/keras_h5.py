@@ -1,8 +1,10 @@
-"""A model.h5 as a Keras model, built from its config: nothing else in the file is trusted."""
+"""A model.h5 as a Keras model, built from its config: nothing else in it is trusted."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+import keras
 
 from signbart_port.keras_model.model import SignBart
 from signbart_port.keras_model.weights import assign
@@ -23,4 +25,10 @@ def build(file: h5.KerasFile, dtype: str | None = None) -> SignBart:
     h5.plan_of(file)  # refuses a file of other weights
     model = SignBart(file.config, dtype=dtype)
     assign(model, file.tensors.items())
+    return model
+
+
+def open_as_user(path: Path) -> SignBart:
+    """Open a model.h5 that this program wrote with Keras' own loader, as its user will."""
+    model: SignBart = keras.models.load_model(path, compile=False)
     return model

@@ -11,9 +11,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from signbart_port.parity.tolerances import EPSILON
 from signbart_port.tflite import model_file
 
+_EPSILON = float(np.finfo(np.float32).eps)
 _DTYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.FLOAT32: np.dtype("<f4"),
     schema.TensorType.FLOAT16: np.dtype("<f2"),
@@ -88,7 +88,7 @@ def _steps_of_products(model: Any, graph: Any) -> Iterator[tuple[int, NDArray[np
 
 def _as_counted(said: Steps, product: NDArray[np.float32]) -> Steps:
     """LiteRT counts a bias in the steps of its product, whatever the bias itself says of them."""
-    if np.allclose(said.size, product, rtol=4 * EPSILON, atol=0):
+    if np.allclose(said.size, product, rtol=4 * _EPSILON, atol=0):
         return said
     return Steps(product, np.zeros_like(product))
 

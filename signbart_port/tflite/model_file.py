@@ -257,7 +257,7 @@ def kind_of(model: Any, op: Any) -> str:
     code = model.operatorCodes[op.opcodeIndex]
     if code.builtinCode == schema.BuiltinOperator.CUSTOM:
         return f"custom:{printable(_text(code.customCode))}"
-    return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    return str(_OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)])
 
 
 def _shares(count: Counter[str]) -> dict[str, float]:

@@ -27,4 +27,5 @@ def given(values: NDArray[Any], details: Details) -> NDArray[np.float32]:
     if details["dtype"] == np.float32:
         return values
     step, zero = details["quantization"]
-    return ((values.astype(np.float32) - zero) * step).astype(np.float32)
+    real: NDArray[np.float32] = ((values.astype(np.float32) - zero) * step).astype(np.float32)
+    return real

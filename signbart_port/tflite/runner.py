@@ -93,7 +93,10 @@ class Runner:
         except Exception as error:
             what = f"the LiteRT interpreter cannot run it ({printable(error)})"
             raise PortError(self.path, what) from None
-        return quantized_io.given(given[signature.output], signature.result)[0]
+        scores: NDArray[np.float32] = quantized_io.given(given[signature.output], signature.result)[
+            0
+        ]
+        return scores
 
     def scores(self, clip: NDArray[Any]) -> NDArray[np.float32]:
         """The output for a raw clip, (classes,): logits, or the probabilities of a file that gives

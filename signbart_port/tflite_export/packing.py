@@ -78,7 +78,7 @@ def inline(model: Any, data: bytes) -> None:
         buffer.offset = buffer.size = 0
 
 
-class _SharingBuilder(flatbuffers.Builder):
+class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]  # it has no types
     """Writes equal vectors and strings once, and the data of buffers at multiples of 16."""
 
     def __init__(self) -> None:

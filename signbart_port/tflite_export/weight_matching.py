@@ -116,11 +116,14 @@ def differs(expected: Float32, stored: Stored, precision: Precision) -> NDArray[
     lose), float16 ones rounded to the nearest, integers within half a step, of the size that the
     values' range asks for.
     """
+    different: NDArray[np.bool_]
     if stored.values.dtype == np.float16 and precision is Precision.FLOAT16:
-        return _float16(expected) != stored.values
-    if stored.steps is not None and precision.stores_integers:
-        return ~_near(expected, stored) | ~_fine(expected, stored, precision)
-    return expected != stored.real
+        different = _float16(expected) != stored.values
+    elif stored.steps is not None and precision.stores_integers:
+        different = ~_near(expected, stored) | ~_fine(expected, stored, precision)
+    else:
+        different = expected != stored.real
+    return different
 
 
 def _float16(values: Float32) -> NDArray[np.float16]:
@@ -206,7 +209,7 @@ def _exactly(numbers: NDArray[Any]) -> bytes | None:
     """The first few of them, to look equal ones up by; integers are never looked up so."""
     if numbers.dtype.kind != "f":
         return None
-    return (numbers.ravel()[:16] + numbers.dtype.type(0)).tobytes()  # -0 becomes 0
+    return bytes((numbers.ravel()[:16] + numbers.dtype.type(0)).tobytes())  # -0 becomes 0
 
 
 def _cut(stored: Stored, part: tuple[slice, ...]) -> Stored:

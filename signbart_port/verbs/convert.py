@@ -227,7 +227,7 @@ class _Conversion:
 
 def _logits(path: Path, inputs: Inputs) -> Floats:
     """The logits of a model.h5 that this program wrote, opened the way its user will."""
-    import keras
+    from signbart_port.model_files.keras_h5 import open_as_user
 
-    model = keras.models.load_model(path, compile=False)
+    model = open_as_user(path)
     return np.asarray(model(inputs.keypoints, inputs.attention_mask, training=False))
