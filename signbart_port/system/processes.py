@@ -72,10 +72,10 @@ class Work(Process):
 
 
 def limit_memory(size: int) -> None:
-    """Bound the address space of this process, in bytes."""
+    """Bound the address space of this process, in bytes; it can be bound anew to less or more."""
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if hard == resource.RLIM_INFINITY or hard > size:
-        resource.setrlimit(resource.RLIMIT_AS, (size, hard))
+    most = size if hard == resource.RLIM_INFINITY else min(size, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 @contextmanager
