@@ -4,19 +4,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from signbart_port.checkpoint import Kind
 from signbart_port.errors import PortError
-from signbart_port.untrusted import file_kind
+from signbart_port.untrusted.file_kind import Kind, sniff
 
 
 def test_checkpoints(tmp_path, weights):
     path = tmp_path / "file"
     torch.save(weights, path)
-    assert file_kind(path) is Kind.ZIP
+    assert sniff(path) is Kind.ZIP
     torch.save(weights, path, _use_new_zipfile_serialization=False)
-    assert file_kind(path) is Kind.LEGACY
+    assert sniff(path) is Kind.LEGACY
     save_file(weights, path)
-    assert file_kind(path) is Kind.SAFETENSORS
+    assert sniff(path) is Kind.SAFETENSORS
 
 
 @pytest.mark.parametrize(
@@ -34,7 +33,7 @@ def test_checkpoints(tmp_path, weights):
 def test_others(tmp_path, head, kind):
     path = tmp_path / "file.pth"
     path.write_bytes(head)
-    assert file_kind(path) is kind
+    assert sniff(path) is kind
 
 
 def test_kinds_are_their_short_names():
@@ -44,4 +43,4 @@ def test_kinds_are_their_short_names():
 
 def test_missing_file(tmp_path):
     with pytest.raises(PortError, match="does not exist"):
-        file_kind(tmp_path / "missing")
+        sniff(tmp_path / "missing")
