@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import signbart_port
+from signbart_port.cli import main
 from tests.support.small_models import Once, distinct_state_dict, run_python, save_pth, small_config
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -122,3 +123,19 @@ def converter_here() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         convert_by(converted, patch)
         yield
+
+
+@pytest.fixture
+def program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs the program in this process: its exit code, and what it printed."""
+
+    def run_main(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["signbart-port", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        printed = capsys.readouterr()
+        return int(end.value.code or 0), printed.out, printed.err
+
+    return run_main

@@ -8,7 +8,8 @@ from signbart_port.errors import PortError
 from signbart_port.untrusted.file_kind import Kind, sniff
 
 
-def test_checkpoints(tmp_path, weights):
+def test_checkpoints(tmp_path):
+    weights = {"fc1.weight": torch.ones(2, 3)}
     path = tmp_path / "file"
     torch.save(weights, path)
     assert sniff(path) is Kind.ZIP

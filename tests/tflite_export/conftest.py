@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 import signbart_port
-from signbart_port.cli import main
 from signbart_port.tflite_export.workers.converter import converted
 from signbart_port.verbs.to_tflite import Emitted
 from tests.support.converter_in_process import convert_by
@@ -57,19 +56,3 @@ def emitted(taught_h5: Path, signs: Path, once: Once) -> Callable[[str], Emitted
             )
 
     return cache(lambda quantization: once(f"emitted_{quantization}", partial(emit, quantization)))
-
-
-@pytest.fixture
-def program(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Runs the program in this process: its exit code, and what it printed."""
-
-    def run_main(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["signbart-port", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        printed = capsys.readouterr()
-        return int(end.value.code or 0), printed.out, printed.err
-
-    return run_main
