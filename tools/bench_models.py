@@ -9,7 +9,7 @@ from pathlib import Path
 
 from signbart_port import config as configs
 from signbart_port.config import SignBartConfig
-from signbart_port.model_files.checkpoint_model import open_source
+from signbart_port.model_files.checkpoint_model import open_checkpoint
 
 _RANDOM = """
 import json, sys, torch
@@ -49,9 +49,9 @@ def bare_checkpoint(folder: Path, checkpoint: Path) -> Path:
     """The weights of somebody's checkpoint alone, as every peer can load them, and its config."""
     import torch
 
-    source = open_source(checkpoint)
+    source = open_checkpoint(checkpoint)
     path = folder / "model.pth"
-    weights = source.tensors_of_reference().items()
+    weights = source.reference_tensors.items()
     torch.save({name: torch.from_numpy(array.copy()) for name, array in weights}, path)
     path.with_suffix(".yaml").write_text(source.resolved.config.model_dump_json())
     return path

@@ -30,13 +30,14 @@ from signbart_port import PortError, transfer
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model import weights as keras_weights
 from signbart_port.model_files import h5, keras_h5, model_file
-from signbart_port.model_files.checkpoint_model import Source, open_source
+from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.model_files.config_resolution import Options
+from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity import reference
 from signbart_port.parity.report import Report
 from signbart_port.tflite.modes import Quantization
 from signbart_port.transfer import Direction
-from signbart_port.verbs import verify as verification
+from signbart_port.verbs import _sides
 
 FRAMES = 8  # of the .tflite files
 SAMPLE = Path(__file__).parents[1] / "samples" / "synthetic-signs.pth"
@@ -79,7 +80,7 @@ class Chain:
     def __init__(self, checkpoint: Path, folder: Path, options: Options = Options()) -> None:
         self.folder, self.options = folder, options
         self.checkpoint = checkpoint
-        self.source = open_source(checkpoint, options)
+        self.source = open_checkpoint(checkpoint, options)
         self.right = folder / "right.h5"
         model = SignBart(self.source.resolved.config)
         keras_weights.assign(model, self._place(self.source.plan))
@@ -100,7 +101,7 @@ class Chain:
         runs: dict[int, Any] = {}
 
         class Kept:
-            def __init__(self, source: Source, inputs: Any, *, truth: bool) -> None:
+            def __init__(self, source: CheckpointModel, inputs: Any, *, truth: bool) -> None:
                 key = inputs.attention_mask.shape[1]
                 if key not in runs:
                     runs[key] = real(source, inputs, truth=truth)
@@ -113,7 +114,7 @@ class Chain:
             def __exit__(self, *error: object) -> None:
                 pass
 
-        with mock.patch.object(verification, "TorchRun", Kept):
+        with mock.patch.object(_sides, "TorchRun", Kept):
             try:
                 yield
             finally:
@@ -135,15 +136,15 @@ class Chain:
         _write(self.right, wrong, weights)
         build = keras_h5.build
 
-        def faulty(file: h5.KerasFile, dtype: str | None = None) -> SignBart:
+        def faulty(file: KerasModel, dtype: str | None = None) -> SignBart:
             model = build(file, dtype)
             fault.model(model)
             return model
 
         with (
             fault.during(),
-            mock.patch.object(keras_weights, "build", faulty),
-            mock.patch.object(model_file, "open_source", lambda *a, **k: self._source(plan)),
+            mock.patch.object(keras_h5, "build", faulty),
+            mock.patch.object(model_file, "open_checkpoint", lambda *a, **k: self._source(plan)),
         ):
             try:
                 return Outcome(fault, signbart_port.verify(self.checkpoint, wrong, self.options))
@@ -160,8 +161,8 @@ class Chain:
         except PortError:
             return Outcome(fault, None)
 
-    def _source(self, plan: transfer.Plan) -> Source:
-        return Source(self.source.checkpoint, self.source.resolved, plan)
+    def _source(self, plan: transfer.Plan) -> CheckpointModel:
+        return CheckpointModel(self.source.checkpoint, self.source.resolved, plan)
 
     def _place(self, plan: transfer.Plan) -> Iterator[tuple[str, np.ndarray]]:
         return transfer.apply(plan, Direction.TORCH_TO_KERAS, self.source.checkpoint.tensors)

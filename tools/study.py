@@ -28,7 +28,7 @@ from signbart_port import transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.model_files import mappings
-from signbart_port.model_files.checkpoint_model import Source, open_source
+from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.parity.compare import LOGITS, Row, largest_difference
@@ -74,7 +74,7 @@ def random_weights(config: SignBartConfig, rng: np.random.Generator) -> dict[str
     return weights
 
 
-def make(folder: Path, number: int, seed: int) -> tuple[Source, Inputs]:
+def make(folder: Path, number: int, seed: int) -> tuple[CheckpointModel, Inputs]:
     rng = np.random.default_rng([seed, number])
     config = random_config(rng)
     path = folder / f"{number}.safetensors"
@@ -82,7 +82,7 @@ def make(folder: Path, number: int, seed: int) -> tuple[Source, Inputs]:
     path.with_suffix(".yaml").write_text(config.model_dump_json())
     frames = int(rng.integers(1, min(parity_inputs.FRAMES, config.max_position_embeddings) + 1))
     inputs = parity_inputs.make(config.keypoints, frames, seed=number)
-    return open_source(path, Options(config=str(path.with_suffix(".yaml")))), inputs
+    return open_checkpoint(path, Options(config=str(path.with_suffix(".yaml")))), inputs
 
 
 def measure(models: int, tflite: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -101,7 +101,7 @@ def measure(models: int, tflite: int, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def _compare(
-    run: TorchRun, source: Source, inputs: Inputs, *, emit: bool, folder: Path
+    run: TorchRun, source: CheckpointModel, inputs: Inputs, *, emit: bool, folder: Path
 ) -> Iterator[dict[str, Any]]:
     from signbart_port.keras_model import SignBart
     from signbart_port.keras_model.weights import assign

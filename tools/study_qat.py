@@ -26,6 +26,7 @@ from signbart_port.data.dataset import open_dataset
 from signbart_port.data.model_inputs import Inputs, save_inputs
 from signbart_port.data.model_interface import longest_clip, of_model
 from signbart_port.model_files import h5
+from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.system import processes
 from signbart_port.system.stderr import quiet
 from signbart_port.tflite import model_file
@@ -54,7 +55,7 @@ class Result:
 class Study:
     """The clips, and what is made and measured of a model on them."""
 
-    def __init__(self, file: h5.KerasFile, root: Path, folder: Path) -> None:
+    def __init__(self, file: KerasModel, root: Path, folder: Path) -> None:
         self.config, self.folder = file.config, folder
         self.interface, self.frames = of_model(file.config), longest_clip(file.config)
         dataset = open_dataset(root)
@@ -114,7 +115,7 @@ def uneven(tensors: Mapping[str, Weights], factor: float) -> dict[str, Weights]:
 
 
 def results(
-    study: Study, file: h5.KerasFile, factor: float, options: argparse.Namespace
+    study: Study, file: KerasModel, factor: float, options: argparse.Namespace
 ) -> Iterator[tuple[str, Result]]:
     """The start, then for each seed what either training makes of it."""
     import keras

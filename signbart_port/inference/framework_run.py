@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from signbart_port.data import preprocessing
 from signbart_port.errors import PortError
 from signbart_port.system import processes
+from signbart_port.untrusted.model_kind import ModelKind
 
 if TYPE_CHECKING:
     from signbart_port.config import SignBartConfig
-    from signbart_port.model_files.model_file import Opened
+    from signbart_port.model_files.model_file import WeightFile
 
 Model = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.floating]]
 """Gives logits (B, labels) for keypoints (B, T, K, 2) and a mask (B, T)."""
@@ -94,13 +95,13 @@ class Framework:
 
     name: str
     package: str
-    weights: Callable[[Opened], Weights]
+    weights: Callable[[WeightFile], Weights]
     model: Callable[[SignBartConfig, Weights], Model]
 
 
-def framework_of(opened: Opened) -> Framework:
-    """Of a checkpoint or a model.h5."""
-    return PYTORCH if opened.source else KERAS
+def framework_of(opened: WeightFile) -> Framework:
+    """Return the framework that a checkpoint or a model.h5 is from."""
+    return PYTORCH if opened.kind is ModelKind.CHECKPOINT else KERAS
 
 
 def _pytorch(config: SignBartConfig, weights: Weights) -> Model:
@@ -129,14 +130,13 @@ def _keras(config: SignBartConfig, weights: Weights) -> Model:
     return lambda keypoints, mask: np.asarray(model(keypoints, mask, training=False))
 
 
-def _of_pytorch(opened: Opened) -> Weights:
-    tensors = opened.tensors_of_reference()
+def _of_pytorch(opened: WeightFile) -> Weights:
+    tensors = opened.reference_tensors
     return {name: np.array(tensor, np.float32) for name, tensor in tensors.items()}
 
 
-def _of_keras(opened: Opened) -> Weights:
-    assert opened.keras
-    return opened.keras.tensors
+def _of_keras(opened: WeightFile) -> Weights:
+    return opened.keras_tensors
 
 
 PYTORCH = Framework("PyTorch", "PyTorch", _of_pytorch, _pytorch)
@@ -149,16 +149,14 @@ class FrameworkRun(processes.Work):
     A context manager: leaving it ends the process.
     """
 
-    def __init__(self, opened: Opened, batches: Sequence[Batch]) -> None:
+    def __init__(self, opened: WeightFile, batches: Sequence[Batch]) -> None:
         self._path, self._framework = opened.path, framework_of(opened)
-        config = opened.config
-        assert config is not None
         with processes.blaming_scratch(), ExitStack() as stack:
             self._folder = stack.enter_context(processes.new_folder())
             folder = Path(self._folder)
             job = {
                 "framework": self._framework.name,
-                "config": config.model_dump(exclude={"training"}),
+                "config": opened.config.model_dump(exclude={"training"}),
             }
             (folder / "job.json").write_text(json.dumps(job))
             _save(folder / "weights.npz", self._framework.weights(opened))

@@ -1,4 +1,4 @@
-"""A checkpoint made ready for transfer: read, its config found, its plan checked. No framework."""
+"""A checkpoint as a model file: read, its config found, its plan checked. No framework."""
 
 from __future__ import annotations
 
@@ -10,27 +10,69 @@ from pathlib import Path
 from signbart_port import transfer
 from signbart_port.checkpoint import Checkpoint, NameRules
 from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError
 from signbart_port.model_files import mappings
 from signbart_port.model_files.config_resolution import Options, Resolved, on_other_names, resolve
+from signbart_port.model_files.float_model import FloatModel
 from signbart_port.system import digest
 from signbart_port.transfer import Code, Direction, Plan, WeightMapping
 from signbart_port.transfer.ops import Array
 from signbart_port.transfer.plan import Placed
+from signbart_port.untrusted.model_kind import ModelKind
 
 
 @dataclass(frozen=True)
-class Source:
-    """A checkpoint ready to be transferred: read, its config found, its plan checked."""
+class CheckpointModel(FloatModel):
+    """A checkpoint ready to be transferred: a model file, see `model_file.ModelFile`."""
 
     checkpoint: Checkpoint
+    """The tensors under the names of the file."""
     resolved: Resolved
+    """The config, and where it comes from."""
     plan: Plan
+    """The place of every tensor, by the mapping that the file was opened with."""
 
-    def tensors_of_reference(self) -> Mapping[str, Array]:
-        """The weights under the names of `pt_reference`, whatever the checkpoint's are."""
+    @property
+    def path(self) -> Path:
+        return self.checkpoint.path
+
+    @property
+    def kind(self) -> ModelKind:
+        return ModelKind.CHECKPOINT
+
+    @property
+    def format(self) -> str:
+        return "PyTorch"
+
+    @property
+    def sha256(self) -> str:
+        return self.checkpoint.sha256
+
+    @property
+    def config(self) -> SignBartConfig:
+        return self.resolved.config
+
+    @property
+    def torch_tensors(self) -> Mapping[str, Array]:
+        return self.checkpoint.tensors
+
+    @cached_property
+    def keras_tensors(self) -> Mapping[str, Array]:
+        return dict(transfer.apply(self.plan, Direction.TORCH_TO_KERAS, self.torch_tensors))
+
+    @property
+    def reference_tensors(self) -> Mapping[str, Array]:
         own = transfer.plan(mappings.signbart(), self.plan.sizes)
         return transfer.renamed(self.plan, own, self.checkpoint.tensors)
+
+    @property
+    def config_notes(self) -> tuple[str, ...]:
+        return (f"config: {self.resolved.origin}", *self.resolved.notes)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.config_notes
 
     @cached_property
     def digests(self) -> dict[str, str]:
@@ -51,17 +93,17 @@ class Source:
             for t in self.plan.transfers
         )
 
-    def without_tensors(self) -> Source:
+    def without_tensors(self) -> CheckpointModel:
         """The same, with the weights let go: they are most of the memory of a conversion."""
         return replace(self, checkpoint=replace(self.checkpoint, tensors={}))
 
 
-def open_source(
+def open_checkpoint(
     path: str | Path,
     options: Options = Options(),
     mapping: WeightMapping | None = None,
     fallback: Resolved | None = None,
-) -> Source:
+) -> CheckpointModel:
     """Read a checkpoint, find its config, and check that every tensor has its place and every place
     its tensor.
 
@@ -84,4 +126,4 @@ def open_source(
         if name in checkpoint.tensors
     )
     notes = (*checkpoint.notes, *left_behind)
-    return Source(replace(checkpoint, notes=notes), resolved, plan)
+    return CheckpointModel(replace(checkpoint, notes=notes), resolved, plan)

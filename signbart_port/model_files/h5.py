@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import config as configs
-from signbart_port import transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError, printable
-from signbart_port.model_files import mappings
+from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.system import digest
-from signbart_port.transfer import Direction, Plan
 from signbart_port.untrusted import model_kind
 
 PROVENANCE = "signbart_port"
@@ -38,36 +35,7 @@ _LARGEST_FILE = 4 << 30  # bytes, as for checkpoints
 _RESAVE = "Save the model again with model.save('model.h5')"
 
 
-@dataclass(frozen=True)
-class KerasFile:
-    """A model.h5: its config, its weights by variable path, and what wrote it (None: not this
-    program)."""
-
-    path: Path
-    sha256: str
-    config: SignBartConfig
-    tensors: dict[str, NDArray[np.float32]]
-    provenance: dict[str, Any] | None
-
-    @property
-    def proven(self) -> bool:
-        """Whether this very file came out of a conversion whose proof passed."""
-        proof = (self.provenance or {}).get("proof")
-        return isinstance(proof, dict) and proof.get("passed") is True
-
-
-def plan_of(file: KerasFile) -> Plan:
-    """How the weights of a file are placed: every one that its config asks for, and no other.
-
-    Raises PortError where it has others.
-    """
-    plan = mappings.plan_for(file.config)
-    if findings := transfer.check(plan, Direction.KERAS_TO_TORCH, file.tensors):
-        raise PortError(file.path, transfer.summary(findings))
-    return plan
-
-
-def read(path: str | Path) -> KerasFile:
+def read(path: str | Path) -> KerasModel:
     """Read a SignBART model.h5.
 
     Raises PortError for anything else: another model, damaged or unusual weights, a weight that
@@ -75,7 +43,7 @@ def read(path: str | Path) -> KerasFile:
     """
     path = Path(path)
     with _opened(path) as file:
-        return KerasFile(
+        return KerasModel(
             path=path,
             sha256=digest.of_file(path),
             config=(config := _config(path, file)),

@@ -9,6 +9,7 @@ import keras
 from signbart_port.keras_model.model import SignBart
 from signbart_port.keras_model.weights import assign
 from signbart_port.model_files import h5
+from signbart_port.model_files.h5_model import KerasModel
 
 
 def load(path: str | Path, dtype: str | None = None) -> SignBart:
@@ -20,9 +21,9 @@ def load(path: str | Path, dtype: str | None = None) -> SignBart:
     return build(h5.read(path), dtype)
 
 
-def build(file: h5.KerasFile, dtype: str | None = None) -> SignBart:
+def build(file: KerasModel, dtype: str | None = None) -> SignBart:
     """The model of an opened model.h5, in float32 or in another `dtype`."""
-    h5.plan_of(file)  # refuses a file of other weights
+    file.check_weights()
     model = SignBart(file.config, dtype=dtype)
     assign(model, file.tensors.items())
     return model

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from signbart_port.data.model_inputs import Inputs, save_inputs
 from signbart_port.errors import PortError
-from signbart_port.model_files.checkpoint_model import Source
+from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.parity.compare import Floats, Truth
 from signbart_port.parity.proof import Call
 from signbart_port.system import processes
@@ -36,7 +36,7 @@ class TorchRun(processes.Process):
     """
 
     def __init__(
-        self, source: Source, inputs: Inputs, *, truth: bool, logits_alone: bool = False
+        self, source: CheckpointModel, inputs: Inputs, *, truth: bool, logits_alone: bool = False
     ) -> None:
         checkpoint, rules = source.checkpoint, source.plan.mapping
         self._path = checkpoint.path

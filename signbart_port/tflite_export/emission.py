@@ -14,9 +14,10 @@ from signbart_port.data.model_inputs import save_inputs
 from signbart_port.errors import PortError, ProofError
 from signbart_port.inference.workers.tflite_signature import Run, run
 from signbart_port.metrics.accuracy import Accuracy, measure
-from signbart_port.model_files import h5, mappings
-from signbart_port.model_files.checkpoint_model import open_source
+from signbart_port.model_files import mappings
+from signbart_port.model_files.checkpoint_model import open_checkpoint
 from signbart_port.model_files.config_resolution import Options, Resolved
+from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.compare import LOGITS
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report
@@ -41,7 +42,7 @@ class Emission:
     """
 
     def __init__(
-        self, file: h5.KerasFile, request: Request, folder: Path, progress: Callable[[str], None]
+        self, file: KerasModel, request: Request, folder: Path, progress: Callable[[str], None]
     ) -> None:
         self._file, self._request, self._folder = file, request, folder
         self._progress = progress
@@ -121,7 +122,7 @@ class Emission:
         """PyTorch at work on the real clips."""
         assert self._request.data is not None  # see `request`
         config = Resolved(self._file.config, f"config of {self._file.path.name}")
-        source = open_source(checkpoint, Options(), mappings.signbart(), config)
+        source = open_checkpoint(checkpoint, Options(), mappings.signbart(), config)
         inputs = gate.keras_inputs(self._request.data, source.resolved.config)
         return TorchRun(source, inputs, truth=False, logits_alone=True)
 

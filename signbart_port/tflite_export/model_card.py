@@ -8,14 +8,14 @@ from typing import Any
 from signbart_port import __version__
 from signbart_port.data.preprocessing import GROUPS
 from signbart_port.metrics.accuracy import Accuracy
-from signbart_port.model_files.h5 import KerasFile
+from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.report import Report
 from signbart_port.tflite.card import Card
 from signbart_port.tflite_export.request import Request
 
 
 def card_of(
-    file: KerasFile, request: Request, reports: Sequence[Report], accuracy: Accuracy | None
+    file: KerasModel, request: Request, reports: Sequence[Report], accuracy: Accuracy | None
 ) -> Card:
     """The card of what was asked for of a model.h5, with the reports of its proof, one a length.
 
@@ -45,7 +45,7 @@ def card_of(
     )
 
 
-def _source(file: KerasFile) -> dict[str, str]:
+def _source(file: KerasModel) -> dict[str, str]:
     source = {file.path.name: file.sha256}
     checkpoint = (file.provenance or {}).get("source")
     if isinstance(checkpoint, dict) and {"name", "sha256"} <= checkpoint.keys():

@@ -14,7 +14,7 @@ from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.model_interface import Interface
 from signbart_port.errors import ProofError
 from signbart_port.inference.workers.tflite_signature import Run, run
-from signbart_port.model_files import h5
+from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.pairs.signbart_cases import make
 from signbart_port.parity.compare import LOGITS, largest_difference
 from signbart_port.parity.proof import Record, Recorded, judge
@@ -52,7 +52,7 @@ class Models:
     Imports TensorFlow.
     """
 
-    def __init__(self, file: h5.KerasFile, interface: Interface, integer: bool) -> None:
+    def __init__(self, file: KerasModel, interface: Interface, integer: bool) -> None:
         from signbart_port.model_files.keras_h5 import build
 
         self.file, self._interface, self._integer = file, interface, integer

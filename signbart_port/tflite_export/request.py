@@ -13,7 +13,7 @@ from signbart_port.data.dataset import open_dataset, read_labels
 from signbart_port.data.model_interface import Interface, longest_clip, of_model
 from signbart_port.data.preprocessing import GROUPS
 from signbart_port.errors import PortError
-from signbart_port.model_files import h5
+from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.tflite.modes import Gate, Quantization, known
 
 
@@ -76,7 +76,7 @@ class Request:
         return frozenset(bad.entry.path for clips in read for bad in clips.bad)
 
 
-def understood(wishes: Wishes, file: h5.KerasFile) -> Request:
+def understood(wishes: Wishes, file: KerasModel) -> Request:
     """Raises PortError for what cannot be had, or not together."""
     quantization, config = known(wishes.quantization), file.config
     frames, checked = _frames(wishes, file)
@@ -123,7 +123,7 @@ def _refuse_other_skeleton(real: RealClips, interface: Interface, config: SignBa
         raise PortError(real.entries[0].path, str(error)) from None
 
 
-def _frames(wishes: Wishes, file: h5.KerasFile) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _frames(wishes: Wishes, file: KerasModel) -> tuple[tuple[int, ...], tuple[int, ...]]:
     longest = file.config.max_position_embeddings
     asked = wishes.frames
     default = longest_clip(file.config)
@@ -173,7 +173,7 @@ def _refuse_uncalibrated(
         )
 
 
-def _interface(wishes: Wishes, file: h5.KerasFile) -> Interface:
+def _interface(wishes: Wishes, file: KerasModel) -> Interface:
     config = file.config
     if not wishes.preprocessing:
         if wishes.skeleton is not None:

@@ -11,21 +11,16 @@ from numpy.typing import NDArray
 
 from signbart_port.config import SignBartConfig
 from signbart_port.model_files import mappings
-from signbart_port.transfer import Plan, Transfer
+from signbart_port.transfer import Transfer
 
 Weights = Mapping[str, NDArray[Any]]
 """By their names in PyTorch."""
 
 
-def plan_of(config: SignBartConfig) -> Plan:
-    """Where the weights of a model of this config are in both frameworks."""
-    return mappings.plan_for(config)
-
-
 def drawn(config: SignBartConfig, seed: int) -> Weights:
     """Random weights, distributed as PyTorch makes them: of a Linear uniform within
     ±1/√(its inputs), of an Embedding standard normal, of a LayerNorm one and zero."""
-    transfers = plan_of(config).transfers
+    transfers = mappings.plan_for(config).transfers
     rng = np.random.default_rng([seed, _INITIAL])
     inputs = {t.module: t.keras_shape[0] for t in transfers if t.keras.endswith("/kernel")}
     return {t.torch: _drawn(t, inputs.get(t.module), rng) for t in transfers}
@@ -48,6 +43,8 @@ def with_new_head(weights: Weights, config: SignBartConfig, seed: int) -> Weight
     """The same, but for the classification head: drawn anew for the labels of `config`."""
     fresh = drawn(config, seed)
     head = [
-        t.torch for t in plan_of(config).transfers if t.module.startswith("classification_head")
+        t.torch
+        for t in mappings.plan_for(config).transfers
+        if t.module.startswith("classification_head")
     ]
     return {**weights, **{name: fresh[name] for name in head}}

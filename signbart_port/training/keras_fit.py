@@ -21,11 +21,11 @@ from signbart_port.data.prefetch import Ahead
 from signbart_port.errors import PortError
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model.weights import assign
-from signbart_port.model_files import h5
+from signbart_port.model_files import h5, mappings
 from signbart_port.training import keras_files
 from signbart_port.training.files import Files
 from signbart_port.training.history import Epoch
-from signbart_port.training.initial import Weights, plan_of
+from signbart_port.training.initial import Weights
 from signbart_port.training.keras_parts import AdamW, CrossEntropy, Learner, prepare
 from signbart_port.training.quantization_aware import quantization_aware
 from signbart_port.training.run import EVALUATED, Job, Run, Scores, Trained, Watcher
@@ -222,7 +222,9 @@ def learner_of(job: Job) -> tuple[SignBart, keras.Model]:
 
 def load(model: SignBart, weights: Weights) -> None:
     """Set every weight, given by its name in PyTorch."""
-    assign(model, transfer.apply(plan_of(model.config), Direction.TORCH_TO_KERAS, weights))
+    assign(
+        model, transfer.apply(mappings.plan_for(model.config), Direction.TORCH_TO_KERAS, weights)
+    )
 
 
 class Forward:

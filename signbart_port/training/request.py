@@ -15,7 +15,7 @@ from signbart_port.data.dataset import SPLITS, Dataset, open_dataset
 from signbart_port.errors import PortError
 from signbart_port.model_files import mappings
 from signbart_port.model_files.config_resolution import Options
-from signbart_port.model_files.model_file import Opened, open_model
+from signbart_port.model_files.model_file import WeightFile, open_weights
 from signbart_port.training import initial
 from signbart_port.training.initial import Weights
 from signbart_port.training.run import Job
@@ -56,7 +56,7 @@ class Plan:
         self.config: SignBartConfig = self._config()
 
     @cached_property
-    def start(self) -> Opened | None:
+    def start(self) -> WeightFile | None:
         """The model to go on with."""
         path = self.asked.start
         if path is None:
@@ -64,7 +64,7 @@ class Plan:
         if kind_of(path) is ModelKind.TFLITE:
             raise PortError(path, "cannot be trained", "Give the .h5 or .pth that it was made of")
         options = Options(config=self.asked.config if self._model else None)
-        return open_model(path, options, mappings.signbart())
+        return open_weights(path, options, mappings.signbart())
 
     def data(self, splits: tuple[str, ...] = SPLITS) -> Data:
         """The clips, read and prepared."""
@@ -96,8 +96,7 @@ class Plan:
             said = {**self._model, **labels} if published else {**labels, **self._model}
             return configs.parse(said, self._source)
         config = self.start.config
-        assert config is not None
-        if self._model and self.start.keras:
+        if self._model and self.start.kind is ModelKind.KERAS:
             model = {"num_labels": config.num_labels, **self._model}
             config = _agreed(config, configs.parse(model, self._source), self._source)
         return config.replace(**labels) if self.asked.new_head else config
@@ -105,7 +104,7 @@ class Plan:
     def _weights(self, seed: int) -> Weights:
         if self.start is None:
             return initial.drawn(self.config, seed)
-        weights = self.start.tensors_of_reference()
+        weights = self.start.reference_tensors
         if self.asked.new_head:
             return initial.with_new_head(weights, self.config, seed)
         return weights

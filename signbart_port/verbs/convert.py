@@ -18,7 +18,7 @@ from signbart_port import __version__, transfer
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.errors import PortError, ProofError
 from signbart_port.model_files import h5, mappings
-from signbart_port.model_files.checkpoint_model import Source, open_source
+from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.pairs.signbart_diagnosis.search import Search
@@ -44,7 +44,7 @@ class Converted:
     """
 
     out: Path
-    source: Source
+    source: CheckpointModel
     parameters: int
     report: Report | None
 
@@ -75,8 +75,8 @@ def convert(
     progress("Reading the checkpoint")
     rules = mappings.find(mapping)
 
-    def reopen() -> Source:
-        return open_source(path, options, rules)
+    def reopen() -> CheckpointModel:
+        return open_checkpoint(path, options, rules)
 
     source = reopen()
     inputs = parity_inputs.make_for(source.resolved.config)
@@ -96,8 +96,8 @@ class _Conversion:
 
     def __init__(
         self,
-        source: Source,
-        reopen: Callable[[], Source],
+        source: CheckpointModel,
+        reopen: Callable[[], CheckpointModel],
         inputs: Inputs,
         reference: TorchRun | None,
         progress: Progress,
@@ -166,7 +166,7 @@ class _Conversion:
             isolation=keras_run.isolation(model, self.reference),
             finder=Search(
                 self.source.resolved.config,
-                lambda: self.reopen().tensors_of_reference(),
+                lambda: self.reopen().reference_tensors,
                 self.inputs,
                 self.reference.calls,
             ),

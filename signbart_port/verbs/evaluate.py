@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import combinations
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,10 @@ from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError, printable
 from signbart_port.evaluation.result import Agreement, Evaluation, LeftOut, Load, ModelScore
 from signbart_port.inference import framework_run
-from signbart_port.metrics.flops import of_forward
 from signbart_port.model_files import mappings
 from signbart_port.model_files.config_resolution import Options
-from signbart_port.model_files.model_file import Opened, open_model
+from signbart_port.model_files.model_file import ModelFile, WeightFile, open_model
+from signbart_port.untrusted.model_kind import ModelKind
 
 _MEMORY = 4 << 30  # bytes that a framework and its work are given room for
 
@@ -84,19 +83,13 @@ class _Ran:
     frames: NDArray[np.intp]
 
 
-def _refuse_other_classes(dataset: Dataset, opened: Opened) -> None:
-    refuse_other_labels(dataset, opened.labels, opened.path.name)
-    if opened.tflite is None:
-        return
-    from signbart_port.tflite import metadata
-
-    card = metadata.read(opened.path)
-    known = card.labels if card else None
-    for number, pair in enumerate(zip(known or (), dataset.labels, strict=False)):
+def _refuse_other_classes(dataset: Dataset, model: ModelFile) -> None:
+    refuse_other_labels(dataset, model.labels, model.path.name)
+    for number, pair in enumerate(zip(model.class_names or (), dataset.labels, strict=False)):
         if pair[0] != pair[1]:
             own, other = (printable(label, 40) for label in pair)
             raise PortError(
-                opened.path,
+                model.path,
                 f'its class {number} is "{own}", that of {printable(dataset.root)} "{other}"',
                 "Give the dataset that the model was trained for",
             )
@@ -116,36 +109,34 @@ def _of_signers(
     return [entry for entry in entries if signer_of(entry.path) in signers]
 
 
-def _run(opened: Sequence[Opened], clips: RealClips) -> list[_Ran]:
+def _run(models: Sequence[ModelFile], clips: RealClips) -> list[_Ran]:
     """Each model on the clips: those of a framework side by side, as many as there is room for, and
     the .tflite files meanwhile."""
     paths = [entry.path for entry in clips.entries]
     ran: dict[int, _Ran] = {}
     with ExitStack() as stack:
-        started = deque[tuple[int, framework_run.FrameworkRun]]()
+        started = deque[tuple[int, WeightFile, framework_run.FrameworkRun]]()
 
         def finish() -> None:
-            place, run = started.popleft()
-            config = opened[place].config
-            assert config is not None
-            frames = framework_run.frames_read(config, clips.keypoints)
+            place, model, run = started.popleft()
+            frames = framework_run.frames_read(model.config, clips.keypoints)
             ran[place] = _Ran(run.outputs(), frames)
 
-        for place, one in enumerate(opened):
-            if one.config is not None:
-                batches = framework_run.batches(one.config, clips.keypoints, paths)
+        for place, model in enumerate(models):
+            if isinstance(model, WeightFile):
+                batches = framework_run.batches(model.config, clips.keypoints, paths)
                 if len(started) == _at_once():
                     finish()
-                run = framework_run.FrameworkRun(one, batches)
-                started.append((place, stack.enter_context(run)))
-        for place, one in enumerate(opened):
-            if one.tflite is not None:
-                ran[place] = _tflite(one.path, clips, paths)
+                run = framework_run.FrameworkRun(model, batches)
+                started.append((place, model, stack.enter_context(run)))
+        for place, model in enumerate(models):
+            if model.kind is ModelKind.TFLITE:
+                ran[place] = _tflite(model.path, clips, paths)
         while started:
             finish()
-    for place, one in enumerate(opened):
-        framework_run.refuse_not_finite(one.path, ran[place].outputs)
-    return [ran[place] for place in range(len(opened))]
+    for place, model in enumerate(models):
+        framework_run.refuse_not_finite(model.path, ran[place].outputs)
+    return [ran[place] for place in range(len(models))]
 
 
 def _at_once() -> int:
@@ -162,19 +153,18 @@ def _tflite(path: Path, clips: RealClips, paths: Sequence[Path]) -> _Ran:
     return _Ran(np.stack([one.scores for one in ran]), np.array(frames))
 
 
-def _scored(opened: Opened, ran: _Ran, clips: RealClips) -> ModelScore:
+def _scored(model: ModelFile, ran: _Ran, clips: RealClips) -> ModelScore:
     from signbart_port.evaluation.figures import scores
 
     frames = np.sort(ran.frames)
-    costs = _costs(opened)
     median, longest = (
-        Load(int(n), costs(int(n))) for n in (frames[(len(frames) - 1) // 2], frames[-1])
+        Load(int(n), model.flops(int(n))) for n in (frames[(len(frames) - 1) // 2], frames[-1])
     )
     return ModelScore(
-        model=str(opened.path),
-        format=_format(opened),
-        size=opened.path.stat().st_size,
-        parameters=_parameters(opened),
+        model=str(model.path),
+        format=model.format,
+        size=model.path.stat().st_size,
+        parameters=model.parameters,
         median=median,
         longest=longest,
         scores=scores(
@@ -183,40 +173,8 @@ def _scored(opened: Opened, ran: _Ran, clips: RealClips) -> ModelScore:
             clips.labels,
             [signer_of(entry.path) for entry in clips.entries],
         ),
-        notes=_notes(opened),
+        notes=model.notes,
     )
-
-
-def _costs(opened: Opened) -> Callable[[int], int | None]:
-    """The operations of a clip, by its number of frames."""
-    if (config := opened.config) is not None:
-        return lambda frames: of_forward(config, frames)
-    from signbart_port.tflite.flops import flops
-
-    return flops(opened.path).get
-
-
-def _format(opened: Opened) -> str:
-    if opened.tflite:
-        return f"TFLite {opened.tflite.precision.value}"
-    return framework_run.framework_of(opened).name
-
-
-def _parameters(opened: Opened) -> int:
-    if opened.plan:
-        return opened.plan.parameters
-    assert opened.tflite
-    # Masks are boolean, and nothing that a model has learned.
-    return sum(prod(one.shape) for one in opened.tflite.constants if one.type != "BOOL")
-
-
-def _notes(opened: Opened) -> tuple[str, ...]:
-    from signbart_port.tflite import metadata
-    from signbart_port.tflite.runner import NO_CARD
-
-    if opened.tflite and metadata.read(opened.path) is None:
-        return (f"{opened.path.name} {NO_CARD}",)
-    return opened.about_config()
 
 
 def _agreement(

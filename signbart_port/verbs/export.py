@@ -16,6 +16,7 @@ from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError, ProofError
 from signbart_port.model_files import h5
 from signbart_port.model_files.config_resolution import Options
+from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.report import Report
 from signbart_port.system import atomic_output, processes
 from signbart_port.transfer import Direction, Plan
@@ -46,7 +47,7 @@ class Exported:
     """
 
     out: Path
-    source: h5.KerasFile
+    source: KerasModel
     plan: Plan
     holds_config: bool
     report: Report | None
@@ -83,7 +84,8 @@ def export(
     atomic_output.check(out, force=force, inputs=(path,))
     progress("Reading the Keras model")
     file = h5.read(path)
-    plan = h5.plan_of(file)
+    file.check_weights()
+    plan = file.plan
     holds_config = container is Container.TRAINING or out.suffix == _SAFETENSORS
     with atomic_output.replacing(out, force=force, inputs=(path,)) as temp:
         progress("Writing the checkpoint")
@@ -112,7 +114,7 @@ def _container_of(out: Path, container: Container | str) -> Container:
     return container
 
 
-def _encoded(file: h5.KerasFile, plan: Plan, out: Path, holds_config: bool) -> bytes:
+def _encoded(file: KerasModel, plan: Plan, out: Path, holds_config: bool) -> bytes:
     tensors = dict(transfer.apply(plan, Direction.KERAS_TO_TORCH, file.tensors))
     config = _plain(file)
     origin = {"name": file.path.name, "sha256": file.sha256, "signbart-port": __version__}
@@ -122,7 +124,7 @@ def _encoded(file: h5.KerasFile, plan: Plan, out: Path, holds_config: bool) -> b
     return writer.torch_bytes(tensors, config, beside)
 
 
-def _plain(file: h5.KerasFile) -> dict[str, Any]:
+def _plain(file: KerasModel) -> dict[str, Any]:
     """The config as JSON would keep it, lists for tuples: every container can."""
     try:
         return file.config.model_dump(mode="json")
@@ -130,7 +132,7 @@ def _plain(file: h5.KerasFile) -> dict[str, Any]:
         raise PortError(file.path, f"its config cannot be written: {error}") from None
 
 
-def _read_back(temp: Path, file: h5.KerasFile, plan: Plan, holds_config: bool) -> None:
+def _read_back(temp: Path, file: KerasModel, plan: Plan, holds_config: bool) -> None:
     """The file as it is on disk: every tensor bit for bit, no other, and the config."""
     rules = NameRules(plan.mapping.unwrap, plan.mapping.strip_prefixes)
     try:
@@ -148,7 +150,7 @@ def _read_back(temp: Path, file: h5.KerasFile, plan: Plan, holds_config: bool) -
         raise _unequal(file.path, "holds another config")
 
 
-def _prove(temp: Path, file: h5.KerasFile, out: Path, progress: Progress) -> Report:
+def _prove(temp: Path, file: KerasModel, out: Path, progress: Progress) -> Report:
     """PyTorch reads the file, every name of it, and is held against Keras module by module."""
     from signbart_port.verbs.verify import verify
 

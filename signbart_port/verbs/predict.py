@@ -148,12 +148,11 @@ def _framework(
     from signbart_port.inference import framework_run
     from signbart_port.model_files import mappings
     from signbart_port.model_files.config_resolution import Options
-    from signbart_port.model_files.model_file import open_model
+    from signbart_port.model_files.model_file import open_weights
     from signbart_port.system.stderr import quiet
 
-    opened = open_model(path, options or Options(), mappings.find(mapping))
+    opened = open_weights(path, options or Options(), mappings.find(mapping))
     config, framework = opened.config, framework_run.framework_of(opened)
-    assert config is not None
     keypoints, paths = [clip.keypoints for clip in clips], [clip.path for clip in clips]
     batches = framework_run.batches(config, keypoints, paths)
     progress(f"Importing {framework.package}")
@@ -161,4 +160,4 @@ def _framework(
         model = framework.model(config, framework.weights(opened))
         progress(f"Running {framework.name}")
         scores = framework_run.outputs(model, batches)
-    return _Outputs(scores, notes=opened.about_config())
+    return _Outputs(scores, notes=opened.notes)

@@ -5,29 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.preprocessing import SKELETON
 from signbart_port.errors import PortError
-from signbart_port.model_files import h5, mappings
+from signbart_port.model_files import mappings
+from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.model_files.config_resolution import Options
-from signbart_port.model_files.model_file import Opened, open_pair
+from signbart_port.model_files.model_file import ModelFile, open_pair
+from signbart_port.model_files.tflite_model import TFLiteModel
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.pairs.signbart_diagnosis.search import Search
 from signbart_port.parity import weights as weights_of
-from signbart_port.parity.compare import LOGITS, Floats, Truth, largest_difference
-from signbart_port.parity.proof import Isolation, Record, Recorded, judge
-from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.compare import LOGITS, Truth
+from signbart_port.parity.proof import Isolation, Recorded, judge
 from signbart_port.parity.report import Report, Weights
-from signbart_port.parity.tolerances import ROUNDED_WEIGHTS, UNMEASURED
+from signbart_port.parity.tolerances import ROUNDED_WEIGHTS
 from signbart_port.system.stderr import quiet
 from signbart_port.tflite.modes import Precision
+from signbart_port.tflite_export import weight_proof
+from signbart_port.tflite_export.graph_proof import GraphProof, with_graph
+from signbart_port.untrusted.model_kind import ModelKind
+from signbart_port.verbs._sides import side_of
 
 if TYPE_CHECKING:
     from signbart_port.data.model_interface import Interface
-    from signbart_port.tflite.model_file import TFLiteFile
 
 
 def verify(
@@ -66,7 +71,9 @@ def verify(
     return replace(report, notes=(*report.notes, *also))
 
 
-def _pairs(ours: Sequence[Opened], theirs: Sequence[Opened]) -> list[tuple[Opened, Opened]]:
+def _pairs(
+    ours: Sequence[ModelFile], theirs: Sequence[ModelFile]
+) -> list[tuple[ModelFile, ModelFile]]:
     """The signatures of two files that take clips of one length."""
     return [
         (one, other)
@@ -76,38 +83,38 @@ def _pairs(ours: Sequence[Opened], theirs: Sequence[Opened]) -> list[tuple[Opene
     ]
 
 
-def _compared(reference: Opened, candidate: Opened, progress: Callable[[str], None]) -> Report:
+def _compared(
+    reference: ModelFile, candidate: ModelFile, progress: Callable[[str], None]
+) -> Report:
     """The report on two files, of a .tflite on one of its signatures."""
     fed = _common_inputs(reference, candidate)
     inputs = fed
     if reference.config is not None:
         inputs = candidate.interface.prepared(fed, reference.config)
+    precision = max(reference.precision, candidate.precision, key=list(Precision).index)
     with ExitStack() as stack:
-        torch_reference, torch_candidate = (
-            stack.enter_context(TorchRun(model.source, inputs, truth=model is reference))
-            if model.source
-            else None
-            for model in (reference, candidate)
-        )
-        graph = reference.config is not None and candidate.precision is not Precision.FLOAT32
-        if reference.keras or candidate.keras or graph:
+        expected = side_of(reference, inputs, stack, truth=True)
+        given = side_of(candidate, fed, stack, truth=False)
+        graph_proof = _graph_proof(reference, candidate)
+        if graph_proof or ModelKind.KERAS in (reference.kind, candidate.kind):
             progress("Importing TensorFlow")
             stack.enter_context(quiet())
         progress("Comparing the weights")
         weights = _weights(reference, candidate)
         progress(f"Running {reference.path.name}")
-        truth, taps = _truth(reference, torch_reference, inputs)
-        if candidate.tflite is not None and reference.tflite is None:
+        truth, taps = expected.truth()
+        if candidate.config is None and reference.config is not None:
             truth, taps = _given(truth, candidate.interface), [LOGITS]
         progress(f"Comparing {candidate.path.name}")
-        precision = max(reference.precision, candidate.precision, key=list(Precision).index)
-        run, isolation = _runs(candidate, torch_candidate, fed, torch_reference, weights)
+        # Modules of other sizes cannot be fed what the reference's were.
+        comparable = weights is not None and not weights.missing
+        isolation = given.isolation(expected) if comparable else None
         report = judge(
             (str(reference.path), str(candidate.path)),
             truth,
             taps,
             inputs,
-            run,
+            given.run,
             precision,
             isolation=isolation,
             weights=weights,
@@ -115,14 +122,15 @@ def _compared(reference: Opened, candidate: Opened, progress: Callable[[str], No
             if precision is Precision.FLOAT32 and not candidate.interface.probabilities
             else None,
         )
-        if graph:
+        if graph_proof:
             progress("Comparing the graph")
-            report = _with_graph(report, reference, candidate, truth, fed)
-    return replace(
-        report,
-        placed=reference.source.placed() if reference.source else (),
-        notes=(*reference.notes(), *candidate.notes(), *_unproven(reference, precision)),
-    )
+            report = with_graph(report, graph_proof().row(fed, truth.noise[LOGITS]))
+    if isinstance(reference, CheckpointModel):
+        report = replace(report, placed=reference.placed())
+    config_notes = [
+        f"{model.path}: {note}" for model in (reference, candidate) for note in model.config_notes
+    ]
+    return replace(report, notes=(*config_notes, *_unproven(reference, precision)))
 
 
 def _given(truth: Truth, interface: Interface) -> Truth:
@@ -134,9 +142,9 @@ def _given(truth: Truth, interface: Interface) -> Truth:
     return Recorded({LOGITS: interface.given(logits)}, {LOGITS: noise / 2})
 
 
-def _unproven(reference: Opened, precision: Precision) -> tuple[str, ...]:
+def _unproven(reference: ModelFile, precision: Precision) -> tuple[str, ...]:
     """What a person must know of a comparison that can tell little."""
-    if reference.tflite is None or precision is Precision.FLOAT32:
+    if reference.config is not None or precision is Precision.FLOAT32:
         return ()
     wide = f"{ROUNDED_WEIGHTS[precision]:.1%}"
     return (
@@ -145,7 +153,7 @@ def _unproven(reference: Opened, precision: Precision) -> tuple[str, ...]:
     )
 
 
-def _common_inputs(reference: Opened, candidate: Opened) -> Inputs:
+def _common_inputs(reference: ModelFile, candidate: ModelFile) -> Inputs:
     """Inputs that both models take.
 
     Raises PortError where there are none.
@@ -156,7 +164,7 @@ def _common_inputs(reference: Opened, candidate: Opened) -> Inputs:
             f"has {candidate.labels} labels, {reference.path.name} has {reference.labels}",
         )
     ours, theirs = reference.interface, candidate.interface
-    if reference.tflite and replace(ours, keypoints=theirs.keypoints) != theirs:
+    if reference.config is None and replace(ours, keypoints=theirs.keypoints) != theirs:
         raise PortError(
             candidate.path,
             f"takes or gives something else than {reference.path.name}",
@@ -188,104 +196,37 @@ def _common_inputs(reference: Opened, candidate: Opened) -> Inputs:
     return inputs.beginning_real() if integer else inputs
 
 
-def _weights(reference: Opened, candidate: Opened) -> Weights | None:
+def _weights(reference: ModelFile, candidate: ModelFile) -> Weights | None:
     """Every weight of two files that show them: bit for bit, or as a .tflite's type rounds it."""
-    plan, got = reference.plan, candidate.keras_tensors
-    if candidate.tflite is not None:
-        if reference.config is None or reference.keras_tensors is None:
-            return None
-        from signbart_port.tflite_export import weight_proof as tflite_weights
-
-        tensors = reference.keras_tensors
-        compared = tflite_weights.compare(candidate.tflite, reference.config, tensors)
-    elif plan is None or got is None:
+    if reference.config is None or reference.plan is None:
         return None
+    if isinstance(candidate, TFLiteModel):
+        compared = weight_proof.compare(candidate.file, reference.config, reference.keras_tensors)
     else:
-        compared = weights_of.compare(plan, reference.torch_tensors, got)
-    rounded = weights_of.rounded(reference.source.checkpoint) if reference.source else ()
-    return replace(compared, rounded=rounded)
+        compared = weights_of.compare(
+            reference.plan, reference.torch_tensors, candidate.keras_tensors
+        )
+    if isinstance(reference, CheckpointModel):
+        compared = replace(compared, rounded=weights_of.rounded(reference.checkpoint))
+    return compared
 
 
-def _truth(
-    model: Opened, torch_run: TorchRun | None, inputs: Inputs
-) -> tuple[Truth, Sequence[str]]:
-    """The reference's outputs, and the taps that it has."""
-    if torch_run is not None:
-        return torch_run, torch_run.result["taps"]
-    if model.keras is not None:
-        return _keras_truth(model.keras, inputs)
-    assert model.tflite is not None
-    logits = _tflite_outputs(model.tflite, inputs)
-    noise = UNMEASURED * float(abs(logits).max(initial=0.0))
-    return Recorded({LOGITS: logits}, {LOGITS: noise}), [LOGITS]
+def _graph_proof(reference: ModelFile, candidate: ModelFile) -> Callable[[], GraphProof] | None:
+    """How to prove what a file with rounded weights computes, beyond their rounding.
+
+    None for other files, and where the reference shows no weights.
+    """
+    if reference.config is None or not isinstance(candidate, TFLiteModel):
+        return None
+    if candidate.precision is Precision.FLOAT32:
+        return None
+    tensors = reference.keras_tensors
+    return partial(GraphProof, candidate.file, reference.config, tensors, candidate.interface)
 
 
-def _keras_truth(file: h5.KerasFile, inputs: Inputs) -> tuple[Recorded, Sequence[str]]:
-    from signbart_port.model_files.keras_h5 import build
-    from signbart_port.parity import keras_run
-
-    float64: dict[str, Floats] = {}
-    noise: dict[str, float] = {}
-    keras_run.run(build(file, "float64"), inputs, float64.__setitem__)
-
-    def measure(tap: str, output: Floats) -> None:
-        noise[tap] = largest_difference(output, float64[tap], inputs.classified)
-
-    keras_run.run(build(file), inputs, measure)
-    return Recorded(float64, noise), list(float64)
-
-
-def _runs(
-    model: Opened,
-    torch_run: TorchRun | None,
-    inputs: Inputs,
-    reference: TorchRun | None,
-    weights: Weights | None,
-) -> tuple[Callable[[Record], object], Isolation | None]:
-    """How to run a candidate, and where both sides show their modules, these alone."""
-    if torch_run is not None:
-        return lambda record: _replay(torch_run, record), None
-    if model.tflite is not None:
-        file = model.tflite
-        return lambda record: record(LOGITS, _tflite_outputs(file, inputs)), None
-    assert model.keras is not None
-    from signbart_port.model_files.keras_h5 import build
-    from signbart_port.parity import keras_run
-
-    keras = build(model.keras)
-    # Modules of other sizes cannot be fed what the reference's were.
-    comparable = reference is not None and weights is not None and not weights.missing
-    isolation = keras_run.isolation(keras, reference) if reference and comparable else None
-    return lambda record: keras_run.run(keras, inputs, record), isolation
-
-
-def _with_graph(
-    report: Report, reference: Opened, candidate: Opened, truth: Truth, inputs: Inputs
-) -> Report:
-    """What a file with rounded weights computes, beyond their rounding."""
-    from signbart_port.tflite_export.graph_proof import GraphProof, with_graph
-
-    assert candidate.tflite and reference.config and reference.keras_tensors
-    proof = GraphProof(
-        candidate.tflite, reference.config, reference.keras_tensors, candidate.interface
-    )
-    return with_graph(report, proof.row(inputs, truth.noise[LOGITS]))
-
-
-def _tflite_outputs(file: TFLiteFile, inputs: Inputs) -> Floats:
-    from signbart_port.inference.workers.tflite_signature import run
-
-    return run(file, inputs).outputs
-
-
-def _replay(torch_run: TorchRun, record: Record) -> None:
-    for tap, output in torch_run.outputs():
-        record(tap, output)
-
-
-def _search(reference: Opened, inputs: Inputs, isolation: Isolation | None) -> Search | None:
+def _search(reference: ModelFile, inputs: Inputs, isolation: Isolation | None) -> Search | None:
     """How to find the cause of a failure, where the reference shows its weights."""
     if reference.config is None:
         return None
     calls = isolation.calls if isolation else ()
-    return Search(reference.config, reference.tensors_of_reference, inputs, calls)
+    return Search(reference.config, lambda: reference.reference_tensors, inputs, calls)

@@ -22,7 +22,7 @@ from signbart_port.cli import main
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.keras_model import SignBart, attention, decoder, layers, masks
 from signbart_port.model_files import h5, mappings
-from signbart_port.model_files.checkpoint_model import Source, open_source
+from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.pairs.signbart_cases import make_for
 from signbart_port.parity.reference import TorchRun
 from signbart_port.verbs import convert
@@ -30,23 +30,28 @@ from tests.support.framework_models import save_model
 from tests.support.small_models import small_config
 
 CONFIG = small_config()
+PyTorchRun = tuple[CheckpointModel, Inputs, TorchRun]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Source, Inputs, TorchRun]]:
+def run(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[PyTorchRun]:
     """PyTorch's run of `state_dict(CONFIG)`."""
     path = save_model(tmp_path_factory.mktemp("pytorch"), CONFIG)
-    source, inputs = open_source(path), make_for(CONFIG)
+    source, inputs = open_checkpoint(path), make_for(CONFIG)
     with TorchRun(source, inputs, truth=True) as run:
         yield source, inputs, run
 
 
 @pytest.fixture
-def one_run(run: tuple[Source, Inputs, TorchRun], monkeypatch: pytest.MonkeyPatch) -> None:
+def one_run(run: PyTorchRun, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same run of PyTorch for every conversion, of that model and those clips as they are."""
     source, inputs, done = run
 
-    def kept(asked: Source, fed: Inputs, *, truth: bool) -> AbstractContextManager[TorchRun]:
+    def kept(
+        asked: CheckpointModel, fed: Inputs, *, truth: bool
+    ) -> AbstractContextManager[TorchRun]:
         assert truth and asked.digests == source.digests
         assert asked.resolved.config == source.resolved.config
         np.testing.assert_array_equal(fed.keypoints, inputs.keypoints)

@@ -21,7 +21,7 @@ from signbart_port.data.labels import read_labels
 from signbart_port.evaluation.result import Evaluation
 from signbart_port.metrics import flops
 from signbart_port.model_files import mappings
-from signbart_port.model_files.checkpoint_model import open_source
+from signbart_port.model_files.checkpoint_model import open_checkpoint
 from tests.support.cards import bare, emit_model
 from tests.support.datasets import Folder, a_clip
 from tests.support.framework_models import keras_model, torch_model
@@ -57,8 +57,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluate")
     signs(folder / "signs")
     shutil.copy(demo.CHECKPOINT, folder / "signs.pth")
-    source = open_source(folder / "signs.pth")
-    model = keras_model(source.resolved.config, dict(source.tensors_of_reference()))
+    source = open_checkpoint(folder / "signs.pth")
+    model = keras_model(source.resolved.config, dict(source.reference_tensors))
     model.save(folder / "signs.h5")
     emit_model(folder / "signs.tflite", model, (40, 64), labels=LABELS)
     (folder / "bare.tflite").write_bytes(bare(folder / "signs.tflite"))
@@ -118,7 +118,7 @@ def test_every_kind_does_the_same(side_by_side: Evaluation) -> None:
 
 def test_what_each_costs(side_by_side: Evaluation, folder: Path) -> None:
     torch, keras, tflite, other = side_by_side.models
-    config = open_source(folder / "signs.pth").resolved.config
+    config = open_checkpoint(folder / "signs.pth").resolved.config
     parameters = mappings.plan_for(config).parameters
     lengths = sorted([42, 30, 47, 33, 49, 45, 34, 36, 40, 32, 42, 42, 36])
     assert torch.parameters == keras.parameters == parameters

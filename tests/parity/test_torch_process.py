@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from signbart_port.errors import PortError
-from signbart_port.model_files.checkpoint_model import open_source
+from signbart_port.model_files.checkpoint_model import open_checkpoint
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.pairs.signbart_cases import make_for
 from signbart_port.parity.reference import TorchRun
@@ -20,7 +20,7 @@ from tests.support.small_models import save_pth, small_config, state_dict
 def source_of(folder: Path):
     config = small_config()
     path = save_pth(folder / "model.pth", state_dict(config), config=config.model_dump())
-    return open_source(path, Options()), make_for(config)
+    return open_checkpoint(path, Options()), make_for(config)
 
 
 def test_modules_beside_a_strangers_model_are_not_imported(

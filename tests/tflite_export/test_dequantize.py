@@ -20,6 +20,7 @@ from signbart_port.keras_model import SignBart
 from signbart_port.keras_model.layers import LayerNorm
 from signbart_port.keras_model.weights import assign
 from signbart_port.model_files import h5
+from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.keras_h5 import build
 from signbart_port.pairs.signbart_cases import make_for
 from signbart_port.parity.compare import LOGITS, Row, largest_difference
@@ -85,7 +86,7 @@ def model_of(config: SignBartConfig, tensors: Arrays, dtype: str | None = None) 
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> h5.KerasFile:
+def sample(tmp_path_factory: pytest.TempPathFactory) -> KerasModel:
     path = tmp_path_factory.mktemp("sample") / "model.h5"
     return h5.read(convert_checkpoint(SAMPLE, path, verify=False).out)
 
@@ -188,7 +189,7 @@ UNSEEN = {tanh_gelu, keras_epsilon}
 @pytest.mark.parametrize("quantization", ROUNDED)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_wrong_graph(
-    sample: h5.KerasFile,
+    sample: KerasModel,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fault: Callable[[SignBart, Quantization], bytes],
@@ -220,7 +221,7 @@ def test_a_wrong_graph(
 
 
 def test_a_damaged_weight_is_named(
-    sample: h5.KerasFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sample: KerasModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that no output shows: the lowest bit of one value."""
 
@@ -239,9 +240,7 @@ def test_a_damaged_weight_is_named(
 
 
 @pytest.mark.parametrize("quantization", [NONE, DYNAMIC])
-def test_the_report_has_it(
-    sample: h5.KerasFile, tmp_path: Path, quantization: Quantization
-) -> None:
+def test_the_report_has_it(sample: KerasModel, tmp_path: Path, quantization: Quantization) -> None:
     done = to_tflite.to_tflite(
         sample.path, tmp_path / "model.tflite", quantization=quantization, dynamic_frames=True
     )

@@ -15,6 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from signbart_port.data.model_interface import Interface
 from signbart_port.errors import ProofError
 from signbart_port.model_files import h5
+from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.compare import LOGITS, Row
 from signbart_port.parity.report import Weights
 from signbart_port.tflite import constants, model_file
@@ -38,18 +39,18 @@ GraphOf = Callable[[Tree], Row]
 
 
 @pytest.fixture(scope="module")
-def keras(taught_h5: Path) -> h5.KerasFile:
+def keras(taught_h5: Path) -> KerasModel:
     return h5.read(taught_h5)
 
 
 @pytest.fixture
-def held(keras: h5.KerasFile, tmp_path: Path) -> Callable[[Tree], Weights]:
+def held(keras: KerasModel, tmp_path: Path) -> Callable[[Tree], Weights]:
     """What a tree has of the model's weights."""
     return lambda tree: compare(written(tree, tmp_path), CONFIG, keras.tensors)
 
 
 @pytest.fixture(scope="module")
-def models(keras: h5.KerasFile) -> Models:
+def models(keras: KerasModel) -> Models:
     return Models(keras, INTERFACE, True)
 
 
@@ -91,7 +92,7 @@ def right(weights: Weights) -> bool:
     return not weights.differing and not weights.missing
 
 
-def kernel(keras: h5.KerasFile, module: str) -> np.ndarray:
+def kernel(keras: KerasModel, module: str) -> np.ndarray:
     return keras.tensors[f"{module}/kernel"].T
 
 
@@ -102,21 +103,21 @@ def test_the_right_file(tree: Tree, held: Held, graph_of: GraphOf) -> None:
 
 
 @pytest.mark.parametrize("bit", [0, 3, 7])
-def test_a_bit_of_a_weight(tree: Tree, held: Held, keras: h5.KerasFile, bit: int) -> None:
+def test_a_bit_of_a_weight(tree: Tree, held: Held, keras: KerasModel, bit: int) -> None:
     values = tree.data(tree.holding(kernel(keras, FC2)))
     values[3, 5] ^= np.array(1 << bit, np.uint8).view(np.int8)
     (wrong,) = held(tree).differing
     assert wrong.name == f"{FC2}/kernel" and wrong.values == 1
 
 
-def test_a_scale(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
+def test_a_scale(tree: Tree, held: Held, keras: KerasModel) -> None:
     """Of one channel, whose weights are then twice as large, and what is counted in its steps."""
     tensor = tree.holding(kernel(keras, FC2))
     tree.steps(tensor)[7] *= 2
     assert {wrong.name for wrong in held(tree).differing} == {f"{FC2}/kernel", f"{FC2}/bias"}
 
 
-def test_coarser_steps(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
+def test_coarser_steps(tree: Tree, held: Held, keras: KerasModel) -> None:
     """The nearest integers, but fewer of them than the range allows."""
     tensor = tree.holding(kernel(keras, FC2))
     tree.steps(tensor)[7] *= 2
@@ -125,7 +126,7 @@ def test_coarser_steps(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
     assert {wrong.name for wrong in held(tree).differing} == {f"{FC2}/kernel", f"{FC2}/bias"}
 
 
-def test_swapped_weights(tree: Tree, held: Held, graph_of: GraphOf, keras: h5.KerasFile) -> None:
+def test_swapped_weights(tree: Tree, held: Held, graph_of: GraphOf, keras: KerasModel) -> None:
     """Every number is there: what they do is another thing."""
     one, other = (
         tree.holding(kernel(keras, f"decoder/layers.0/{name}_attn/out_proj"))
@@ -136,7 +137,7 @@ def test_swapped_weights(tree: Tree, held: Held, graph_of: GraphOf, keras: h5.Ke
     assert not (right(held(tree)) and graph_of(tree).passed)
 
 
-def test_a_bias(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
+def test_a_bias(tree: Tree, held: Held, keras: KerasModel) -> None:
     tensor = tree.holding(keras.tensors[f"{FC2}/bias"])
     values = tree.data(tensor)
     assert values.dtype.kind == "i"
@@ -145,7 +146,7 @@ def test_a_bias(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
     assert wrong.name == f"{FC2}/bias" and wrong.values == 1
 
 
-def test_a_bias_in_steps_of_its_own(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
+def test_a_bias_in_steps_of_its_own(tree: Tree, held: Held, keras: KerasModel) -> None:
     """LiteRT adds the integers to those of the product, whose steps are not half as large."""
     tensor = tree.holding(keras.tensors[f"{FC2}/bias"])
     tree.steps(tensor)[:] *= 2
@@ -154,7 +155,7 @@ def test_a_bias_in_steps_of_its_own(tree: Tree, held: Held, keras: h5.KerasFile)
     assert wrong.name == f"{FC2}/bias" and wrong.values > 0.9 * CONFIG.d_model
 
 
-def test_a_gain(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
+def test_a_gain(tree: Tree, held: Held, keras: KerasModel) -> None:
     tensor = tree.holding(keras.tensors[f"{NORM}/gamma"])
     values = tree.data(tensor)
     values[4] = values[4] * 0.75
@@ -162,7 +163,7 @@ def test_a_gain(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
     assert wrong.name == f"{NORM}/gamma" and wrong.values == 1
 
 
-def test_a_missing_weight(tree: Tree, held: Held, keras: h5.KerasFile) -> None:
+def test_a_missing_weight(tree: Tree, held: Held, keras: KerasModel) -> None:
     """Its constant is still there, with nothing in it."""
     tree.data(tree.holding(keras.tensors[f"{FC2}/bias"]))[:] = 0
     assert not right(held(tree))

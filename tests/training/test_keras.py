@@ -24,11 +24,11 @@ from signbart_port import transfer
 from signbart_port.cli import main
 from signbart_port.data.batches import unchanged
 from signbart_port.errors import PortError
-from signbart_port.model_files import h5
+from signbart_port.model_files import h5, mappings
 from signbart_port.training import keras_files, keras_fit
 from signbart_port.training.files import Files
 from signbart_port.training.history import best
-from signbart_port.training.initial import drawn, plan_of
+from signbart_port.training.initial import drawn
 from signbart_port.training.keras_parts import AdamW, CrossEntropy
 from signbart_port.training.run import Job, Trained, scores
 from signbart_port.transfer import Direction
@@ -254,7 +254,7 @@ def test_first_weights_are_the_same_in_pytorch(learned: Learned) -> None:
     model, learner = keras_fit.learner_of(learned.job)
     assert model is learner
     stored = {weight.path: weight.numpy() for weight in model.weights}
-    plan = plan_of(learned.job.config)
+    plan = mappings.plan_for(learned.job.config)
     found = dict(transfer.apply(plan, Direction.KERAS_TO_TORCH, stored))
     assert_same_bits(found, learned.job.weights)
 

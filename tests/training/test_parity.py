@@ -16,10 +16,10 @@ import torch
 
 import pt_reference
 from signbart_port import transfer
+from signbart_port.model_files import mappings
 from signbart_port.parity.compare import Row, compare
 from signbart_port.parity.tolerances import RUN
 from signbart_port.training import torch_fit
-from signbart_port.training.initial import plan_of
 from signbart_port.training.run import Job
 from signbart_port.transfer import Direction
 from tests.support.small_models import Arrays, run_python
@@ -100,7 +100,7 @@ def keras(config: Path, signs: Path) -> dict[str, Ran]:
 
 def by_torch_names(job: Job, arrays: Arrays, prefix: str) -> Arrays:
     named = {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}
-    return dict(transfer.apply(plan_of(job.config), Direction.KERAS_TO_TORCH, named))
+    return dict(transfer.apply(mappings.plan_for(job.config), Direction.KERAS_TO_TORCH, named))
 
 
 def torch_gradients(job: Job, dtype: torch.dtype) -> tuple[float, Arrays]:

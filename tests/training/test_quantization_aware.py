@@ -238,7 +238,7 @@ def test_fit_and_what_is_saved(tmp_path: Path) -> None:
         assert (weight.path in left_out) != np.any(weight.numpy() != before[weight.path])
     model.save(tmp_path / "model.h5")
     file = h5.read(tmp_path / "model.h5")
-    h5.plan_of(file)
+    file.check_weights()
     assert file.config == config and file.tensors.keys() == set(paths)
     for weight in model.weights:
         np.testing.assert_array_equal(file.tensors[weight.path], weight)

@@ -1,0 +1,121 @@
+"""A .tflite as a model file: what its bytes and its card say, of one signature at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+
+from signbart_port.data.model_interface import Interface
+from signbart_port.tflite import metadata, model_file
+from signbart_port.tflite.card import Card
+from signbart_port.tflite.flops import flops
+from signbart_port.tflite.model_file import TFLiteFile
+from signbart_port.tflite.modes import Precision
+from signbart_port.tflite.runner import NO_CARD
+from signbart_port.transfer.ops import Array
+from signbart_port.untrusted.model_kind import ModelKind
+
+
+@dataclass(frozen=True)
+class TFLiteModel:
+    """A signature of a .tflite: a model file, see `model_file.ModelFile`."""
+
+    file: TFLiteFile
+    """The signature as the bytes have it."""
+
+    @property
+    def path(self) -> Path:
+        return self.file.path
+
+    @property
+    def kind(self) -> ModelKind:
+        return ModelKind.TFLITE
+
+    @property
+    def format(self) -> str:
+        return f"TFLite {self.precision.value}"
+
+    @property
+    def sha256(self) -> str:
+        return self.file.sha256
+
+    @property
+    def config(self) -> None:
+        return None
+
+    @property
+    def precision(self) -> Precision:
+        return self.file.precision
+
+    @cached_property
+    def card(self) -> Card | None:
+        """The model card in the file.
+
+        Raises PortError for a damaged one.
+        """
+        return metadata.read(self.path)
+
+    @property
+    def interface(self) -> Interface:
+        return Interface(
+            self.file.joints,
+            preprocessing=self.card.preprocessing if self.card else False,
+            count_missing=self.card.count_missing if self.card else True,
+            probabilities=self.file.output == "probabilities",
+        )
+
+    @property
+    def labels(self) -> int:
+        return self.file.labels
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        return self.card.labels if self.card else None
+
+    @property
+    def frames(self) -> int | None:
+        return self.file.frames
+
+    @property
+    def parameters(self) -> int:
+        # Masks are boolean, and nothing that a model has learned.
+        return sum(prod(one.shape) for one in self.file.constants if one.type != "BOOL")
+
+    def flops(self, frames: int) -> int | None:
+        return self._flops.get(frames)
+
+    def signatures(self) -> tuple[TFLiteModel, ...]:
+        if len(self.file.lengths) == 1:
+            return (self,)
+        return tuple(TFLiteModel(one) for one in model_file.read_all(self.path))
+
+    @property
+    def plan(self) -> None:
+        return None
+
+    @property
+    def torch_tensors(self) -> Mapping[str, Array]:
+        return {}
+
+    @property
+    def keras_tensors(self) -> Mapping[str, Array]:
+        return {}
+
+    @property
+    def reference_tensors(self) -> Mapping[str, Array]:
+        return {}
+
+    @property
+    def config_notes(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return () if self.card else (f"{self.path.name} {NO_CARD}",)
+
+    @cached_property
+    def _flops(self) -> Mapping[int, int]:
+        return flops(self.path)

@@ -1,0 +1,127 @@
+"""The two sides of a comparison: what runs a model file, whatever its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from signbart_port.data.model_inputs import Inputs
+from signbart_port.inference.workers.tflite_signature import run
+from signbart_port.model_files.checkpoint_model import CheckpointModel
+from signbart_port.model_files.h5_model import KerasModel
+from signbart_port.model_files.model_file import ModelFile
+from signbart_port.model_files.tflite_model import TFLiteModel
+from signbart_port.parity.compare import LOGITS, Floats, Truth, largest_difference
+from signbart_port.parity.proof import Isolation, Record, Recorded
+from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.tolerances import UNMEASURED
+
+if TYPE_CHECKING:
+    from signbart_port.keras_model import SignBart
+
+
+class Side(Protocol):
+    """A model file that can be run on the inputs of a comparison, as either side of it."""
+
+    def truth(self) -> tuple[Truth, Sequence[str]]:
+        """The outputs as the reference's, and the taps that they have."""
+
+    def run(self, record: Record) -> None:
+        """Record the outputs as the candidate's."""
+
+    def isolation(self, reference: Side) -> Isolation | None:
+        """How to run the modules alone; None unless both sides show their modules."""
+
+
+def side_of(model: ModelFile, inputs: Inputs, stack: ExitStack, *, truth: bool) -> Side:
+    """Make the side of a model file; PyTorch's process starts now, and ends with `stack`.
+
+    `truth` is for the reference.
+    """
+    match model:
+        case CheckpointModel():
+            return TorchSide(stack.enter_context(TorchRun(model, inputs, truth=truth)))
+        case KerasModel():
+            return KerasSide(model, inputs)
+        case TFLiteModel():
+            return TFLiteSide(model, inputs)
+    raise TypeError(f"{type(model)} is no model file")
+
+
+class TorchSide:
+    """A checkpoint, run by PyTorch in a process of its own."""
+
+    def __init__(self, process: TorchRun) -> None:
+        self.process = process
+
+    def truth(self) -> tuple[Truth, Sequence[str]]:
+        return self.process, self.process.result["taps"]
+
+    def run(self, record: Record) -> None:
+        for tap, output in self.process.outputs():
+            record(tap, output)
+
+    def isolation(self, reference: Side) -> Isolation | None:
+        return None
+
+
+class KerasSide:
+    """A model.h5, run by Keras in this process."""
+
+    def __init__(self, model: KerasModel, inputs: Inputs) -> None:
+        self._model, self._inputs = model, inputs
+
+    @cached_property
+    def _float32(self) -> SignBart:
+        from signbart_port.model_files.keras_h5 import build
+
+        return build(self._model)
+
+    def truth(self) -> tuple[Truth, Sequence[str]]:
+        from signbart_port.model_files.keras_h5 import build
+        from signbart_port.parity import keras_run
+
+        float64: dict[str, Floats] = {}
+        noise: dict[str, float] = {}
+        keras_run.run(build(self._model, "float64"), self._inputs, float64.__setitem__)
+
+        def measure(tap: str, output: Floats) -> None:
+            noise[tap] = largest_difference(output, float64[tap], self._inputs.classified)
+
+        keras_run.run(self._float32, self._inputs, measure)
+        return Recorded(float64, noise), list(float64)
+
+    def run(self, record: Record) -> None:
+        from signbart_port.parity import keras_run
+
+        keras_run.run(self._float32, self._inputs, record)
+
+    def isolation(self, reference: Side) -> Isolation | None:
+        from signbart_port.parity import keras_run
+
+        if not isinstance(reference, TorchSide):
+            return None
+        return keras_run.isolation(self._float32, reference.process)
+
+
+class TFLiteSide:
+    """A signature of a .tflite, run by LiteRT in a process of its own, which shows its logits."""
+
+    def __init__(self, model: TFLiteModel, inputs: Inputs) -> None:
+        self._model, self._inputs = model, inputs
+
+    def truth(self) -> tuple[Truth, Sequence[str]]:
+        logits = self._outputs()
+        noise = UNMEASURED * float(abs(logits).max(initial=0.0))
+        return Recorded({LOGITS: logits}, {LOGITS: noise}), [LOGITS]
+
+    def run(self, record: Record) -> None:
+        record(LOGITS, self._outputs())
+
+    def isolation(self, reference: Side) -> Isolation | None:
+        return None
+
+    def _outputs(self) -> Floats:
+        return run(self._model.file, self._inputs).outputs
