@@ -9,6 +9,7 @@ import typer
 
 from signbart_port.cli import app, options
 from signbart_port.errors import PortError
+from signbart_port.tflite.modes import MODES, Quantization, describe_gates, describe_modes
 
 if TYPE_CHECKING:
     from signbart_port.metrics.accuracy import Accuracy
@@ -35,13 +36,10 @@ def tflite(
         typer.Option(
             "--quantization",
             "--quantize",
-            metavar="none|float16|dynamic|int8|int8_full|int16x8",
-            help="none: float32. float16: half the size, for GPUs."
-            " dynamic: int8 weights, a quarter of the size, the fastest on CPUs."
-            " For accelerators, slow on CPUs, and calibrated on real clips: int8, integers inside;"
-            " int8_full, integers at the edges too; int16x8, int16 activations, the most accurate.",
+            metavar="|".join(mode.value for mode in MODES),
+            help=describe_modes(),
         ),
-    ] = "none",
+    ] = Quantization.NONE.value,
     frames: Annotated[
         str | None,
         typer.Option(
@@ -117,8 +115,8 @@ def tflite(
         typer.Option(
             "--min-agreement",
             metavar="SHARE",
-            help="Of the predictions, to be the model's own. Default: 1 for none and float16, 0.98"
-            " for dynamic and int16x8, 0.95 for int8.",
+            help="Of the predictions, to be the model's own. Default:"
+            f" {describe_gates(lambda gate: gate.min_agreement)}.",
             rich_help_panel=_CLIPS,
         ),
     ] = None,
@@ -127,8 +125,8 @@ def tflite(
         typer.Option(
             "--max-drop",
             metavar="POINTS",
-            help="Of top-1 accuracy, in percentage points. Default: 0 for none and float16, else"
-            " 2.",
+            help="Of top-1 accuracy, in percentage points. Default:"
+            f" {describe_gates(lambda gate: gate.max_drop)}.",
             rich_help_panel=_CLIPS,
         ),
     ] = None,

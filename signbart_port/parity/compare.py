@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.parity.tolerances import ROUNDED_WEIGHTS, RUN, Criterion
+from signbart_port.parity.tolerances import RUN, Criterion
 from signbart_port.tflite.modes import Precision
 
 Floats = NDArray[np.floating]
@@ -135,7 +135,8 @@ def compare(
 
 def _rounded_limit(expected: Floats, precision: Precision) -> float:
     spread = float(np.max(np.abs(expected - expected.mean(axis=0)), initial=0.0))
-    return ROUNDED_WEIGHTS[precision] * spread
+    assert precision.spec.logit_tolerance is not None  # not of float32
+    return precision.spec.logit_tolerance * spread
 
 
 def counted(output: Floats, frames: NDArray[np.bool_]) -> Floats:

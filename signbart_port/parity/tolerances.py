@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from signbart_port.tflite.modes import Precision
-
 EPSILON = 2.0**-23
 """The gap between float32 numbers, relative to the number."""
 
@@ -55,23 +53,4 @@ MOST = 1e-3
 """No limit in float32 is larger than this, relative to the largest value of the tap.
 
 A model whose own float32 error is beyond it is chaotic, and nothing can be proven of it.
-"""
-
-ROUNDED_WEIGHTS = {
-    Precision.FLOAT16: 0.005,
-    Precision.DYNAMIC: 0.08,
-    Precision.INT16X8: 0.08,
-    Precision.INT8: 0.5,
-}
-"""How far the logits of a file with rounded weights may be from the truth, relative to their
-spread: the largest difference of a logit from its mean over the clips.
-
-Measured on six models: float16 0.05 to 0.15 %, dynamic 2.4 % (two trained models) to 5.5 % (four
-with random weights). A wrong number of heads or two swapped joints in the trained ones: 20 % and
-more. With random weights, attention is nearly uniform and a wrong number of heads costs 6 to 9 %:
-no dynamic file can tell. Its graph in float32 can, and is compared besides.
-
-An int8 file's activations are cut to the ranges that its clips of calibration had, and the proof's
-clips are others: 23 % on a trained model. That limit is for a file that is broken as a whole; what
-an integer file is worth is measured on real clips (`tflite.gate`).
 """

@@ -43,14 +43,9 @@ ABOUT = {
 _KEYPOINTS = 1e-4
 """Of a coordinate in [0, 1]: float32 rounds its box, and divides by its side."""
 
-_SCORES = {"float32": 1e-4, "float16": 1e-4, "dynamic": 0.01, "int16x8": 0.01, "int8": 0.05}
-"""Of a logit, relative to the largest of all clips, by what the file computes in. Measured on 60
-real clips, LiteRT's kernels against XNNPACK's: float32 5e-7, dynamic 0.0025, int16x8 6e-5, int8
-0.017."""
-
 _PROBABILITIES = 5.0
-"""The same of a probability: an error of a logit changes it by half as much at most; logits are
-taken to be of the size of 10."""
+"""The tolerance of a probability, in tolerances of a logit (see `tflite.modes`): an error of a
+logit changes a probability by half as much at most; logits are taken to be of the size of 10."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,7 @@ def _as_dict(found: Prediction) -> dict[str, Any]:
     from signbart_port.tflite import model_file
 
     file = model_file.read(found.model)
-    relative = _SCORES[file.precision.value]
+    relative = file.precision.spec.golden_tolerance
     if found.output == "logits":
         scores = relative * max(float(abs(one.scores).max()) for one in found.clips)
     else:

@@ -16,12 +16,14 @@ from ai_edge_litert import schema_py_generated as schema
 from signbart_port.errors import PortError, printable
 from signbart_port.system import digest
 from signbart_port.tflite.card import OUTPUTS
-from signbart_port.tflite.modes import Precision
+from signbart_port.tflite.modes import PRECISIONS, Precision, precision_of
 from signbart_port.untrusted import model_kind
 
 SIGNATURE = "serving_default"
 PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL")
 _INPUTS = {"keypoints", "attention_mask"}
+_WEIGHT_TYPES = {spec.weight_type for spec in PRECISIONS.values()}
+_ACTIVATION_TYPES = {spec.activation_type for spec in PRECISIONS.values()}
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 _LARGEST = 2 << 30
 _MOST = 10_000  # frames, and joints
@@ -102,14 +104,7 @@ class TFLiteFile:
 
         A file whose activations are integers may keep some operators in float.
         """
-        for name, precision in (("INT16", Precision.INT16X8), ("INT8", Precision.INT8)):
-            if self.products[name] > self.products.total() / 2:
-                return precision
-        types = self.share_of_types()
-        for name, precision in (("INT8", Precision.DYNAMIC), ("FLOAT16", Precision.FLOAT16)):
-            if types.get(name, 0) > 0.5:
-                return precision
-        return Precision.FLOAT32
+        return precision_of(self.products, self.share_of_types())
 
     @property
     def integer_edges(self) -> bool:
@@ -121,7 +116,7 @@ class TFLiteFile:
         """The share of the weights' values in each floating or quantised type."""
         count: Counter[str] = Counter()
         for constant in self.constants:
-            if constant.type in ("FLOAT32", "FLOAT16", "INT8"):
+            if constant.type in _WEIGHT_TYPES:
                 count[constant.type] += prod(constant.shape)
         return _shares(count)
 
@@ -130,8 +125,7 @@ class TFLiteFile:
 
         Those that only convert, or compute with frame numbers, are not counted.
         """
-        kinds = ("FLOAT32", "INT8", "INT16")
-        return _shares(Counter({t: n for t, n in self.computed.items() if t in kinds}))
+        return _shares(Counter({t: n for t, n in self.computed.items() if t in _ACTIVATION_TYPES}))
 
 
 def read(path: str | Path, signature: str = SIGNATURE) -> TFLiteFile:

@@ -64,7 +64,7 @@ def _drop_conversions(model: Any, graph: Any, signature: str) -> None:
 
 def as_stored(value: float, precision: Precision) -> float:
     """A number of the graph as a file of this precision has it."""
-    return float(np.float16(value) if precision is Precision.FLOAT16 else np.float32(value))
+    return float(np.dtype(precision.spec.float_type).type(value))
 
 
 def stored(

@@ -26,14 +26,6 @@ from signbart_port.tflite_export.graph_proof import GraphProof, with_graph
 from signbart_port.tflite_export.weight_matching import match
 
 _VARIABLE_OPERATORS = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
-_PRECISIONS = {
-    Quantization.NONE: Precision.FLOAT32,
-    Quantization.FLOAT16: Precision.FLOAT16,
-    Quantization.DYNAMIC: Precision.DYNAMIC,
-    Quantization.INT8: Precision.INT8,
-    Quantization.INT8_FULL: Precision.INT8,
-    Quantization.INT16X8: Precision.INT16X8,
-}
 
 
 @dataclass(frozen=True)
@@ -85,10 +77,10 @@ def refuse_wrong_graph(path: Any, file: TFLiteFile, quantization: Quantization) 
     wrong = [o for o in file.ops if o.startswith("custom:") or o in _VARIABLE_OPERATORS]
     if wrong:
         raise ProofError(f"{path}: the converter left {', '.join(wrong)} in the graph")
-    asked, found = _PRECISIONS[quantization], file.precision
-    if found is not asked:
+    spec, found = quantization.spec, file.precision
+    if found is not spec.precision:
         raise ProofError(f"{path}: asked for {quantization.value}, the file is {found.value}")
-    if file.integer_edges != (quantization is Quantization.INT8_FULL):
+    if file.integer_edges != spec.integer_io:
         edges = "integers" if file.integer_edges else "floats"
         raise ProofError(f"{path}: asked for {quantization.value}, the file takes {edges}")
 

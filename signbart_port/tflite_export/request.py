@@ -14,7 +14,7 @@ from signbart_port.data.model_interface import Interface, longest_clip, of_model
 from signbart_port.data.preprocessing import GROUPS
 from signbart_port.errors import PortError
 from signbart_port.model_files.h5_model import KerasModel
-from signbart_port.tflite.modes import Gate, Quantization, known
+from signbart_port.tflite.modes import Gate, Quantization, parse_quantization
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Request:
 
 def understood(wishes: Wishes, file: KerasModel) -> Request:
     """Raises PortError for what cannot be had, or not together."""
-    quantization, config = known(wishes.quantization), file.config
+    quantization, config = parse_quantization(wishes.quantization), file.config
     frames, checked = _frames(wishes, file)
     if quantization.calibrated:
         _refuse_uncalibrated(quantization, wishes, frames)
@@ -165,11 +165,12 @@ def _refuse_uncalibrated(
             f"{quantization.value} cannot have a signature for 1 frame beside others",
             "Its graph is another: leave 1 out of --frames",
         )
-    if quantization is Quantization.INT8_FULL and wishes.preprocessing:
+    if quantization.spec.integer_io and wishes.preprocessing:
         raise PortError(
             None,
-            "int8_full reads keypoints as integers: too coarse to be prepared in the graph",
-            "Take int8 with --preprocessing, or int8_full without",
+            f"{quantization.value} reads keypoints as integers: too coarse to be prepared in the"
+            " graph",
+            f"Take int8 with --preprocessing, or {quantization.value} without",
         )
 
 
@@ -200,7 +201,7 @@ def _skeleton(config: SignBartConfig, smallest: int) -> int:
 
 
 def _gate(wishes: Wishes, quantization: Quantization, data: RealClips | None) -> Gate:
-    own = quantization.gate
+    own = quantization.spec.gate
     agreement, drop = wishes.min_agreement, wishes.max_drop
     if data is None and not (agreement is None and drop is None):
         raise PortError(None, "--min-agreement and --max-drop need real clips", "Give --data DIR")

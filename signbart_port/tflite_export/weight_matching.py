@@ -117,7 +117,7 @@ def differs(expected: Float32, stored: Stored, precision: Precision) -> NDArray[
     values' range asks for.
     """
     different: NDArray[np.bool_]
-    if stored.values.dtype == np.float16 and precision is Precision.FLOAT16:
+    if stored.values.dtype == np.float16 and precision.spec.float_type == "float16":
         different = _float16(expected) != stored.values
     elif stored.steps is not None and precision.stores_integers:
         different = ~_near(expected, stored) | ~_fine(expected, stored, precision)

@@ -10,17 +10,8 @@ from signbart_port.model_files import mappings
 from signbart_port.parity.report import Weights
 from signbart_port.parity.weights import EXACT, difference
 from signbart_port.tflite.model_file import TFLiteFile
-from signbart_port.tflite.modes import Precision
 from signbart_port.tflite_export.converter_rewrites import Float32
 from signbart_port.tflite_export.weight_matching import Matching, match
-
-RULES = {
-    Precision.FLOAT32: EXACT,
-    Precision.FLOAT16: "rounded to float16, every one",
-    Precision.DYNAMIC: "within half a step of int8, or equal in every bit",
-    Precision.INT16X8: "within half a step of int8 (what is added or multiplied: int16)",
-    Precision.INT8: "within half a step of int8",
-}
 
 
 def compare(
@@ -47,7 +38,7 @@ def compare(
         tables = [tensor for path, tensor in tensors.items() if path.endswith("/embeddings")]
         unread = sum(table[file.frames :].size for table in tables)
     return Weights(
-        rule=RULES[file.precision],
+        rule=file.precision.spec.weight_rule or EXACT,
         tensors=len(plan.transfers),
         values=plan.parameters - unread,
         differing=tuple(differing),

@@ -23,7 +23,6 @@ from signbart_port.parity import weights as weights_of
 from signbart_port.parity.compare import LOGITS, Truth
 from signbart_port.parity.proof import Isolation, Recorded, judge
 from signbart_port.parity.report import Report, Weights
-from signbart_port.parity.tolerances import ROUNDED_WEIGHTS
 from signbart_port.system.stderr import quiet
 from signbart_port.tflite.modes import Precision
 from signbart_port.tflite_export import weight_proof
@@ -146,7 +145,7 @@ def _unproven(reference: ModelFile, precision: Precision) -> tuple[str, ...]:
     """What a person must know of a comparison that can tell little."""
     if reference.config is not None or precision is Precision.FLOAT32:
         return ()
-    wide = f"{ROUNDED_WEIGHTS[precision]:.1%}"
+    wide = f"{precision.spec.logit_tolerance:.1%}"
     return (
         f"two .tflite show logits alone, and rounded ones may be off by {wide} of their spread:"
         " hold each against its .h5 or .pth, which proves its weights and its graph",

@@ -43,7 +43,7 @@ def accuracy(*, top1: tuple[float, float], agreement: float) -> Accuracy:
 )
 def test_refusal(top1: tuple[float, float], agreement: float, says: str | None) -> None:
     found = accuracy(top1=top1, agreement=agreement)
-    assert gate.refusal(found, Quantization.INT8.gate) == says
+    assert gate.refusal(found, Quantization.INT8.spec.gate) == says
 
 
 def test_only_an_open_gate_lets_all_pass() -> None:

@@ -84,10 +84,12 @@ def converted(model: Any, conversion: Conversion) -> bytes:
                 folder, signature_keys=list(functions)
             )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if conversion.quantization in (Quantization.FLOAT16, Quantization.DYNAMIC):
+        spec = conversion.quantization.spec
+        if spec.optimize:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if conversion.quantization is Quantization.FLOAT16:
-            converter.target_spec.supported_types = [tf.float16]
+            converter.target_spec.supported_types = [
+                tf.dtypes.as_dtype(name) for name in spec.supported_types
+            ]
         model_tree = model_file.parsed(converter.convert())
     return packing.pack(model_tree, every_name=conversion.quantization.calibrated)
 

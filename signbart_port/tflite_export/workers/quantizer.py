@@ -143,9 +143,11 @@ def recipe_for(job: Job, data: bytes) -> Any:
     from ai_edge_quantizer import recipe, recipe_manager
     from ai_edge_quantizer.qtyping import TFLOperationName as Operator
 
-    wide = job.quantization.activation_bits == 16
+    spec = job.quantization.spec
+    if spec.recipe is None:
+        raise ValueError(f"{job.quantization} is made by the converter alone")
     recipes = recipe_manager.RecipeManager()
-    recipes.load_quantization_recipe(recipe.static_wi8_ai16() if wide else recipe.static_wi8_ai8())
+    recipes.load_quantization_recipe(getattr(recipe, spec.recipe)())
 
     def keep(regex: str, operator: Any) -> None:
         recipes.add_quantization_config(
@@ -154,7 +156,7 @@ def recipe_for(job: Job, data: bytes) -> Any:
             algorithm_key=recipe.AlgorithmName.NO_QUANTIZE,
         )
 
-    if job.quantization is not Quantization.INT8_FULL:
+    if not spec.integer_io:
         keep(".*", Operator.INPUT)
         keep(".*", Operator.OUTPUT)
     model = model_file.parsed(data)
@@ -171,7 +173,7 @@ def _in_float(model: Any, job: Job) -> Iterator[str]:
     has no int16 form of some of their operators, and cut in pieces they lose thirteen times as much
     as all the rest.
     """
-    wide = job.quantization.activation_bits == 16
+    wide = job.quantization.spec.precision.spec.activation_bits == 16
     for graph in model.subgraphs:
         names = []
         for op in graph.operators:
@@ -201,7 +203,8 @@ def _main(folder: str, job_json: str, out: str) -> None:
     job = Job.of_json(job_json)
     data = (Path(folder) / "float.tflite").read_bytes()
     processes.limit_memory(8 * 2**30 + 60 * len(data))
-    ranges = calibrated(data, Path(folder), job.quantization.activation_bits)
+    bits = job.quantization.spec.precision.spec.activation_bits
+    ranges = calibrated(data, Path(folder), bits)
     worker = quantizer.Quantizer(data, recipe_for(job, data))
     quantized = bytes(worker.quantize(ranges).quantized_model)
     model = model_file.parsed(quantized)
