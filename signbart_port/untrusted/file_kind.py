@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes and never by its name."""
+"""The kind of a file, by its first bytes and never by its name."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from enum import StrEnum
 from signbart_port.untrusted.refusal import COPY_AGAIN, Refusal, naming
 
 HEAD = 4096
-# A pickled integer that torch writes first where it writes no zip archive (torch/serialization.py).
+# A pickled integer that torch writes first if it writes no zip archive (torch/serialization.py).
 _LEGACY_MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _KERAS_MEMBERS = (b"metadata.json", b"config.json", b"model.weights.h5")
-# After its ir_version, a ModelProto goes on with one of these fields (onnx.proto).
+# After its ir_version, a ModelProto continues with one of these fields (onnx.proto).
 _ONNX_SECOND_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"
 
 
 class Kind(StrEnum):
-    """A kind of file: its short name, what to call it, what to do when it is no checkpoint."""
+    """A kind of file: its short name, a noun for messages, and a remedy if it is no checkpoint."""
 
     noun: str
     remedy: str
@@ -57,10 +57,14 @@ class Kind(StrEnum):
     EMPTY = "empty", "an empty file", COPY_AGAIN
 
 
-def sniff(path: str | os.PathLike[str]) -> Kind | None:
-    """The kind of the file at `path`, None when nothing known begins like it; reads its head alone.
+CHECKPOINTS = (Kind.ZIP, Kind.LEGACY, Kind.SAFETENSORS)
+"""The containers that `checkpoint.reader` has loaders for."""
 
-    Raises PortError when there is no regular, readable file.
+
+def sniff(path: str | os.PathLike[str]) -> Kind | None:
+    """Return the kind of the file at `path`, or None if nothing known begins like it.
+
+    Only the head is read. Raises PortError if there is no regular, readable file.
     """
     with naming(path), regular_file(path) as file:
         return kind_of(file.read(HEAD))
@@ -68,7 +72,7 @@ def sniff(path: str | os.PathLike[str]) -> Kind | None:
 
 @contextmanager
 def regular_file(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader]:
-    """`path`, open for reading; raises Refusal at once for anything but a regular file."""
+    """Open `path` for reading; raises Refusal at once for anything but a regular file."""
     with _open(path) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise Refusal("is a pipe, a socket or a device, not a regular file")
@@ -93,7 +97,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def kind_of(head: bytes) -> Kind | None:
-    """The kind of a file that begins with `head`: all of it, or its first `HEAD` bytes."""
+    """Return the kind of a file that begins with `head`: all its bytes, or the first `HEAD`."""
     if not head:
         return Kind.EMPTY
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):

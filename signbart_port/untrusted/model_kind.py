@@ -1,4 +1,4 @@
-"""Tell what a file is by its content."""
+"""The kind of a model file, by its content."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from signbart_port.errors import PortError
-from signbart_port.untrusted.file_kind import Kind, sniff
+from signbart_port.untrusted.file_kind import CHECKPOINTS, Kind, sniff
 
 
 class ModelKind(Enum):
@@ -17,17 +17,14 @@ class ModelKind(Enum):
     TFLITE = "TFLite model"
 
 
-_KINDS = {
-    Kind.ZIP: ModelKind.CHECKPOINT,
-    Kind.LEGACY: ModelKind.CHECKPOINT,
-    Kind.SAFETENSORS: ModelKind.CHECKPOINT,
+_KINDS = dict.fromkeys(CHECKPOINTS, ModelKind.CHECKPOINT) | {
     Kind.HDF5: ModelKind.KERAS,
     Kind.TFLITE: ModelKind.TFLITE,
 }
 
 
 def kind_of(path: str | Path) -> ModelKind:
-    """Raises PortError for a file that is no model, naming what it is instead."""
+    """Return the kind of a model file; raises PortError for any other file and names its kind."""
     kind = sniff(path)
     if kind in _KINDS:
         return _KINDS[kind]
@@ -36,7 +33,7 @@ def kind_of(path: str | Path) -> ModelKind:
 
 
 def expect(path: str | Path, kind: ModelKind) -> None:
-    """Raises PortError where `path` is not of this kind."""
+    """Raise PortError unless `path` is of this kind."""
     found = sniff(path)
     if found is not None and _KINDS.get(found) is kind:
         return
