@@ -34,7 +34,7 @@ class SignBart(nn.Module):
     ) -> tuple[Tensor | None, Tensor]:
         """Loss and logits.
 
-        `keypoints` (B, T, K, 2), normalised; `attention_mask` (B, T), 1 for a real frame; `labels`
+        `keypoints` (B, T, K, 2), normalized; `attention_mask` (B, T), 1 for a real frame; `labels`
         (B,). Returns the mean cross-entropy (None without labels) and logits (B, num_labels).
         Raises ValueError for more frames than the model has positions.
         """

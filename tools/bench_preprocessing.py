@@ -44,11 +44,11 @@ def _frame(frame: NDArray[Any], count_missing: bool) -> list[list[float]]:
     for group in GROUPS.values():
         counted = [point for point in points[group] if count_missing or point != [0, 0]]
         if counted:
-            _normalise(counted)
+            _normalize(counted)
     return points
 
 
-def _normalise(points: list[list[float]]) -> None:
+def _normalize(points: list[list[float]]) -> None:
     """Map the box around `points` to [0, 1], in place."""
     low = [min(point[axis] for point in points) for axis in (0, 1)]
     high = [max(point[axis] for point in points) for axis in (0, 1)]

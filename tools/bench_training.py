@@ -2,7 +2,7 @@
 
     python tools/bench_training.py [--data DIR] [--config FILE|NAME] [--batch-size N] [--rounds N]
 
-The plain loop is what is often written: one clip at a time, read again and normalised in Python
+The plain loop is what is often written: one clip at a time, read again and normalized in Python
 frame by frame. In each framework, a process of its own, both train on the same clips in turns;
 medians of samples a second are printed, and their ratio. Without --data the signs are synthetic.
 """
@@ -27,7 +27,7 @@ from bench_preprocessing import prepare_by_loops
 from bench_turns import medians
 from signbart_port.data import samples, synthetic
 from signbart_port.data.batches import Batch
-from signbart_port.data.prefetch import Ahead
+from signbart_port.data.prefetch import Prefetcher
 from signbart_port.data.preprocessing import pad
 from signbart_port.training.request import Asked, Plan
 from signbart_port.training.run import Job
@@ -78,7 +78,7 @@ def measured(framework: str, job: Job, rounds: int) -> dict[str, float]:
 
     def epoch() -> None:
         start = time.perf_counter()
-        with Ahead(feed.batches(1 + len(waits))) as batches:
+        with Prefetcher(feed.batches(1 + len(waits))) as batches:
             for batch in batches:
                 step(batch)
         waits.append(batches.waited / (time.perf_counter() - start))

@@ -1,4 +1,4 @@
-"""Clips for training: read and prepared once, and held in memory."""
+"""Clips for training: read and prepared once, and kept in memory."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ from signbart_port.errors import PortError
 
 @dataclass(frozen=True)
 class Examples:
-    """Clips of a model's training: `clips` (T, K, 2) each, clipped and shortened, which is what
-    augmentation takes; and `prepared`, the same as the model reads them."""
+    """The clips of a model's training."""
 
     entries: tuple[Entry, ...]
-    clips: tuple[Floats, ...]
-    prepared: tuple[Floats, ...]
+    clips: tuple[Floats, ...]  # (T, K, 2) each, clipped and shortened: the input of augmentation
+    prepared: tuple[Floats, ...]  # the same clips as the model reads them
 
     @cached_property
     def targets(self) -> NDArray[np.int64]:
@@ -39,7 +38,7 @@ class Examples:
         return len(self.entries)
 
     def pick(self, places: Sequence[int] | NDArray[np.integer[Any]]) -> Examples:
-        """Some of them."""
+        """Return the examples at these indices."""
         return Examples(
             tuple(self.entries[place] for place in places),
             tuple(self.clips[place] for place in places),
@@ -47,7 +46,7 @@ class Examples:
         )
 
     def where(self, keep: Callable[[Entry], bool]) -> Examples:
-        """Those of the entries that are to be kept."""
+        """Return the examples of the entries to keep."""
         return self.pick([place for place, entry in enumerate(self.entries) if keep(entry)])
 
 
@@ -67,12 +66,12 @@ def make_examples(clips: Clips, config: SignBartConfig) -> Examples:
 
 @dataclass(frozen=True)
 class Preparation:
-    """The last steps to what a model of this config reads."""
+    """The last steps to the inputs of a model of this config."""
 
     config: SignBartConfig
 
     def __call__(self, clips: Sequence[Floats]) -> list[Floats]:
-        """Normalise clips (T, K, 2), all in one go, and pick the joints where the model does not.
+        """Normalize clips (T, K, 2), all in one go, and pick the joints if the model does not.
 
         Raises ValueError for too few joints.
         """
@@ -81,7 +80,7 @@ class Preparation:
         needed = max(preprocessing.SKELETON, 1 + max(self.config.joint_idx))
         if clips[0].shape[1] < needed:
             raise ValueError(f"{clips[0].shape[1]} keypoints, {needed} are needed")
-        frames = preprocessing.normalise(
+        frames = preprocessing.normalize(
             np.concatenate(clips), count_missing=self.config.count_missing
         )
         read = for_layout(frames, self.config.layout, self.config.joint_idx)

@@ -1,4 +1,5 @@
-"""What a model, or a file made of it, takes and gives, and how the one is made from the other."""
+"""The inputs and outputs of a model, or of a file made from it, and how they follow from each
+other."""
 
 from __future__ import annotations
 
@@ -28,28 +29,27 @@ class Reads(Protocol):
 
 @dataclass(frozen=True)
 class Interface:
-    """`keypoints` (K) of every frame: normalised ones, or with `preprocessing` the raw ones of the
-    whole skeleton; logits come out, or `probabilities`."""
+    """The inputs and the output of a model or of a file made from it."""
 
-    keypoints: int
-    preprocessing: bool = False
-    count_missing: bool = True
-    probabilities: bool = False
+    keypoints: int  # K of every frame
+    preprocessing: bool = False  # whether keypoints are raw ones of the whole skeleton
+    count_missing: bool = True  # the variant of normalization: see `preprocessing.normalize`
+    probabilities: bool = False  # whether the output is probabilities instead of logits
 
     @property
     def output(self) -> str:
         return "probabilities" if self.probabilities else "logits"
 
     def prepared(self, inputs: Inputs, config: Reads) -> Inputs:
-        """The inputs of the model, of the same clips."""
+        """Return the model's inputs for the same clips."""
         if not self.preprocessing:
             return inputs
         clipped = preprocessing.clip(inputs.keypoints)
-        normalised = preprocessing.normalise(clipped, count_missing=self.count_missing)
-        return replace(inputs, keypoints=for_layout(normalised, config.layout, config.joint_idx))
+        normalized = preprocessing.normalize(clipped, count_missing=self.count_missing)
+        return replace(inputs, keypoints=for_layout(normalized, config.layout, config.joint_idx))
 
     def fed(self, clip: NDArray[Any], config: Reads, frames: int) -> NDArray[np.float32]:
-        """A raw clip (T, K or more, 2 or more), of at most so many frames, as it is read.
+        """Return a raw clip (T, K or more, 2 or more), cut to `frames` frames, as it is read.
 
         Raises ValueError for a clip of fewer joints.
         """
@@ -60,35 +60,35 @@ class Interface:
         if self.preprocessing:
             return preprocessing.shorten(clip[:, : self.keypoints, :2].astype(np.float32), frames)
         clipped = preprocessing.shorten(preprocessing.clip(clip), frames)
-        normalised = preprocessing.normalise(clipped, count_missing=self.count_missing)
-        return for_layout(normalised, config.layout, config.joint_idx)[:, : self.keypoints]
+        normalized = preprocessing.normalize(clipped, count_missing=self.count_missing)
+        return for_layout(normalized, config.layout, config.joint_idx)[:, : self.keypoints]
 
     def given(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
-        """What comes out, (N, labels), where the model gives these logits."""
+        """Return the output, (N, labels), for the model's logits."""
         return softmax(logits) if self.probabilities else logits
 
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Logits (..., labels) to probabilities."""
+    """Turn logits (..., labels) into probabilities."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     shares: NDArray[np.floating] = powers / powers.sum(axis=-1, keepdims=True)
     return shares
 
 
 def of_model(config: SignBartConfig) -> Interface:
-    """What the model itself takes and gives: normalised keypoints, and logits."""
+    """Return the interface of the model itself: normalized keypoints in, logits out."""
     return Interface(config.keypoints, count_missing=config.count_missing)
 
 
 def longest_clip(config: SignBartConfig) -> int:
-    """Frames that are kept of a long clip for a model."""
+    """Return how many frames of a long clip a model keeps."""
     return min(preprocessing.MOST_FRAMES, config.max_position_embeddings)
 
 
 def for_layout(
     keypoints: NDArray[np.float32], layout: str, joint_idx: Sequence[int]
 ) -> NDArray[np.float32]:
-    """Keypoints (..., K, 2) of the whole skeleton in the layout that the model reads."""
+    """Return keypoints (..., K, 2) of the whole skeleton in the layout that the model reads."""
     if layout == "full":
         return keypoints
     picked: NDArray[np.float32] = keypoints[..., list(joint_idx), :]

@@ -1,9 +1,9 @@
-"""SignBART's preparation of a clip, as published: clip, shorten, normalise, pad.
+"""SignBART's preparation of a clip, as published: clip, shorten, normalize, pad.
 
-Keypoints are MediaPipe's: x and y in parts of the frame's width and height, a missing one (0, 0);
-numbered pose 0-32, left hand 33-53, right hand 54-74, selected face points 75-99. A point with a
-coordinate that is NaN or infinite is a missing one. Training puts its augmentation between
-`shorten` and `normalise`.
+Keypoints are MediaPipe's: x and y as fractions of the frame's width and height, a missing one (0,
+0); numbered pose 0-32, left hand 33-53, right hand 54-74, selected face points 75-99. A point with
+a coordinate that is NaN or infinite is a missing one. Training puts its augmentation between
+`shorten` and `normalize`.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _MARGIN = 0.05
 
 
 def prepare(keypoints: NDArray[Any], *, count_missing: bool = True) -> Floats:
-    """A raw clip (T, K, 2 or more) to what the model reads: (T, K, 2) of at most 64 frames.
+    """Turn a raw clip (T, K, 2 or more) into the model's input: (T, K, 2) of at most 64 frames.
 
-    `count_missing` chooses the variant of `normalise`. Raises ValueError for K < 75.
+    `count_missing` chooses the variant of `normalize`. Raises ValueError for K < 75.
     """
     # Shortened first: the frames that are left out need no clipping.
-    return normalise(clip(shorten(keypoints)), count_missing=count_missing)
+    return normalize(clip(shorten(keypoints)), count_missing=count_missing)
 
 
 def clip(keypoints: NDArray[Any]) -> Floats:
-    """x and y of (..., K, 2 or more) as float32, moved into [0, 1]; (0, 0) where either of a
-    point's is not finite."""
+    """Return x and y of (..., K, 2 or more) as float32, clipped to [0, 1]; (0, 0) if either
+    coordinate of a point is not finite."""
     with np.errstate(over="ignore"):  # a float64 beyond float32 is infinite
         clipped: Floats = keypoints[..., :2].astype(np.float32)
     finite = np.isfinite(clipped)
@@ -48,14 +48,15 @@ def clip(keypoints: NDArray[Any]) -> Floats:
 
 
 def shorten(keypoints: NDArray[Any], frames: int = MOST_FRAMES) -> NDArray[Any]:
-    """At most `frames` frames of (T, K, 2), evenly chosen, the first and the last among them."""
+    """Return at most `frames` frames of (T, K, 2), evenly chosen, including the first and the
+    last."""
     if len(keypoints) <= frames:
         return keypoints
     kept: NDArray[Any] = keypoints[np.linspace(0, len(keypoints) - 1, frames).astype(int)]
     return kept
 
 
-def normalise(keypoints: Floats, *, count_missing: bool = True) -> Floats:
+def normalize(keypoints: Floats, *, count_missing: bool = True) -> Floats:
     """Map the box around each group's points to [0, 1], frame by frame: (..., K, 2) to the same.
 
     The box is widened to a square with 5 % of its longer side around it, and cut at the edges of
@@ -77,17 +78,20 @@ def normalise(keypoints: Floats, *, count_missing: bool = True) -> Floats:
         of_group /= side[:, number, None]
     if not count_missing:  # nothing else is below 0: a point left out of its box may have become so
         np.maximum(points, 0, out=points)
-    normalised = np.empty((points.shape[-1], joints, 2), np.float32)
+    normalized = np.empty((points.shape[-1], joints, 2), np.float32)
     for axis, values in enumerate(points):  # one after the other: NumPy copies that much faster
-        normalised[..., axis] = values.T
-    return normalised.reshape(keypoints.shape)
+        normalized[..., axis] = values.T
+    return normalized.reshape(keypoints.shape)
+
+
+normalise = normalize  # its name in version 0.1
 
 
 def pad(clips: Sequence[Floats], frames: int | None = None) -> tuple[Floats, Floats]:
-    """A batch of clips, each (T, K, 2): keypoints (N, frames, K, 2) filled up with zeros, and the
-    attention mask (N, frames), 1 for a real frame.
+    """Return a batch of clips, each (T, K, 2): keypoints (N, frames, K, 2) padded with zeros, and
+    the attention mask (N, frames), 1 for a real frame.
 
-    `frames` is the longest clip's by default. Raises ValueError for a longer clip.
+    By default, `frames` is the length of the longest clip. Raises ValueError for a longer clip.
     """
     lengths = np.array([len(one) for one in clips])
     frames = int(lengths.max()) if frames is None else frames
@@ -98,9 +102,10 @@ def pad(clips: Sequence[Floats], frames: int | None = None) -> tuple[Floats, Flo
 
 
 def _boxes(points: Floats, groups: Sequence[range], count_missing: bool) -> tuple[Floats, Floats]:
-    """Where the square around each group's points (2, K, N) starts, and its sides: (2, groups, N).
+    """Return where the square around each group's points (2, K, N) starts, and its sides: (2,
+    groups, N).
 
-    A side of 0, which leaves its coordinate as it is, comes as a start of 0 and a side of 1.
+    For a side of 0, which leaves its coordinate as it is, the start is 0 and the side 1.
     """
     lowest = points if count_missing else np.where(points.any(axis=0), points, np.float32(1))
     low, high = np.empty((2, 2, len(groups), points.shape[-1]), np.float32)

@@ -17,7 +17,7 @@ from signbart_port.keras_model.layers import ClassificationHead, LastFrame, Proj
 class SignBart(keras.Model):
     """Isolated signs from skeleton keypoints: a Functional model with logits as its output.
 
-    Inputs `keypoints` (B, T, K, 2), normalised, and `attention_mask` (B, T), 1 for a real frame;
+    Inputs `keypoints` (B, T, K, 2), normalized, and `attention_mask` (B, T), 1 for a real frame;
     any B, any T from 1 to `max_position_embeddings`, in the full layout any K that has the joints.
     Called the Keras way, `model({"keypoints": ..., "attention_mask": ...})`, or as in PyTorch,
     `model(keypoints, attention_mask)`. `config` may be a plain dict, as a YAML file gives it.

@@ -1,4 +1,4 @@
-"""`data.preprocessing`, its `clip` and `normalise`, inside the graph: it then reads raw keypoints.
+"""`data.preprocessing`, its `clip` and `normalize`, inside the graph: it then reads raw keypoints.
 
 The same float32 operations in the same order as in NumPy, so the numbers are equal. Every one of
 them is finite, whatever comes in: frames beyond the clip need no care but the attention mask. Made
@@ -31,7 +31,7 @@ def prepared(
 
     In the "full" layout (B, T, K, 2), where groups that the model does not read are clipped and no
     more; in the "selected" one (B, T, J, 2), the joints of `joint_idx` alone. K must be known, B
-    and T need not be. `count_missing` as in `normalise`. Raises ValueError for K < 75, and where
+    and T need not be. `count_missing` as in `normalize`. Raises ValueError for K < 75, and where
     `joint_idx` goes beyond K.
     """
     joints = keypoints.shape[2]
@@ -52,10 +52,10 @@ def prepared(
             part = ops.relu((part - start) / side)  # a point left out of the box, (0, 0), stays
         parts.append(part)
         order += run
-    normalised = ops.concatenate(parts, axis=-1)
+    normalized = ops.concatenate(parts, axis=-1)
     if order != wanted:
-        normalised = ops.take(normalised, [order.index(joint) for joint in wanted], axis=-1)
-    return ops.transpose(normalised, (1, 2, 3, 0))
+        normalized = ops.take(normalized, [order.index(joint) for joint in wanted], axis=-1)
+    return ops.transpose(normalized, (1, 2, 3, 0))
 
 
 def _clipped(points: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import pytest
 
 from bench_preprocessing import prepare_by_loops
 from signbart_port.data import preprocessing
-from signbart_port.data.preprocessing import Floats, clip, normalise, pad, prepare, shorten
+from signbart_port.data.preprocessing import Floats, clip, normalize, pad, prepare, shorten
 
 LEFT, RIGHT = slice(33, 54), slice(54, 75)
 
@@ -93,7 +93,7 @@ def test_real_clips_are_prepared_as_the_loops_do(
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e300])
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_point_that_is_not_finite_is_a_missing_one(wrong: float, axis: int) -> None:
-    """Both of its coordinates, in both variants; its neighbours are as without it."""
+    """Both of its coordinates, in both variants; its neighbors are as without it."""
     broken, missing = (a_clip(0).astype(np.float64) for _ in range(2))
     broken[2, 40, axis], missing[2, 40] = wrong, 0
     np.testing.assert_array_equal(clip(broken), clip(missing))
@@ -116,11 +116,11 @@ def test_missing_points_stay_missing_and_move_the_box_only_where_counted() -> No
 
 
 @pytest.mark.parametrize("count_missing", [True, False])
-def test_padding_before_and_after_normalising_is_the_same(count_missing: bool) -> None:
+def test_padding_before_and_after_normalizing_is_the_same(count_missing: bool) -> None:
     clips = [a_clip(0, 3), a_clip(1, 5)]
     before, mask = pad(clips)
-    after, same = pad([normalise(one, count_missing=count_missing) for one in clips])
-    np.testing.assert_array_equal(normalise(before, count_missing=count_missing), after)
+    after, same = pad([normalize(one, count_missing=count_missing) for one in clips])
+    np.testing.assert_array_equal(normalize(before, count_missing=count_missing), after)
     np.testing.assert_array_equal(mask, same)
     assert mask.tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
     assert mask.dtype == before.dtype == np.float32
@@ -129,7 +129,7 @@ def test_padding_before_and_after_normalising_is_the_same(count_missing: bool) -
 
 def test_preparing_does_every_step() -> None:
     keypoints = 2 * a_clip(0, 100) - 0.2
-    steps = normalise(shorten(clip(keypoints)))
+    steps = normalize(shorten(clip(keypoints)))
     np.testing.assert_array_equal(prepare(keypoints), steps)
     assert steps.shape == (64, 75, 2)
 
@@ -141,7 +141,7 @@ def test_the_input_is_left_as_it_was(order: Literal["C", "F"], frames: int) -> N
     keypoints[0, 0, 0] = np.nan
     before = keypoints.copy()
     prepare(keypoints)
-    normalise(keypoints)
+    normalize(keypoints)
     clip(keypoints)
     np.testing.assert_array_equal(keypoints, before)
 

@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from signbart_port.config import joints
 from signbart_port.data.model_inputs import Inputs
-from signbart_port.data.preprocessing import Floats, clip, normalise
+from signbart_port.data.preprocessing import Floats, clip, normalize
 from signbart_port.inference.workers.tflite_signature import run
 from signbart_port.tflite import model_file
 from tests.support.framework_models import keras_model
@@ -53,7 +53,7 @@ def edges(skeleton: int) -> Floats:
 
 def by_numpy(raw: Floats, count_missing: bool) -> Floats:
     known = np.isfinite(raw).all(axis=-1, keepdims=True)
-    return normalise(clip(np.where(known, raw, np.float32(0))), count_missing=count_missing)
+    return normalize(clip(np.where(known, raw, np.float32(0))), count_missing=count_missing)
 
 
 def converted(
