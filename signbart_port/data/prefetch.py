@@ -1,4 +1,5 @@
-"""Batches made ahead of their use, in a thread; and how long their user waited for them."""
+"""Prefetching: batches made in a thread before they are needed, with the time spent waiting for
+them."""
 
 from __future__ import annotations
 
@@ -13,11 +14,11 @@ Item = TypeVar("Item")
 _AHEAD = 4
 
 
-class Ahead(Generic[Item]):
-    """An iterator over `items`, a few of which are made while the user is busy.
+class Prefetcher(Generic[Item]):
+    """An iterator over `items` that makes a few of them while its caller is busy.
 
-    A context manager: leaving it ends the thread, whether or not all were taken. `waited` counts
-    the seconds that the user stood still. What `items` raises is raised here.
+    A context manager: leaving it ends the thread, whether or not all items were taken. `waited`
+    counts the seconds that the caller waited. What `items` raises is raised here.
     """
 
     def __init__(self, items: Iterable[Item]) -> None:
@@ -36,12 +37,12 @@ class Ahead(Generic[Item]):
         self.waited += time.perf_counter() - start
         if isinstance(made, _Item):
             return made.value
-        self._made.put(made)  # asked again, it is over again
+        self._made.put(made)  # a second call ends in the same way
         if made is None:
             raise StopIteration
         raise made
 
-    def __enter__(self) -> Ahead[Item]:
+    def __enter__(self) -> Prefetcher[Item]:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -59,7 +60,7 @@ class Ahead(Generic[Item]):
                 self._made.put(_Item(item))
                 if self._left.is_set():
                     return
-        except BaseException as error:  # for the user's thread
+        except BaseException as error:  # raised in the caller's thread
             end = error
         self._made.put(end)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from signbart_port import __version__, transfer
 from signbart_port.data.batches import Batch, shards_of, unchanged
 from signbart_port.data.examples import Examples
-from signbart_port.data.prefetch import Ahead
+from signbart_port.data.prefetch import Prefetcher
 from signbart_port.errors import PortError
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model.weights import assign
@@ -90,7 +90,7 @@ class _Training(keras.callbacks.Callback):
         self.plain = SignBart(job.stored_config, dtype="float32")  # what is measured, and written
         self.forward = Forward(self.plain)
         self.simulated = Forward(learner) if job.quantization_aware else None
-        self.batches: Ahead[Batch] | None = None
+        self.batches: Prefetcher[Batch] | None = None
         self.epoch, self.started, self.waited, self.rate = 0, 0.0, 0.0, 0.0
 
     def resume(self) -> None:
@@ -125,7 +125,7 @@ class _Training(keras.callbacks.Callback):
         return self.strategy.distribute_datasets_from_function(lambda context: made)
 
     def _made(self) -> Iterator[tuple[dict[str, Any], Any, Any]]:
-        with Ahead(self._parts()) as self.batches:
+        with Prefetcher(self._parts()) as self.batches:
             for batch in self.batches:
                 inputs = {"keypoints": batch.keypoints, "attention_mask": batch.attention_mask}
                 yield inputs, batch.labels, batch.weights

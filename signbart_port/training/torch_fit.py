@@ -27,7 +27,7 @@ from signbart_port.checkpoint import NameRules
 from signbart_port.config.training import Settings
 from signbart_port.data.batches import Batch, unchanged
 from signbart_port.data.examples import Examples
-from signbart_port.data.prefetch import Ahead
+from signbart_port.data.prefetch import Prefetcher
 from signbart_port.errors import PortError
 from signbart_port.training.files import Files
 from signbart_port.training.history import Epoch
@@ -128,7 +128,7 @@ class _Training:
         self.shared.train()
         sums, rate = torch.zeros(2), 0.0
         start = time.perf_counter()
-        with Ahead(feed.batches(number, rank)) as batches:
+        with Prefetcher(feed.batches(number, rank)) as batches:
             for step, batch in enumerate(DataLoader(_Stream(batches), batch_size=None)):
                 rate = run.learning_rate(number, step)
                 loss, right = train_step(self.shared, self.optimizer, batch, rate, settings)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from signbart_port.data.prefetch import Ahead
+from signbart_port.data.prefetch import Prefetcher
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def no_thread_is_left() -> Iterator[None]:
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 100])
 def test_every_item_comes_in_its_order(count: int) -> None:
-    with Ahead(range(count)) as items:
+    with Prefetcher(range(count)) as items:
         assert list(items) == list(range(count))
         assert list(items) == []  # asked again, it is over again
 
@@ -37,7 +37,7 @@ def test_items_are_made_while_the_user_is_busy_but_not_without_end() -> None:
                 enough.set()
             yield number
 
-    with Ahead(endless()) as items:
+    with Prefetcher(endless()) as items:
         assert enough.wait(30)  # four that are ready, one in the hand, and none was taken
         assert made == [0, 1, 2, 3, 4]
         assert [next(items) for _ in range(3)] == [0, 1, 2]
@@ -54,7 +54,7 @@ def test_what_the_items_raise_is_raised_to_their_user(error: BaseException, afte
         yield from range(after)
         raise error
 
-    with Ahead(failing()) as items:
+    with Prefetcher(failing()) as items:
         assert [next(items) for _ in range(after)] == list(range(after))
         for _ in range(2):
             with pytest.raises(type(error)) as raised:
@@ -64,7 +64,7 @@ def test_what_the_items_raise_is_raised_to_their_user(error: BaseException, afte
 
 @pytest.mark.parametrize("taken", [0, 1, 9])
 def test_leaving_early_ends_the_thread(taken: int) -> None:
-    with Ahead(itertools.count()) as items:
+    with Prefetcher(itertools.count()) as items:
         assert list(itertools.islice(items, taken)) == list(range(taken))
         thread = items._thread
         assert thread.is_alive()
@@ -72,7 +72,7 @@ def test_leaving_early_ends_the_thread(taken: int) -> None:
 
 
 def test_an_error_of_the_user_ends_the_thread_and_passes() -> None:
-    with pytest.raises(KeyError), Ahead(itertools.count()) as items:
+    with pytest.raises(KeyError), Prefetcher(itertools.count()) as items:
         next(items)
         raise KeyError
 
@@ -89,10 +89,10 @@ def test_it_counts_how_long_its_user_stood_still() -> None:
         yield from range(3)
         made.set()
 
-    with Ahead(ready()) as at_hand:
+    with Prefetcher(ready()) as at_hand:
         assert made.wait(30)
         assert list(at_hand) == [0, 1, 2]
-    with Ahead(slow()) as awaited:
+    with Prefetcher(slow()) as awaited:
         waited = [awaited.waited]
         for _ in awaited:
             waited.append(awaited.waited)
