@@ -1,4 +1,4 @@
-"""Config files, and the published configs by their names."""
+"""Config files, and the published configs by name."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def load(path: str | Path, override: Mapping[str, Any] | None = None) -> SignBar
 
 
 def find(file_or_name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:
-    """A config file, or a published config by its name."""
+    """Return the config in a file, or a published config by its name."""
     return parse(read(file_or_name), file_or_name, override)
 
 
 def named(name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:
-    """A published config by its name, such as `lsa-64`."""
+    """Return a published config by its name, such as `lsa-64`."""
     return find(name, override)
 
 
 def read(file_or_name: str) -> dict[str, Any]:
-    """What a config file says, or a published config: plain data for `parse`."""
+    """Return the content of a config file or of a published config: plain data for `parse`."""
     if file_or_name in published_names():
         files = resources.files("signbart_port.config.published")
         with resources.as_file(files / f"{file_or_name}.yaml") as path:
@@ -45,6 +45,6 @@ def read(file_or_name: str) -> dict[str, Any]:
 
 
 def published_names() -> tuple[str, ...]:
-    """The names of the published configs, sorted."""
+    """Return the names of the published configs, sorted."""
     files = resources.files("signbart_port.config.published").iterdir()
     return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))

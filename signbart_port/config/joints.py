@@ -1,6 +1,6 @@
-"""Which keypoints a model reads: named selections, and the short form of the command line.
+"""The keypoints that a model reads: named selections, and the short form of the command line.
 
-Keypoint numbering: pose 0-32, left hand 33-53, right hand 54-74, selected face points 75-99.
+Keypoints are numbered: pose 0-32, left hand 33-53, right hand 54-74, selected face points 75-99.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST = 10_000
 
 
 def parse(text: str) -> tuple[int, ...]:
-    """Read a selection: a name (`pose_hands`) or numbers and ranges (`11-16,33-74`).
+    """Read a selection: a name (`pose_hands`), or numbers and ranges (`11-16,33-74`).
 
     Raises ValueError with a message for the user.
     """
@@ -38,7 +38,7 @@ def parse(text: str) -> tuple[int, ...]:
 
 
 def short(joints: Iterable[int]) -> str:
-    """The inverse of `parse`: a name where one fits, else ranges (`11-16,33-74`)."""
+    """Invert `parse`: return a name if one fits, otherwise ranges (`11-16,33-74`)."""
     joints = tuple(joints)
     for name, named in NAMED.items():
         if joints == named:

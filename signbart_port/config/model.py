@@ -1,4 +1,4 @@
-"""The config of a SignBART: plain data in, validated, immutable."""
+"""The config of a SignBART: plain data in, a validated, immutable object out."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class SignBartConfig(BaseModel):
-    """Sizes, heads, joints and dropouts of one SignBART, in the published names.
+    """Sizes, heads, joints and dropouts of one SignBART, under the published names.
 
-    `layout` says what the model is fed: "full", the whole skeleton, of which the model itself picks
-    `joint_idx`; or "selected", the joints already picked, in that order. The weights are the same.
-    `count_missing` says how clips are normalised: whether missing points count in the box around a
-    group (see `data.preprocessing`). `training` holds the training keys of the file, unread here:
-    see `config.training`.
+    `layout` is the form of the model's input: "full", the whole skeleton, of which the model itself
+    picks `joint_idx`; or "selected", the joints already picked, in that order. The weights are the
+    same. `count_missing` is a variant of normalization: whether missing points count in the box
+    around a group (see `data.preprocessing`). `training` holds the training keys of the file,
+    unread here: see `config.training`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -95,12 +95,12 @@ class SignBartConfig(BaseModel):
         return len(self.joint_idx) if self.layout == "selected" else 1 + max(self.joint_idx)
 
     def sizes(self) -> dict[str, int]:
-        """The value of every one of `SIZES`."""
+        """Return the value of each of `SIZES`."""
         stated = {name: getattr(self, name) for name in SIZES if name != "joints"}
         return stated | {"joints": len(self.joint_idx)}
 
     def replace(self, **changes: Any) -> SignBartConfig:
-        """A validated copy with other values.
+        """Return a validated copy with other values.
 
         Raises pydantic's ValidationError.
         """
@@ -108,7 +108,7 @@ class SignBartConfig(BaseModel):
 
     @classmethod
     def of(cls, config: SignBartConfig | Mapping[str, Any]) -> SignBartConfig:
-        """A config as it is, or made of a plain dict such as a parsed YAML file."""
+        """Return a config as it is, or make one of a plain dict such as a parsed YAML file."""
         return config if isinstance(config, cls) else parse(dict(config), "config")
 
 
@@ -117,7 +117,7 @@ def parse(
 ) -> SignBartConfig:
     """Validate plain data.
 
-    `override` replaces what the data says (the command line's word). Raises PortError naming
+    `override` replaces values of the data; it comes from the command line. Raises PortError naming
     `source` and every wrong, missing or unknown key.
     """
     override = dict(override or {})
@@ -145,7 +145,7 @@ def parse(
 
 
 def training_keys(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a config file says of the model, and of its training."""
+    """Split the content of a config file into the model's keys and the training's."""
     training = data.get("training", {})
     model = {key: value for key, value in data.items() if key not in (*KEYS, "training")}
     aside = {key: value for key, value in data.items() if key in KEYS}

@@ -18,13 +18,13 @@ Folder = Annotated[Path, Field(strict=False)]
 
 
 class Settings(BaseModel):
-    """How to train.
+    """The options of a training.
 
     `validation` is the split that chooses the best checkpoint, or the share of the training clips
-    that is set aside for it; by default `val`, or a tenth where the dataset has none. The schedules
+    that is set aside for it; by default `val`, or a tenth if the dataset has none. The schedules
     are torch.optim.lr_scheduler's ReduceLROnPlateau (`factor`, `patience`, on the validation loss)
-    and OneCycleLR. `early_stopping` ends the training after so many epochs without a better one;
-    `save_every` keeps the model of every so many epochs. `mixed_precision` computes in bfloat16.
+    and OneCycleLR. `early_stopping` ends the training after this many epochs without a better one;
+    `save_every` keeps a model every this many epochs. `mixed_precision` computes in bfloat16.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -56,11 +56,12 @@ class Settings(BaseModel):
 
     @property
     def logs(self) -> Path:
-        """Where the log, its curves and TensorBoard's events go."""
+        """The folder of the log, its curves and TensorBoard's events."""
         return self.checkpoint_dir / "logs" if self.log_dir is None else self.log_dir
 
     def plain(self) -> dict[str, Any]:
-        """What a checkpoint keeps of them: JSON's types, and no folders of this machine."""
+        """Return the settings as a checkpoint keeps them: JSON's types, without folders of this
+        machine."""
         return self.model_dump(mode="json", exclude=set(FOLDERS))
 
 
@@ -76,7 +77,7 @@ KEYS = frozenset(Settings.model_fields) | ALIASES.keys() | IGNORED
 
 
 def parse(training: Mapping[str, Any], source: str | Path, override: Mapping[str, Any]) -> Settings:
-    """Settings of the training keys of a file, `override` being the command line's word.
+    """Validate the training keys of a file; `override` comes from the command line and wins.
 
     Raises PortError naming `source` and every wrong value.
     """

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in words for a person."""
+"""The findings of pydantic, in words for the user."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from signbart_port.errors import printable
 
 
 def problems(error: ValidationError) -> str:
-    """Pydantic's findings on one line, missing keys together."""
+    """Return pydantic's findings on one line, missing keys together."""
     missing = [str(e["loc"][0]) for e in error.errors() if e["type"] == "missing"]
     wrong = [
         f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg'].removeprefix('Value error, ')}"

@@ -1,4 +1,4 @@
-"""A new folder, the whole of it or nothing."""
+"""Atomic folders: a new folder appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _ANOTHER = "Name a new folder: nothing is replaced"
 
 @contextmanager
 def appearing(root: str | os.PathLike[str]) -> Iterator[Path]:
-    """A folder beside `root` to write into; on clean exit it becomes `root`.
+    """Yield a folder beside `root` to write into; on clean exit it becomes `root`.
 
-    After any exception it is gone. Raises PortError where `root` exists and is not an empty folder,
-    where its parent is missing, and when the disk refuses a write.
+    After any exception it is removed. Raises PortError if `root` exists and is not an empty folder,
+    if its parent is missing, or if the disk refuses a write.
     """
     target = Path(os.path.realpath(root))
     temp = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
@@ -27,7 +27,7 @@ def appearing(root: str | os.PathLike[str]) -> Iterator[Path]:
         _refuse(root, target)
         temp.mkdir()
         yield temp
-        temp.rename(target)  # takes the place of an empty folder, and of nothing else
+        temp.rename(target)  # replaces an empty folder, and nothing else
     except OSError as error:
         raise PortError(root, f"cannot be written: {error.strerror}") from error
     finally:
@@ -41,5 +41,5 @@ def _refuse(root: str | os.PathLike[str], target: Path) -> None:
         raise PortError(root, "its folder does not exist", "Create it, or name another")
     if target.is_dir() and any(target.iterdir()):
         raise PortError(root, "is not empty", _ANOTHER)
-    if target == Path.cwd():  # it would be replaced under whoever stands in it
+    if target == Path.cwd():  # replacing it would pull it from under the user's shell
         raise PortError(root, "is the current folder", _ANOTHER)

@@ -1,4 +1,5 @@
-"""Atomic outputs: the file that was there or the whole new one, whatever happens in between."""
+"""Atomic outputs: a reader sees the old file or the complete new one, whatever happens in
+between."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from signbart_port.errors import PortError, printable
 _EXISTS = "exists; give --force to replace it"
 _ELSEWHERE = "Write to another folder, or change its permissions"
 _FREE_SPACE = "Free some space, or write to another disk"
-# What a disk or a folder does to a write; any other OSError says nothing about the output.
+# Errors of a write that are the disk's or the folder's; any other OSError is not about the output.
 _FAULTS = {
     errno.EACCES: _ELSEWHERE,
     errno.EDQUOT: _FREE_SPACE,
@@ -35,8 +36,8 @@ _FAULTS = {
 def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -> None:
     """Refuse, before any work, an output that `replacing` would refuse.
 
-    Raises PortError when `path` is a directory or a device, is one of `inputs` (by whatever link),
-    exists without `force`, or when its folder is missing or read-only.
+    Raises PortError if `path` is a directory or a device, if it is one of `inputs` (through any
+    link), if it exists without `force`, or if its folder is missing or read-only.
     """
     target = _target(path)
     if os.path.isdir(target):
@@ -58,8 +59,8 @@ def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -
 
 
 def expect_suffix(path: str | Path, suffixes: Iterable[str], what: str) -> None:
-    """Raises PortError for a name that ends in none of these, itself or where it links to: an
-    output never takes the place of a file of another kind."""
+    """Raise PortError unless a name, and the one that it links to, ends in one of `suffixes`: an
+    output never replaces a file of another kind."""
     for name in (path, os.path.realpath(path)):
         if Path(name).suffix not in suffixes:
             raise PortError(path, f"{what} is written as {' or '.join(suffixes)}")
@@ -69,13 +70,13 @@ def expect_suffix(path: str | Path, suffixes: Iterable[str], what: str) -> None:
 def replacing(
     path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()
 ) -> Iterator[Path]:
-    """A name to write the output under; on clean exit the file written there becomes `path`.
+    """Yield a name to write the output under; on clean exit the file written there becomes `path`.
 
-    The name is in the same folder and ends in the same suffixes. After any exception it is gone and
-    `path` is as it was. Without `force`, a file that appears meanwhile is not replaced either.
-    Where `path` is a symbolic link it stays one: the file that it points to is replaced.
+    The name is in the same folder and has the same suffixes. After any exception it is removed and
+    `path` is unchanged. Without `force`, a file that appears meanwhile is not replaced either. If
+    `path` is a symbolic link, it stays one: the file that it points to is replaced.
 
-    Raises PortError as `check` does, and when the disk or the folder refuses the write.
+    Raises PortError as `check` does, and if the disk or the folder refuses the write.
     """
     check(path, force=force, inputs=inputs)
     target = _target(path)
@@ -98,7 +99,7 @@ def replacing(
 
 
 def remove_unfinished(path: str | Path) -> None:
-    """Remove what `replacing` left of this output where its process was killed while it wrote."""
+    """Remove what `replacing` left of this output when its process was killed while writing."""
     target = _target(path)
     stem, suffix = _split(target)
     for temp in target.parent.glob(f".{glob.escape(stem)}-{'[0-9a-f]' * 8}{glob.escape(suffix)}"):
@@ -110,7 +111,7 @@ def remove_unfinished(path: str | Path) -> None:
 def interruptible() -> Iterator[None]:
     """Let SIGTERM end the program as Ctrl-C does, by an exception: SystemExit(143).
 
-    So `replacing` cleans up. For the main thread.
+    This lets `replacing` clean up. For the main thread only.
     """
 
     def stop(number: int, _: FrameType | None) -> NoReturn:
@@ -158,7 +159,7 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def _blaming_the_disk(path: str | Path, temp: Path) -> Iterator[None]:
-    """Turn what a disk or a folder does to writing `temp` into a PortError about `path`."""
+    """Turn a disk's or folder's refusal to write `temp` into a PortError about `path`."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Keep the frameworks' chatter off the user's screen, unless something fails."""
+"""Keep the frameworks' chatter off the user's screen unless something fails."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from signbart_port.errors import PortError, ProofError
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back everything written to stderr, by C++ as well.
+    """Hold back everything written to stderr, also by C++.
 
-    Let it out if the body raises anything but this program's own errors, which say it in one line.
+    It is released if the body raises anything but this program's own errors, which need no more
+    than their one line.
     """
     sys.stderr.flush()
     kept = os.dup(2)

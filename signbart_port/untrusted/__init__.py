@@ -1,1 +1,1 @@
-"""Bytes from strangers: what they are, and how to read them without running anything."""
+"""Bytes from strangers: their kind, and how to read them without running anything."""

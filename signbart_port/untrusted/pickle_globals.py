@@ -1,6 +1,6 @@
-"""The globals that a checkpoint's pickle may name, and all that calling one of them can make.
+"""The globals that a checkpoint's pickle may name, and everything that calling them can make.
 
-A global is a key of the tables below, never an import. What is not here is refused.
+A global is a key of the tables below, never an import. Any other name is refused.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _OTHERS = {
 
 
 class Other(NamedTuple):
-    """Something that may stand beside weights and is never one: what to call it."""
+    """An object that may stand beside weights and never is one, with a noun for messages."""
 
     what: str
 
@@ -80,7 +80,7 @@ class Global(NamedTuple):
 
 
 def describe(value: object) -> str:
-    """What to call a value of a pickle in a message."""
+    """Return a noun for a value of a pickle, for messages."""
     if value is None:
         return "None"
     if isinstance(value, Other):
@@ -90,7 +90,7 @@ def describe(value: object) -> str:
 
 
 def resolve(module: str, name: str) -> Global | Element | None:
-    """What a global stands for, None when it is not known."""
+    """Return what a global stands for, or None if it is not known."""
     full = f"{module}.{name}".replace("__builtin__.", "builtins.", 1)  # as protocol 2 calls it
     if full in _ELEMENTS:
         return Element(_ELEMENTS[full])
@@ -98,7 +98,7 @@ def resolve(module: str, name: str) -> Global | Element | None:
 
 
 def only(kind: type[Any], value: Any) -> Any:
-    """`value`, if it is of this very type; raises Refusal otherwise."""
+    """Return `value` if its type is exactly `kind`; raises Refusal otherwise."""
     if type(value) is not kind:
         wanted = kind.__name__.lower()
         raise Refusal(f"holds a broken pickle: {describe(value)} stands where a {wanted} should")
@@ -106,7 +106,7 @@ def only(kind: type[Any], value: Any) -> Any:
 
 
 def call(function: object, arguments: tuple[Any, ...]) -> Any:
-    """What a known global makes of its arguments: a Tensor, an empty dict or an Other."""
+    """Return what a known global makes of its arguments: a Tensor, an empty dict or an Other."""
     if type(function) is not Global:
         raise Refusal(f"holds a broken pickle: it calls {describe(function)}")
     if function.name in _OTHERS:
@@ -115,7 +115,8 @@ def call(function: object, arguments: tuple[Any, ...]) -> Any:
 
 
 def few(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The arguments of one call; raises Refusal for a long tuple, that may come again and again."""
+    """Return the arguments of one call; raises Refusal for a long tuple, which could be passed many
+    times."""
     if len(arguments) > _MOST_ARGUMENTS:
         raise Refusal(f"holds a broken pickle: {len(arguments):,} arguments in one call")
     return arguments

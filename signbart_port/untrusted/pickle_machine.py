@@ -1,9 +1,9 @@
-"""The pickles that torch.save writes, read without being able to run anything.
+"""The pickles that torch.save writes, read by a machine that cannot run anything.
 
-A small stack machine over `pickletools.genops`, in place of a restricted pickle.Unpickler: it knows
-the instructions that torch.save emits and no others, a global is looked up in a table and never
-imported, and all it can make is plain data, descriptions of tensors (`Tensor`) and inert markers.
-`Machine` is the part that knows of no tensors: the pickles of samples are read by it too.
+A small stack machine over `pickletools.genops` replaces a restricted pickle.Unpickler. It knows
+only the instructions that torch.save emits. It looks globals up in a table and never imports them.
+All that it can make is plain data, descriptions of tensors (`Tensor`) and inert markers. `Machine`
+is the part without tensors, which also reads the pickles of samples.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _MOST_BYTES = 16 << 20
 _MOST_INSTRUCTIONS = 2_000_000  # a few seconds, and an empty dict (64 bytes) for each at the most
 _FLAT = (str, int, float, bool, bytes, type(None))
 _MODULE_ATTRIBUTES = (b"_parameters", b"_modules")  # of every torch.nn.Module
-# Packages whose objects people leave beside weights; every other unknown global counts as code.
+# Packages whose objects often stand beside weights; every other unknown global counts as code.
 _OBJECTS = ("argparse", "collections", "datetime", "enum", "numpy", "omegaconf", "pathlib")
 
 
 class Pickled(NamedTuple):
-    """What one pickle holds, the storages it names, and its protocol."""
+    """The content of one pickle, the storages that it names, and its protocol."""
 
     root: Any
     storages: dict[str, Storage]
@@ -44,7 +44,7 @@ class Pickled(NamedTuple):
 
 
 def load(stream: io.BytesIO) -> Pickled:
-    """Read one pickle from where `stream` stands, and leave it standing after the pickle's end.
+    """Read one pickle from the position of `stream`, and leave `stream` after the pickle's end.
 
     Raises Refusal for what is not accepted; damaged bytes may raise any exception (see `naming`).
     """
@@ -53,7 +53,7 @@ def load(stream: io.BytesIO) -> Pickled:
 
 
 class Machine(ABC):
-    """Runs one pickle; what its globals are, and what they make, a subclass says."""
+    """A stack machine that runs one pickle; subclasses define its globals and what they make."""
 
     writer = "torch.save"
     content = "weights"
@@ -69,25 +69,25 @@ class Machine(ABC):
 
     @abstractmethod
     def resolve(self, module: str, name: str) -> Any:
-        """What stands for a global; raises Refusal for one that is not known."""
+        """Return what stands for a global; raises Refusal for one that is not known."""
 
     @abstractmethod
     def call(self, function: Any, arguments: tuple[Any, ...]) -> Any:
-        """What calling `function` makes."""
+        """Return what calling `function` makes."""
 
     def build(self, made: Any, state: Any) -> None:
         """Give `made` its state.
 
-        That of an OrderedDict is its `_metadata`, versions of modules: not needed.
+        The state of an OrderedDict is its `_metadata`, versions of modules: not needed.
         """
         only(dict, made)
 
     def refer(self, identity: Any) -> Any:
-        """What stands for a reference to something outside the pickle."""
+        """Return what stands for a reference to something outside the pickle."""
         raise Refusal("refers to something outside itself", self.remedy)
 
     def run(self) -> Any:
-        """What the pickle holds."""
+        """Return the content of the pickle."""
         start = self.stream.tell()
         for count, (opcode, argument, position) in enumerate(pickletools.genops(self.stream)):
             if count > _MOST_INSTRUCTIONS or (position or 0) - start > self.most_bytes:
@@ -98,7 +98,7 @@ class Machine(ABC):
         return self.stack.pop()
 
     def step(self, instruction: str, argument: Any) -> None:
-        """Do one instruction; raises Refusal for one that is not known."""
+        """Execute one instruction; raises Refusal for one that is not known."""
         stack = self.stack
         match instruction:
             case "BINGET" | "LONG_BINGET":

@@ -1,4 +1,4 @@
-"""What is wrong with a file, said before anybody has said which file."""
+"""A refusal: what is wrong with a file, raised where the file's name is not known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAVE_STATE_DICT = "Save the state dict alone: torch.save(model.state_dict(), pat
 
 
 class Refusal(ValueError):
-    """Content that is not accepted: what is wrong and, where there is something to do, a hint."""
+    """Content that is not accepted: what is wrong and, if something can be done, a hint."""
 
     def __init__(self, what: str, hint: str = "") -> None:
         self.what, self.hint = what, hint
@@ -22,10 +22,11 @@ class Refusal(ValueError):
 
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """The one boundary between a stranger's bytes and the program.
+    """Turn every exception inside into a PortError that names `path`.
 
-    Whatever goes wrong inside leaves as a PortError that names `path`: a refusal, or any exception
-    that damaged or hostile bytes provoke in a parser (struct.error, RecursionError, MemoryError).
+    This is the boundary between a stranger's bytes and the program. It covers refusals and any
+    exception that damaged or hostile bytes provoke in a parser (struct.error, RecursionError,
+    MemoryError).
     """
     try:
         yield

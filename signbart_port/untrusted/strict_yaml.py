@@ -1,8 +1,8 @@
 """YAML from strangers: one document of plain data, with the line of every key.
 
-PyYAML reads the syntax; its event stream is turned into data here, so that nothing of its YAML 1.1
-scalars, its tags or its constructors can be reached, and what is refused is refused before it is
-built. Its pure Python parser is meant: the C one crashes on deep nesting.
+PyYAML only parses the syntax. Its events are turned into data here, so that nothing of its YAML 1.1
+scalars, tags and constructors can be reached, and everything that is refused is refused before it
+is built. Its pure Python parser is used on purpose: the C one crashes on deep nesting.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 class Block(dict[str, Any]):
-    """A mapping that knows where it stands.
+    """A mapping that knows its place in the file.
 
     `line` is the line on which it begins, `lines` the line of each of its keys; both count from 1.
     """
@@ -48,13 +48,14 @@ class Block(dict[str, Any]):
 
 
 def load(path: Path, text: str | None = None) -> Block:
-    """The mapping in the YAML file `path`, or in `text` when that file's text is already at hand.
+    """Return the mapping in the YAML file `path`, or in `text` if that file's text is already at
+    hand.
 
-    Values are Block, list, str, int, float, bool and None, plain scalars read as YAML 1.2 does:
+    Values are Block, list, str, int, float, bool and None, with plain scalars read as in YAML 1.2:
     `NO`, `on` and `2024-01-01` are strings, `1e-5` is a float, `010` is ten. Raises PortError,
     naming the line, for anything else: another top level, a second document, anchors, aliases,
     tags, merge keys, keys that repeat or are not strings, nesting deeper than 32, more than 1 MiB,
-    a file that is not regular, readable UTF-8.
+    a file that is not regular or not readable UTF-8.
     """
     data = _read(path) if text is None else text.encode()
     return _Builder(path, _decode(path, data)).document()
@@ -89,7 +90,7 @@ def _decode(path: Path, data: bytes) -> str:
 
 
 class _Builder:
-    """Turns the events of one document into data."""
+    """A builder of data from the events of one document."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
@@ -185,7 +186,7 @@ class _Builder:
 
 
 def _kind(value: object) -> str:
-    """What to call a value in a message."""
+    """Return a noun for a value, for messages."""
     if value is None:
         return "null"
     if isinstance(value, dict):

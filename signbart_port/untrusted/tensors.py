@@ -1,4 +1,4 @@
-"""From a tensor's description in a file to a float32 array, bounds checked first."""
+"""From the description of a tensor in a file to a float32 array, with bounds checked first."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Rounding:
 
 
 def tensor(storage: Storage, dtype: str, offset: Any, size: Any, stride: Any) -> Tensor:
-    """A view that lies inside its storage and claims no more elements than the storage has.
+    """Return a view that lies inside its storage and claims no more elements than the storage has.
 
     Raises Refusal for anything else, so that no later step has to doubt a Tensor.
     """
@@ -100,18 +100,18 @@ def tensor(storage: Storage, dtype: str, offset: Any, size: Any, stride: Any) ->
 
 
 def contiguous(size: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides, in elements, of a C-contiguous tensor of this size."""
+    """Return the strides, in elements, of a C-contiguous tensor of this size."""
     return tuple(math.prod(size[axis + 1 :]) for axis in range(len(size)))
 
 
 def values(
     name: str, view: Tensor, buffers: Mapping[str, memoryview]
 ) -> tuple[npt.NDArray[Any], Rounding | None]:
-    """The tensor as a read-only C-contiguous array; what rounding did, for float64.
+    """Return the tensor as a read-only C-contiguous array, and for float64 what rounding did.
 
     Floats become float32: float16 and bfloat16 exactly, float64 rounded to nearest. Integers and
-    bools keep their dtype. Contiguous, aligned float32 stays a view of the file's bytes.
-    Raises Refusal, naming the tensor, for other dtypes and for float64 beyond float32's range.
+    bools keep their dtype. Contiguous, aligned float32 stays a view of the file's bytes. Raises
+    Refusal, naming the tensor, for other dtypes and for float64 beyond float32's range.
     """
     if view.dtype not in _CPU_DTYPES:
         raise Refusal(
