@@ -1,4 +1,4 @@
-"""The one place that opens .pth, .pt and .safetensors files: safely, and without any framework."""
+"""The only place that opens .pth, .pt and .safetensors files: safely, and without any framework."""
 
 from signbart_port.checkpoint.names import NameRules
 from signbart_port.checkpoint.reader import Checkpoint, read

@@ -21,7 +21,8 @@ _COUNT = struct.Struct("<q")
 
 
 def load(data: bytes) -> Loaded:
-    """What the file `data` holds; raises Refusal when it is not whole, or says two things."""
+    """Return the content of the file `data`; raises Refusal if it is incomplete or contradicts
+    itself."""
     stream = io.BytesIO(data)
     magic, version, system = (pickle_machine.load(stream).root for _ in range(3))
     if magic != _MAGIC or version != _VERSION or type(system) is not dict:

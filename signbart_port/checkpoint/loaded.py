@@ -1,4 +1,4 @@
-"""What a container holds, before anybody has asked for the weights in it."""
+"""The content of a container, before the weights in it are looked for."""
 
 from __future__ import annotations
 

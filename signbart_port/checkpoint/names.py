@@ -1,4 +1,5 @@
-"""The names of weights: which dict of a container holds them, and what trainers put before them.
+"""The names of weights: the dict of a container that holds them, and the prefixes that trainers
+add.
 
 Pure functions on any dict: the values may be tensors of any framework.
 """
@@ -15,17 +16,17 @@ from signbart_port.untrusted.refusal import Refusal
 
 @dataclass(frozen=True)
 class NameRules:
-    """What the mapping file says of a checkpoint's names."""
+    """The mapping file's rules for the names in a checkpoint."""
 
     unwrap: tuple[str, ...]  # keys that may hold the state dict: at most one present
     strip_prefixes: tuple[str, ...]  # taken off from the left, repeatedly, in any order
 
 
 def unwrap(root: dict[Any, Any], rules: NameRules) -> tuple[dict[Any, Any], tuple[str, ...]]:
-    """The state dict inside `root`, and the container keys opened to reach it.
+    """Return the state dict inside `root`, and the container keys opened to reach it.
 
-    Without a candidate key that holds a dict, `root` is the state dict itself. Raises Refusal when
-    two candidates are present.
+    If no candidate key holds a dict, `root` is the state dict itself. Raises Refusal if two
+    candidates are present.
     """
     opened: tuple[str, ...] = ()
     while True:
@@ -42,9 +43,9 @@ def unwrap(root: dict[Any, Any], rules: NameRules) -> tuple[dict[Any, Any], tupl
 
 
 def strip(names: Iterable[str], rules: NameRules) -> dict[str, str]:
-    """{name: name without its prefixes}, in order.
+    """Return {name: name without its prefixes}, in order.
 
-    Raises Refusal (COLLISION) when two names become one.
+    Raises Refusal (COLLISION) if two names become one.
     """
     stripped: dict[str, str] = {}
     origin: dict[str, str] = {}
@@ -63,7 +64,7 @@ def strip(names: Iterable[str], rules: NameRules) -> dict[str, str]:
 
 
 def prefixes(stripped: dict[str, str], rules: NameRules) -> tuple[str, ...]:
-    """The prefixes that `strip` took off somewhere, in the order of the rules."""
+    """Return the prefixes that `strip` removed somewhere, in the order of the rules."""
     removed = {name.removesuffix(short) for name, short in stripped.items()}
     return tuple(p for p in rules.strip_prefixes if any(p in part for part in removed))
 

@@ -1,4 +1,4 @@
-"""What a person should know about a checkpoint that was accepted."""
+"""Notes for the user about a checkpoint that was accepted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def notes(
     rounded: dict[str, Rounding],
     protocol: int | None,
 ) -> tuple[str, ...]:
-    """Short sentences: where the weights were found and what was done to them."""
+    """Return short sentences: where the weights were found and what was done to them."""
     found: list[str] = []
     if opened:
         epoch = root.get("epoch")

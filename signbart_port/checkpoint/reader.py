@@ -1,4 +1,4 @@
-"""From a file to named float32 arrays, whatever container they come in."""
+"""From a file to named float32 arrays, whatever its container."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class Checkpoint:
     prefixes: tuple[str, ...]  # prefixes stripped, such as ("module.",)
     config: dict[str, Any] | None  # plain data stored beside the weights
     rounded: dict[str, Rounding]  # float64 tensors alone
-    notes: tuple[str, ...]  # short sentences for a person
+    notes: tuple[str, ...]  # short sentences for the user
 
 
 def read(path: str | os.PathLike[str], names: NameRules) -> Checkpoint:
-    """The weights in the file at `path`: a .pth of any age or a .safetensors, told by content.
+    """Read the weights in the file at `path`: a .pth of any age or a .safetensors, told by content.
 
-    Nothing in the file can run. Raises PortError for whatever is not a whole and unambiguous state
+    Nothing in the file can run. Raises PortError for anything but a complete and unambiguous state
     dict of dense tensors.
     """
     with naming(path):
@@ -83,7 +83,8 @@ def read(path: str | os.PathLike[str], names: NameRules) -> Checkpoint:
 
 
 def _bytes_of(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
-    """The file's kind and all its bytes; refused by its head alone when it is no checkpoint."""
+    """Return the file's kind and all its bytes; refuse it by its head alone if it is no
+    checkpoint."""
     with regular_file(path) as file:
         kind = kind_of(file.read(HEAD))
         size = file.seek(0, os.SEEK_END)
@@ -122,7 +123,7 @@ def _state_dict(root: Any, names: NameRules) -> tuple[dict[str, Tensor], tuple[s
 def _arrays(
     state: dict[str, Tensor], loaded: Loaded, file_size: int
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Rounding]]:
-    """The arrays by name, tied ones made once; what rounding did to the float64 ones."""
+    """Return the arrays by name, tied ones made once, and what rounding did to the float64 ones."""
     owners = {view: name for name, view in reversed(state.items())}
     # Views may overlap, so a small file can claim many large tensors: bounded by what it can hold.
     if sum(math.prod(view.size) for view in owners) > file_size:
@@ -134,9 +135,10 @@ def _arrays(
 
 
 def _is_plain_dict(value: Any) -> bool:
-    """Whether `value` is a dict of strings to nested numbers, strings, lists and dicts, and small.
+    """Return whether `value` is a small dict of strings to nested numbers, strings, lists and
+    dicts.
 
-    Walked without recursion and counted by visit: shared or cyclic parts can make it endless.
+    It is walked without recursion and counted by visit: shared or cyclic parts can make it endless.
     """
     if type(value) is not dict:
         return False

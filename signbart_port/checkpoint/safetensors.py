@@ -1,7 +1,7 @@
-"""The safetensors file: the length of a JSON header, the header, the tensors' bytes.
+"""The safetensors file: the length of a JSON header, the header, the bytes of the tensors.
 
-Format: https://github.com/huggingface/safetensors#format. Read here and not by its library, which
-has no bfloat16 without a framework; strictly, because the offsets are a stranger's.
+Format: https://github.com/huggingface/safetensors#format. It is read here and not by its library,
+which has no bfloat16 without a framework; strictly, because the offsets are a stranger's.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DTYPES = {
 
 
 def load(data: bytes) -> Loaded:
-    """What the file `data` holds; raises Refusal unless its tensors fill it exactly."""
+    """Return the content of the file `data`; raises Refusal unless its tensors fill it exactly."""
     length = int.from_bytes(data[:_LENGTH_SIZE], "little")
     start = _LENGTH_SIZE + length
     if length > _LONGEST_HEADER or start > len(data):
@@ -97,7 +97,7 @@ def _described(name: str, entry: dict[str, Any], nbytes: int) -> Tensor:
 
 
 def _check_filled(ranges: list[tuple[int, int, str]], size: int) -> None:
-    """Every byte belongs to one tensor."""
+    """Refuse a file unless every byte belongs to exactly one tensor."""
     at = 0
     for begin, end, name in ranges:
         if begin != at:

@@ -1,8 +1,8 @@
 """The zip archive that torch.save writes (since PyTorch 1.6), its members checked before use.
 
-torch.load checks no CRC; here every member is stored uncompressed, lies where the directory says,
-overlaps no other and has the CRC that the directory states.
-Format: PKWARE APPNOTE 6.3 as written by caffe2/serialize/inline_container.cc.
+torch.load checks no CRC. Here every member must be stored uncompressed, lie where the directory
+says, overlap no other and have the CRC that the directory states. Format: PKWARE APPNOTE 6.3 as
+written by caffe2/serialize/inline_container.cc.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ENCRYPTED = 1
 
 
 def load(data: bytes) -> Loaded:
-    """What the archive `data` holds; raises Refusal when torch.save did not write it so."""
+    """Return the content of the archive `data`; raises Refusal unless torch.save wrote it so."""
     _check_end(data)
     entries = _entries(data)
     if "constants.pkl" in entries or any(name.startswith("code/") for name in entries):
@@ -67,7 +67,8 @@ def _check_end(data: bytes) -> None:
 
 
 def _entries(data: bytes) -> dict[str, tuple[zipfile.ZipInfo, int]]:
-    """{name inside the archive's one folder: (its entry, where its bytes must end)}, in order."""
+    """Return {name inside the archive's one folder: (its entry, where its bytes must end)}, in
+    order."""
     if data.count(_DIRECTORY_ENTRY) > _MOST_MEMBERS:
         raise Refusal("is a zip archive with too many members for a SignBART", SAVE_STATE_DICT)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -97,7 +98,7 @@ def _entries(data: bytes) -> dict[str, tuple[zipfile.ZipInfo, int]]:
 
 
 def _content(data: bytes, entry: zipfile.ZipInfo, end: int) -> memoryview:
-    """The bytes of one member, that end before `end`, as a view."""
+    """Return the bytes of one member, which must end before `end`, as a view."""
     shown = printable(entry.orig_filename)
     if entry.flag_bits & _ENCRYPTED:
         raise Refusal(f'has an encrypted member, "{shown}"', SAVE_STATE_DICT)

@@ -1,4 +1,4 @@
-"""How models do on real clips, against their labels and against one another."""
+"""The accuracy of models on real clips, against the labels and against one another."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ _WORST = 5  # clips that are named
 
 @dataclass(frozen=True)
 class Score:
-    """Shares of the clips, from 0 to 1: the right class first, or among the first five; and the
-    reference's prediction."""
+    """The figures of one model: shares of the clips, from 0 to 1."""
 
     model: str
-    top1: float
-    top5: float
-    agreement: float
+    top1: float  # the right class is first
+    top5: float  # the right class is among the first five
+    agreement: float  # the prediction is the reference's
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,11 @@ class Worst:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The scores of several models on the same clips, the reference's first; the `worst` clips are
-    the last model's, other predictions before the rest."""
+    """The scores of several models on the same clips."""
 
     clips: int
-    scores: tuple[Score, ...]
-    worst: tuple[Worst, ...]
+    scores: tuple[Score, ...]  # the reference first
+    worst: tuple[Worst, ...]  # the last model's worst clips, those with another prediction first
 
     @property
     def reference(self) -> Score:
@@ -76,9 +74,9 @@ def measure(
             raise ValueError(f"{name} gives numbers that are not finite")
     expected = next(iter(outputs.values()))
     got = list(outputs.values())[-1]
-    apart = np.abs(got - expected).max(axis=1)
+    difference = np.abs(got - expected).max(axis=1)
     changed = got.argmax(axis=1) != expected.argmax(axis=1)
-    worst = np.lexsort((-apart, ~changed))[:_WORST]
+    worst = np.lexsort((-difference, ~changed))[:_WORST]
     return Accuracy(
         clips=len(targets),
         scores=tuple(
@@ -96,7 +94,7 @@ def measure(
                 label=labels[targets[n]],
                 expected=labels[expected[n].argmax()],
                 got=labels[got[n].argmax()],
-                difference=float(apart[n]),
+                difference=float(difference[n]),
             )
             for n in worst
         ),
@@ -106,7 +104,8 @@ def measure(
 def among(
     outputs: NDArray[np.floating], targets: NDArray[np.integer], first: int
 ) -> NDArray[np.bool_]:
-    """Whether the target is among the first classes; of equal ones the lower number is first."""
+    """Return whether the target is among the first classes; of equal ones the lower number is
+    first."""
     order = np.argsort(-outputs, axis=1, kind="stable")[:, :first]
     among: NDArray[np.bool_] = (order == targets[:, None]).any(axis=1)
     return among

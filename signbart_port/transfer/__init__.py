@@ -1,4 +1,4 @@
-"""The transfer engine: mapping to plan, plan checked, then applied, in either direction.
+"""The transfer engine: a mapping becomes a plan, which is checked and applied in either direction.
 
 Plain data in and out (dicts of NumPy arrays); no framework is imported.
 """

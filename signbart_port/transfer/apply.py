@@ -21,8 +21,8 @@ def apply(
 
 
 def renamed(plan: Plan, other: Plan, source: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Tensors that `plan` reads, under the PyTorch names of `other`: as they are where they have
-    these names already, else by way of Keras'."""
+    """Return the tensors that `plan` reads, under the PyTorch names of `other`: unchanged if they
+    have these names already, otherwise by way of Keras' names."""
     if all(transfer.torch in source for transfer in other.transfers):
         return source
     keras = dict(apply(plan, Direction.TORCH_TO_KERAS, source))

@@ -1,4 +1,4 @@
-"""What is wrong with a transfer, all of it, before (`check`) and after (`compare`) data moves."""
+"""All findings about a transfer, before (`check`) and after (`compare`) data moves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from signbart_port.transfer.plan import Plan, Shape, Transfer
 
 
 class Code(Enum):
-    """Stable words for what can be wrong with a tensor."""
+    """Stable codes for what can be wrong with a tensor."""
 
     MISSING = "the mapping asks for it, and it is not there"
     UNMAPPED = "no rule of the mapping uses it"
@@ -38,7 +38,7 @@ class Finding:
     detail: str = ""
 
     def sentence(self) -> str:
-        """For a person: `MISSING fc1.weight: the mapping asks for it ...`."""
+        """Return the finding for the user: `MISSING fc1.weight: the mapping asks for it ...`."""
         more = f" ({self.detail})" if self.detail else ""
         return f"{self.code.name} {printable(self.name)}: {self.code.value}{more}"
 
@@ -49,11 +49,10 @@ def check(
     source: Mapping[str, Array],
     target: Mapping[str, Shape] | None = None,
 ) -> list[Finding]:
-    """Compare both sides with the plan; every finding is collected, an empty list means all is
-    well.
+    """Compare both sides with the plan and collect every finding; an empty list means no problem.
 
-    `source` holds the tensors that will be read, `target` the shapes that will be written (None
-    leaves the target's side unchecked, for use before it exists).
+    `source` holds the tensors that will be read, `target` the shapes that will be written (None:
+    the target does not exist yet and is not checked).
     """
     findings = list(_check_names(plan, direction, source))
     for transfer in plan.transfers:
@@ -68,8 +67,7 @@ def check(
 def compare(
     plan: Plan, direction: Direction, source: Mapping[str, Array], written: Mapping[str, Array]
 ) -> list[Finding]:
-    """Compare bit for bit what was written with what it was made of, through the inverse
-    operation."""
+    """Compare the written tensors bit for bit with their sources, through the inverse operation."""
     back = (
         Direction.KERAS_TO_TORCH
         if direction is Direction.TORCH_TO_KERAS
@@ -88,7 +86,7 @@ def compare(
 
 
 def same_bits(a: Array, b: Array) -> bool:
-    """Equal in shape, type and every bit (so -0.0 is not 0.0, and a NaN equals itself)."""
+    """Return whether shape, type and every bit are equal (-0.0 is not 0.0, a NaN equals itself)."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     bits = np.dtype(f"u{a.dtype.itemsize}")
@@ -155,7 +153,7 @@ def _check_target(
 
 
 def gathered(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings that differ in their layer alone as one: `encoder.layers.{0..1}.fc1.weight`."""
+    """Merge findings that differ only in their layer: `encoder.layers.{0..1}.fc1.weight`."""
     alike: dict[tuple[Code, Template, str], list[int | None]] = {}
     for finding in findings:
         shared, number = template(finding.name)
@@ -167,7 +165,8 @@ def gathered(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def summary(findings: Sequence[Finding], most: int = 4) -> str:
-    """Findings on one line: repeated layers folded (`encoder.layers.{0..1}`), the rest counted."""
+    """Return findings on one line: repeated layers folded (`encoder.layers.{0..1}`), the rest
+    counted."""
     alike = gathered(findings)
     parts = [finding.sentence() for finding in alike[:most]]
     if len(alike) > most:

@@ -1,4 +1,5 @@
-"""Names that differ in their layer's number alone, as one: `encoder.layers.{0..1}.fc1.weight`."""
+"""Names that differ only in the number of their layer, as one:
+`encoder.layers.{0..1}.fc1.weight`."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ _NUMBER = re.compile(r"(?<=\.)(0|[1-9][0-9]{0,8})(?=[./]|\Z)")
 
 
 def template(name: str) -> tuple[Template, int | None]:
-    """What `name` shares with its like in other layers, and its own layer's number."""
+    """Return the part of `name` that other layers share, and the number of its own layer."""
     number = _NUMBER.search(name)
     if number is None:
         return (name,), None
@@ -20,7 +21,7 @@ def template(name: str) -> tuple[Template, int | None]:
 
 
 def folded(shared: Template, numbers: Iterable[int | None]) -> str:
-    """The name of a template in these layers, in any order: a number may come twice."""
+    """Return the name of a template in these layers, in any order; a number may repeat."""
     return _span(sorted({number for number in numbers if number is not None})).join(shared)
 
 

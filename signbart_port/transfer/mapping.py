@@ -1,8 +1,8 @@
 """Mapping files: YAML in, checked rules out.
 
 The format is described by its one full example, `mappings/signbart.yaml`. Every placeholder is
-declared under `axes` and expanded from the config before anything is matched: no patterns, no
-substring replacement, so a mapping reads the same in both directions.
+declared under `axes` and expanded from the config before anything is matched: there are no patterns
+and no substring replacement, so a mapping reads the same in both directions.
 """
 
 from __future__ import annotations
@@ -41,15 +41,12 @@ class Size:
 
 @dataclass(frozen=True)
 class Axis:
-    """What a placeholder stands for: `values`, or as many numbers as the size called `range`.
-
-    In PyTorch these count from `start`, in Keras from 0.
-    """
+    """The meaning of a placeholder: `values`, or a number for each layer."""
 
     values: tuple[str, ...] = ()
-    range: str = ""
-    start: int = 0
-    line: int = 0
+    range: str = ""  # the size that says how many layers there are
+    start: int = 0  # the first layer's number in PyTorch; in Keras it is 0
+    line: int = 0  # in the mapping file
 
     def expand(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
         if not self.range:
@@ -62,15 +59,11 @@ class Axis:
 
 @dataclass(frozen=True)
 class Leaf:
-    """One tensor of a kind of layer.
+    """One tensor of a kind of layer."""
 
-    `torch` is "" where the rule's path is the tensor's own name: a parameter without a module.
-    `dims` are the names of its PyTorch dimensions.
-    """
-
-    torch: str
+    torch: str  # "" if the rule's path is the tensor's own name: a parameter without a module
     keras: str
-    dims: tuple[str, ...]
+    dims: tuple[str, ...]  # the names of its PyTorch dimensions
     op: Op
 
 
@@ -88,7 +81,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Ignored:
-    """A tensor that may be left behind, and why."""
+    """A tensor that may be left behind, and the reason."""
 
     match: str
     why: str
@@ -110,12 +103,11 @@ class WeightMapping:
     ignored_keras: tuple[Ignored, ...]
 
     def at(self, line: int) -> str:
-        """Where a rule stands, for messages: `signbart.yaml:31`."""
+        """Return the place of a rule, for messages: `signbart.yaml:31`."""
         return f"{self.path.name}:{line}"
 
     def require(self, sizes: Iterable[str]) -> None:
-        """Raises PortError, naming the line, where the mapping uses a size that is none of
-        `sizes`."""
+        """Raise PortError, naming the line, if the mapping uses a size that is not in `sizes`."""
         used = [(axis.range, axis.line) for axis in self.axes.values() if axis.range]
         used += [(size.name, rule.line) for rule in self.rules for size in rule.dims.values()]
         for name, line in used:
@@ -127,13 +119,13 @@ class WeightMapping:
                 )
 
     def expand(self, pattern: str, sizes: Mapping[str, int]) -> Iterator[dict[str, str]]:
-        """Every assignment of the placeholders of `pattern`, in order, as PyTorch counts."""
+        """Yield every assignment of the placeholders of `pattern`, in order, as PyTorch counts."""
         names = list(dict.fromkeys(_PLACEHOLDER.findall(pattern)))
         for values in product(*(self.axes[name].expand(sizes) for name in names)):
             yield dict(zip(names, values, strict=True))
 
     def in_keras(self, values: Mapping[str, str]) -> dict[str, str]:
-        """The same assignment as Keras counts."""
+        """Return the same assignment as Keras counts."""
         return {name: self.axes[name].in_keras(value) for name, value in values.items()}
 
 
@@ -146,7 +138,8 @@ def load(path: str | Path) -> WeightMapping:
 
 
 class _Reader:
-    """Turns the YAML of one file into a WeightMapping, or says which line is wrong."""
+    """A reader that turns the YAML of one file into a WeightMapping, or names the line that is
+    wrong."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

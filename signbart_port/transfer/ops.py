@@ -1,4 +1,4 @@
-"""The reversible operations a tensor may go through on its way between frameworks."""
+"""The reversible operations on a tensor on its way between frameworks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = NDArray[np.generic]
 
 
 class Direction(Enum):
-    """Which side is read.
+    """The side that is read.
 
     An argument of `check` and `apply`, never of a mapping.
     """

@@ -1,4 +1,4 @@
-"""A mapping and a config make a plan: the list of every transfer, before any tensor is touched."""
+"""A plan: the list of every transfer of a mapping and a config, before any tensor is touched."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _MOST_LAYERS = 1000  # bounds the search in a checkpoint of very many tensors
 
 @dataclass(frozen=True)
 class Transfer:
-    """One tensor's way: its name and shape on both sides, the op between, the rule's line."""
+    """One tensor with its name and shape on both sides."""
 
     torch: str
     keras: str
-    op: Op
+    op: Op  # what happens between PyTorch's and Keras' side
     torch_shape: Shape
     keras_shape: Shape
-    line: int
+    line: int  # the rule's line in the mapping file
 
     @property
     def module(self) -> str:
@@ -43,43 +43,40 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Placed:
-    """One tensor's way through the mapping; `sha256` is of its float32 values in PyTorch's order.
-
-    `rule` is the mapping's file and line.
-    """
+    """One tensor and its place, for reports."""
 
     torch: str
     keras: str
     op: str
     shape: tuple[int, ...]
-    rule: str
-    sha256: str
+    rule: str  # the mapping's file and line
+    sha256: str  # of its float32 values in PyTorch's order
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every transfer of a model of these sizes, and what may be left behind (name -> reason)."""
+    """Every transfer of a model of these sizes."""
 
     mapping: WeightMapping
     sizes: Mapping[str, int]
     transfers: tuple[Transfer, ...]
-    ignored_torch: Mapping[str, str]
-    ignored_keras: Mapping[str, str]
+    ignored_torch: Mapping[str, str]  # what may be left behind: name -> reason
+    ignored_keras: Mapping[str, str]  # what may be left as it is: name -> reason
 
     def torch_names(self) -> set[str]:
-        """The PyTorch tensors that a rule uses or lets go."""
+        """Return the PyTorch tensors that a rule uses or ignores."""
         return {transfer.torch for transfer in self.transfers} | self.ignored_torch.keys()
 
     @property
     def parameters(self) -> int:
-        """How many values the transfers carry."""
+        """Return the number of values in all transfers."""
         return sum(prod(transfer.torch_shape) for transfer in self.transfers)
 
 
 def plan(mapping: WeightMapping, sizes: Mapping[str, int]) -> Plan:
-    """Expand `mapping` for a model of `sizes` (as `SignBartConfig.sizes()` gives them).
+    """Expand `mapping` for a model of `sizes` (the result of `SignBartConfig.sizes()`).
 
-    Raises PortError where the mapping uses a size that is not there.
+    Raises PortError if the mapping uses a size that is not among them.
     """
     mapping.require(sizes)
     return Plan(
@@ -120,11 +117,11 @@ def _torch_names(
 
 
 def sizes_from_shapes(mapping: WeightMapping, shapes: Mapping[str, Shape]) -> dict[str, int]:
-    """The sizes that a checkpoint's tensors settle, by the mapping's own rules.
+    """Return the sizes that a checkpoint's tensors determine, by the mapping's own rules.
 
-    A number of layers is one more than the highest index in use. Any other size is what most of the
-    tensors that carry it say, so that one damaged tensor is the finding, not all the others.
-    `shapes` are PyTorch's, by tensor name. A size that no tensor carries is absent.
+    A number of layers is one more than the highest index in use. Any other size is the one that
+    most of the tensors with it have, so that one damaged tensor is the finding, not all the others.
+    `shapes` are PyTorch's, by tensor name. A size that no tensor has is absent.
     """
     ranges = {name: axis.range for name, axis in mapping.axes.items() if axis.range}
     # No more layers than tensors.

@@ -1,4 +1,4 @@
-"""Suggestions as YAML: a whole mapping file, or the lines that one lacks. Nothing is applied."""
+"""Suggestions as YAML: a complete mapping file, or the lines that one lacks. Nothing is applied."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST = 40  # tensors without a place that are listed
 
 
 def whole(suggestions: Suggestions, own: WeightMapping) -> str:
-    """A mapping file of the suggestions; what `own`, SignBART's, says of other things stays."""
+    """Return a mapping file of the suggestions; everything else is as in `own`, SignBART's."""
     ignored = [i for i in own.ignored_torch if "{" not in i.match]  # needs none of its axes
     lines = [
         f"schema: {SCHEMA}",
@@ -39,7 +39,7 @@ def whole(suggestions: Suggestions, own: WeightMapping) -> str:
 
 
 def missing(suggestions: Suggestions, mapping: WeightMapping) -> str:
-    """The lines that `mapping` lacks, below the keys that they belong to."""
+    """Return the lines that `mapping` lacks, below the keys that they belong to."""
     known = {rule.kind: rule.leaves for rule in mapping.rules}
     kinds = {name: kind for name, kind in suggestions.kinds.items() if known.get(name) != kind}
     axes = {name: axis for name, axis in suggestions.axes.items() if name not in mapping.axes}
@@ -104,7 +104,7 @@ def _comment(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A name as it is, in quotes where YAML would read something else."""
+    """Return a name as it is, in quotes if YAML would read something else."""
     return text if _NAME.fullmatch(text) else _quoted(text)
 
 

@@ -1,4 +1,4 @@
-"""The modules of a checkpoint, told by its names and shapes alone, equal layers as one."""
+"""The modules of a checkpoint, found by names and shapes alone, with equal layers as one."""
 
 from __future__ import annotations
 
@@ -18,24 +18,23 @@ _DIGITS = re.compile(r"[0-9]+")
 
 @dataclass(frozen=True, eq=False)
 class Module:
-    """Tensors that stand side by side, by the last part of their name, in one or more layers.
+    """Tensors that stand side by side in one or more layers.
 
-    `name` is in two parts, before and after the layer's number, where it is in a layer, and
-    `numbers` are those of its layers as they are written; else it is one part and there are none. A
-    tensor that is no module's is one by itself, its last part "".
+    A tensor that belongs to no module is one by itself; the last part of its name is "".
     """
 
     name: Template
-    numbers: tuple[str, ...]
-    shapes: Mapping[str, Shape]
+    """Two parts, before and after the layer's number, if it is in a layer; otherwise one part."""
+    numbers: tuple[str, ...]  # the numbers of its layers as they are written, () if it is in none
+    shapes: Mapping[str, Shape]  # by the last part of the tensors' names
 
     @property
     def stack(self) -> str | None:
-        """What comes before the layer's number, None where there is none."""
+        """What comes before the layer's number; None if there is none."""
         return self.name[0] if self.numbers else None
 
     def path(self, number: str) -> str:
-        """Its path in a layer: the number may be a placeholder."""
+        """Return its path in a layer; the number may be a placeholder."""
         return number.join(self.name)
 
     def tensors(self) -> Iterator[tuple[str, Shape]]:
@@ -48,10 +47,10 @@ class Module:
 def modules(
     shapes: Mapping[str, Shape], kinds: Sequence[Kind], smallest_layer: int
 ) -> tuple[Module, ...]:
-    """The modules of tensors of these names and shapes, in the order of the file.
+    """Return the modules of tensors of these names and shapes, in the order of the file.
 
-    `kinds` are what is looked for. A number is a layer's where as many modules have it in common
-    as the smallest layer that is looked for has: `fc1` or an item in a list of norms is no layer.
+    `kinds` are the kinds of layer to look for. A number is a layer's if as many modules share it as
+    the smallest layer of the kinds has: `fc1` or an item in a list of norms is no layer.
     """
     by_path = dict(_side_by_side(shapes, kinds))
     within = Counter(path[: digits.end()] for path in by_path for digits in _DIGITS.finditer(path))
@@ -76,7 +75,7 @@ def modules(
 def _side_by_side(
     shapes: Mapping[str, Shape], kinds: Sequence[Kind]
 ) -> Iterator[tuple[str, Mapping[str, Shape]]]:
-    """The tensors that are together of a kind, by their path; any other by itself."""
+    """Return the tensors that together are of a kind, by their path; any other by itself."""
     leaves: dict[tuple[str, str], dict[str, Shape]] = {}
     for name, shape in shapes.items():
         path, dot, leaf = name.rpartition(".")
@@ -92,17 +91,16 @@ def _side_by_side(
 
 @dataclass(frozen=True)
 class Fit:
-    """How tensors are those of a kind: the lengths of its dimensions, and the names that stand for
-    its tensors, in its order."""
+    """A way in which tensors are those of a kind."""
 
-    dims: Mapping[str, int]
-    names: tuple[str, ...]
+    dims: Mapping[str, int]  # the lengths of the kind's dimensions
+    names: tuple[str, ...]  # the names that stand for its tensors, in its order
 
 
 def fit(shapes: Mapping[str, Shape], kind: Kind) -> Fit | None:
-    """How tensors of these shapes are those of `kind`.
+    """Return how tensors of these shapes are those of `kind`.
 
-    Where the shapes leave a choice, the names settle it, and then their order.
+    If the shapes leave a choice, the names decide, and then their order.
     """
     if len(shapes) != len(kind):
         return None
@@ -126,7 +124,7 @@ def _dims(shapes: Sequence[Shape], kind: Kind) -> dict[str, int] | None:
 
 
 def _likeness(names: Sequence[str], kind: Kind) -> int:
-    """How many names are the kind's own, or begin like its own on either side."""
+    """Return how many names are the kind's own, or begin like its own on either side."""
     return sum(
         3 * (name == leaf.torch) + (name[:1].lower() in (leaf.torch[:1], leaf.keras[:1]))
         for name, leaf in zip(names, kind, strict=True)

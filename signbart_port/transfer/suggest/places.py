@@ -11,22 +11,17 @@ from signbart_port.transfer.mapping import Axis, Rule, WeightMapping
 from signbart_port.transfer.suggest.modules import Fit, Kind, Module, fit
 from signbart_port.transfer.suggest.words import Words, similarity, words
 
-_SURE = 0.1  # how much nearer than to any other place a name must be to its own
+_SURE = 0.1  # how much closer to its own place than to any other a name must be
 
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A module of the Keras model, the same in every layer.
+    """A module of the Keras model, the same in every layer."""
 
-    `keras` and `torch` are its names in Keras and in SignBART's own checkpoints, with a placeholder
-    for the layer's number, that of `axis`; `layers` is the size that counts these. Both are "" for
-    what is in no layer.
-    """
-
-    keras: str
-    torch: str
-    axis: str
-    layers: str
+    keras: str  # its name in Keras, with a placeholder for the layer's number
+    torch: str  # its name in SignBART's own checkpoints, with the same placeholder
+    axis: str  # the placeholder; "" if it is in no layer
+    layers: str  # the size that counts the layers; "" if it is in none
     rule: Rule
 
     @property
@@ -44,24 +39,25 @@ class Place:
         return words(self.torch.partition("{")[0])
 
     def takes(self, module: Module, sizes: Mapping[str, int]) -> Fit | None:
-        """How `module` has its kind and, as far as they are known, its sizes."""
+        """Return how `module` fits this place by its kind and by the sizes that are known."""
         if bool(self.layers) != bool(module.numbers):
             return None
         if (found := fit(module.shapes, self.kind)) is None:
             return None
         # A size may be a module's twice: of a square kernel, say.
-        told = dict(sizes)
-        agree = all(told.setdefault(n, s) == s and s > 0 for n, s in self.sizes(found))
+        known = dict(sizes)
+        agree = all(known.setdefault(n, s) == s and s > 0 for n, s in self.sizes(found))
         return found if agree else None
 
     def sizes(self, found: Fit) -> Iterator[tuple[str, int]]:
-        """What a module that fits says of the config's sizes."""
+        """Yield the config's sizes that a fitting module determines."""
         for dim, size in self.rule.dims.items():
             yield size.name, found.dims[dim] - size.plus
 
 
 def places(own: WeightMapping) -> tuple[Place, ...]:
-    """What SignBART's own mapping fills, with every axis but the layers' written out."""
+    """Return the places that SignBART's own mapping fills, with every axis but the layers' written
+    out."""
     ranges = {name: axis.range for name, axis in own.axes.items() if axis.range}
     folded = replace(own, axes={**own.axes, **{n: Axis(values=(f"{{{n}}}",)) for n in ranges}})
     found = []
@@ -75,36 +71,33 @@ def places(own: WeightMapping) -> tuple[Place, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A module that is to be placed, and what its name says."""
+    """A module that is to be placed, and the meaning of its name."""
 
     module: Module
     words: Words
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
-    """A candidate in a place: how it fits, and how near their names are, from 0 to 1."""
+class Placing:
+    """A candidate in a place."""
 
     candidate: Candidate
     place: Place
     fit: Fit
-    names: float
+    names: float  # how well their names agree, from 0 to 1
 
 
-Pairs = Mapping[tuple[Candidate, Place], Pair]
+Pairs = Mapping[tuple[Candidate, Place], Placing]
 
 
 @dataclass
 class Match:
-    """Which candidate stands for which place.
+    """Which candidate stands for which place."""
 
-    `sizes` are the config's as far as they are known: the first module of a size settles it.
-    `unsure` are the pairs that their names do not settle.
-    """
-
-    pairs: list[Pair] = field(default_factory=list)
+    pairs: list[Placing] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
-    unsure: list[Pair] = field(default_factory=list)
+    """The config's as far as they are known: the first module of a size decides."""
+    unsure: list[Placing] = field(default_factory=list)  # the pairs whose names do not decide
 
     @property
     def score(self) -> float:
@@ -114,9 +107,9 @@ class Match:
 def match(
     candidates: Sequence[Candidate], places: Sequence[Place], sizes: Mapping[str, int]
 ) -> Match:
-    """Place the candidates by kind and sizes, so that the names agree as well as they can.
+    """Place the candidates by kind and sizes, so that the names agree as well as possible.
 
-    Where the names leave it open, the order of the file decides.
+    If the names leave it open, the order of the file decides.
     """
     found = Match(sizes=dict(sizes))
     possible = live = _possible(candidates, places, sizes)
@@ -140,12 +133,12 @@ def match(
 
 def _possible(
     candidates: Sequence[Candidate], places: Sequence[Place], sizes: Mapping[str, int]
-) -> list[Pair]:
-    """Every pair that kinds and sizes allow, in order."""
+) -> list[Placing]:
+    """Return every pair that kinds and sizes allow, in order."""
     # The rules of a mapping stand in any order; but what is called final comes last.
     places = sorted(places, key=lambda place: "final" in place.words)
     return [
-        Pair(candidate, place, found, similarity(candidate.words, place.words))
+        Placing(candidate, place, found, similarity(candidate.words, place.words))
         for candidate in _counted(candidates)
         for place in places
         if (found := place.takes(candidate.module, sizes))
@@ -153,7 +146,7 @@ def _possible(
 
 
 def _counted(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """In the order of the file; `norm1`, `norm2` and `norm3` in theirs."""
+    """Return modules in the order of the file, with `norm1`, `norm2` and `norm3` in theirs."""
     first: dict[str, int] = {}
 
     def order(candidate: Candidate) -> tuple[int, list[int]]:
@@ -164,8 +157,8 @@ def _counted(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(candidates, key=order)
 
 
-def _exchange(pairs: Sequence[Pair], at: Pairs) -> list[Pair] | None:
-    """The pairs with two places exchanged, where the names agree better so."""
+def _exchange(pairs: Sequence[Placing], at: Pairs) -> list[Placing] | None:
+    """Return the pairs with two places exchanged, if the names then agree better."""
     for a, b in combinations(pairs, 2):
         c, d = at.get((a.candidate, b.place)), at.get((b.candidate, a.place))
         if c and d and c.names + d.names > a.names + b.names + 1e-9:  # more than rounding
@@ -173,9 +166,9 @@ def _exchange(pairs: Sequence[Pair], at: Pairs) -> list[Pair] | None:
     return None
 
 
-def _loss(pair: Pair, pairs: Sequence[Pair], at: Pairs) -> float:
-    """What the names agree less, at least, with another candidate in the place of `pair`, or its
-    own in another: one that is free, or exchanged."""
+def _loss(pair: Placing, pairs: Sequence[Placing], at: Pairs) -> float:
+    """Return how much less, at least, the names agree with another candidate in the place of
+    `pair`, or its own in another place: one that is free, or exchanged."""
     placed = {other.candidate for other in pairs}
     holders = {other.place: other for other in pairs}
     losses = [1.0]

@@ -1,7 +1,7 @@
 """Rules for the names of a checkpoint that a mapping does not know: proposals, applied by nobody.
 
-Modules are told by shapes and layers by what repeats. Each is held against the places of the Keras
-model of its kind and sizes, and the one with the nearest name is proposed.
+Modules are recognized by shapes, layers by what repeats. Each is compared with the places of the
+Keras model of its kind and sizes, and the one with the nearest name is proposed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import permutations, takewhile
 from signbart_port.transfer.mapping import Axis, WeightMapping
 from signbart_port.transfer.plan import Shape
 from signbart_port.transfer.suggest.modules import Kind, Module, modules
-from signbart_port.transfer.suggest.places import Candidate, Match, Pair, Place, match, places
+from signbart_port.transfer.suggest.places import Candidate, Match, Place, Placing, match, places
 from signbart_port.transfer.suggest.words import Words, similarity, words
 
 _MOST_STACKS = 30  # bounds the search in a checkpoint of very many
@@ -23,34 +23,26 @@ _GUESS = "a guess: its name does not settle it"
 
 @dataclass(frozen=True)
 class Line:
-    """A proposed line of `modules`.
-
-    `doubt` says why it is a guess, "" where it is none.
-    """
+    """A proposed line of `modules`."""
 
     torch: str
     keras: str
     kind: str
     sizes: Mapping[str, str]
-    doubt: str = ""
+    doubt: str = ""  # why it is a guess; "" if it is none
 
 
 @dataclass(frozen=True)
 class Suggestions:
-    """What a mapping of a checkpoint's names may say.
+    """Proposals for a mapping of a checkpoint's names."""
 
-    `lines` are in the order of SignBART's own mapping, `kinds` and `axes` those that they use.
-    `unplaced` are the tensors (name -> shape) that no place was found for, `unfilled` the places,
-    by their Keras names, that no tensor was found for. `sizes` are the config's, those that were
-    known and those that the shapes of what was placed tell.
-    """
-
-    lines: tuple[Line, ...]
-    kinds: Mapping[str, Kind]
-    axes: Mapping[str, Axis]
-    unplaced: Mapping[str, Shape]
-    unfilled: tuple[str, ...]
+    lines: tuple[Line, ...]  # in the order of SignBART's own mapping
+    kinds: Mapping[str, Kind]  # those that the lines use
+    axes: Mapping[str, Axis]  # those that the lines use
+    unplaced: Mapping[str, Shape]  # tensors without a place: name -> shape
+    unfilled: tuple[str, ...]  # places without a tensor, by their Keras names
     sizes: Mapping[str, int]
+    """The config's: those that were known, and those that the placed tensors' shapes give."""
 
 
 def suggest(
@@ -94,7 +86,7 @@ class _Search:
         stacks = self.stacks()
         free = [m for m in self.modules if any(name not in self.mapped for name, _ in m.tensors())]
         unfilled = [place for place in self.places if not self.is_filled(place)]
-        pairs: list[Pair] = []
+        pairs: list[Placing] = []
         lines: dict[Place, list[Line]] = {}
         for layers in (*self.layers, ""):
             found = self.match(layers, stacks, free, unfilled)
@@ -119,8 +111,8 @@ class _Search:
         )
 
     def stacks(self) -> dict[str, str]:
-        """Which stack of the checkpoint is which (size that counts the layers -> stack): the one
-        whose layers match best."""
+        """Return which stack of the checkpoint is which (size that counts the layers -> stack): the
+        one whose layers match best."""
         inside = Counter(m.stack for m in self.modules if m.stack is not None)
         names = [name for name, _ in inside.most_common(_MOST_STACKS)]
         scores: dict[tuple[str, str | None], float] = {}
@@ -159,7 +151,8 @@ class _Search:
         return found
 
     def said(self, module: Module, stacks: Mapping[str, str]) -> Words:
-        """What a module's name says; that of one beside a stack, `tower_a.pos`, which stack too."""
+        """Return the meaning of a module's name; for one beside a stack, `tower_a.pos`, with its
+        stack."""
         if module.numbers:
             return words(module.name[1], in_layer=True)
         parts = module.name[0].split(".")
@@ -171,7 +164,7 @@ class _Search:
         return self.stack_words(nearest[0]) | words(".".join(parts[most:]))
 
     def numbers(self, stack: str | None) -> list[str]:
-        """The numbers of a stack's layers, whichever modules are there in each."""
+        """Return the numbers of a stack's layers, whichever modules are in each."""
         numbers = {n for module in self.modules if module.stack == stack for n in module.numbers}
         return sorted(numbers, key=lambda number: (int(number), number))
 
@@ -185,9 +178,9 @@ class _Search:
             paths = [place.keras.replace(f"{{{place.axis}}}", str(n)) for n in numbers]
         return all(f"{path}/{leaf.keras}" in self.filled for path in paths for leaf in place.kind)
 
-    def axis(self, pair: Pair) -> tuple[str, Axis] | None:
-        """The axis that counts the layers of a pair; None where there are none, or their numbers
-        have gaps."""
+    def axis(self, pair: Placing) -> tuple[str, Axis] | None:
+        """Return the axis that counts the layers of a pair; None if there are none, or if their
+        numbers have gaps."""
         numbers = self.numbers(pair.candidate.module.stack)
         start = int(numbers[0]) if numbers else 0
         if not numbers or numbers != [str(start + i) for i in range(len(numbers))]:
@@ -199,8 +192,8 @@ class _Search:
         name = pair.place.axis
         return (f"{name}_from_{start}" if name in self.axes else name), wanted
 
-    def lines(self, pair: Pair, doubt: str) -> Iterator[Line]:
-        """One line; or, where no axis counts as the checkpoint does, a line a layer."""
+    def lines(self, pair: Placing, doubt: str) -> Iterator[Line]:
+        """Return one line or, if no axis counts as the checkpoint does, one line per layer."""
         module, place = pair.candidate.module, pair.place
         sizes = {dim: str(place.rule.dims[dim]) for dim in pair.fit.dims}
         if axis := self.axis(pair):
@@ -214,26 +207,26 @@ class _Search:
 
 
 def _common_size(own: WeightMapping, shapes: Mapping[str, Shape]) -> dict[str, int]:
-    """The size that most modules have, as the length that most tensors have."""
+    """Return the size that most modules have: the length that most tensors have."""
     sizes = Counter(size.name for rule in own.rules for size in rule.dims.values())
     lengths = Counter(length for shape in shapes.values() for length in set(shape))
     return {sizes.most_common(1)[0][0]: lengths.most_common(1)[0][0]} if lengths else {}
 
 
 def _shared(a: Sequence[str], b: Sequence[str]) -> int:
-    """How many leading parts two paths have in common."""
+    """Return how many leading parts two paths have in common."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
 
 
-def _kind(pair: Pair) -> str:
-    """The kind's own name, or one for a kind of other tensor names."""
+def _kind(pair: Placing) -> str:
+    """Return the kind's own name, or one for a kind with other tensor names."""
     names = pair.fit.names
     if names == tuple(leaf.torch for leaf in pair.place.kind):
         return pair.place.rule.kind
     return "_".join([pair.place.rule.kind, *(name or "parameter" for name in names)])
 
 
-def _leaves(pair: Pair) -> Kind:
+def _leaves(pair: Placing) -> Kind:
     return tuple(
         replace(leaf, torch=name)
         for leaf, name in zip(pair.place.kind, pair.fit.names, strict=True)

@@ -1,4 +1,5 @@
-"""What a module's name says, whoever chose it: `attn.to_q` and `self_attn.q_proj` mean the same."""
+"""The meaning of a module's name, whoever chose it: `attn.to_q` and `self_attn.q_proj` are the
+same."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import re
 
 Words = frozenset[str]
 
-# A meaning, and what people write for it. `final` is the norm after the feed-forward network; x is
+# A meaning, and its usual spellings. `final` is the norm after the feed-forward network; x is
 # what SignBART's encoder reads, y its decoder.
 _SPELLINGS = {
     "encoder": "enc x",
@@ -30,7 +31,7 @@ _SPELLINGS = {
     "x": "",
     "y": "",
 }
-# Words that are anywhere, and tell nothing apart.
+# Words that may stand anywhere and distinguish nothing.
 _NOISE = (
     "base block blocks core dense layer layers model module net network proj projection stack to w"
     " weight weights forward wise"
@@ -45,16 +46,16 @@ _COMPOUND = re.compile("|".join(sorted(_MEANINGS, key=len, reverse=True)))
 
 
 def words(path: str, *, in_layer: bool = False) -> Words:
-    """The meanings in a module's path, and what is spelled in no known way as it is.
+    """Return the meanings in a module's path; an unknown spelling stands for itself.
 
-    A part that is a number alone says nothing. `in_layer`, below a layer, the encoder is what
+    A part that is only a number has no meaning. `in_layer`, below a layer, the encoder is what
     attention crosses to.
     """
     found: set[str] = set()
     for part in path.split("."):
         if not part.isdigit():
-            apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part).lower()
-            for token in re.findall(r"[^\W\d_]+|\d+", apart):
+            separated = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part).lower()
+            for token in re.findall(r"[^\W\d_]+|\d+", separated):
                 found |= _meanings(token)
     if in_layer and "encoder" in found:
         found = found - {"encoder"} | {"cross"}
@@ -72,9 +73,9 @@ def _meanings(token: str) -> set[str]:
 
 
 def similarity(said: Words, meant: Words) -> float:
-    """From 0 to 1: how well what a name says agrees with what is meant.
+    """Return, from 0 to 1, how well a name's meanings agree with those of a place.
 
-    What it says and is not meant counts most; what it leaves unsaid, little.
+    Meanings that only the name has count most; those that it lacks count little.
     """
     shared = len(said & meant)
     if not shared:
