@@ -1,1 +1,1 @@
-"""Datasets of keypoints, and their way to the model's input: in NumPy, for both frameworks."""
+"""Datasets of keypoints, and their way to a model's inputs: in NumPy, for both frameworks."""

@@ -1,8 +1,8 @@
 """SignBART's augmentation of a training clip, as published: rotate, add noise, keep some of the
 frames, stretch in time, mirror.
 
-Clips (T, K, 2) are float32, clipped to [0, 1] and shortened, and not yet normalised. A missing
-point, (0, 0), stays missing: it is not a place in the picture that could be turned, moved or
+Clips (T, K, 2) are float32, clipped to [0, 1] and shortened, and not yet normalized. A missing
+point, (0, 0), stays missing: it is not a position in the picture that could be turned, moved or
 mirrored. Values may leave [0, 1], and are not clipped again. Arrays are never changed in place.
 """
 
@@ -23,11 +23,10 @@ STRETCH = (1.1, 1.5)
 
 
 def augment(clip: Floats, rng: np.random.Generator, *, most: int) -> Floats:
-    """A clip (T, K, 2), T at most `most`, as training sees it this time: (T', K, 2), T' from 1 to
-    `most`.
+    """Augment a clip (T, K, 2), T at most `most`, for one epoch: (T', K, 2), T' from 1 to `most`.
 
-    The very same array where nothing is drawn. Where several augmentations are, they come in the
-    order of this module's first line. The same state of `rng` gives the same clip.
+    If nothing is drawn, it is the very same array. If several augmentations are drawn, they are
+    applied in the order of this module's first line. The same state of `rng` gives the same clip.
     """
     if rng.random() >= AUGMENTED:
         return clip
@@ -41,7 +40,7 @@ def augment(clip: Floats, rng: np.random.Generator, *, most: int) -> Floats:
 
 
 def rotate(clip: Floats, degrees: float) -> Floats:
-    """Turned about (0, 0), the picture's upper left corner; from x towards y, so clockwise."""
+    """Rotate a clip about (0, 0), the picture's upper left corner, from x towards y: clockwise."""
     angle = np.radians(degrees)
     cos, sin = np.cos(angle), np.sin(angle)
     turned: Floats = clip.reshape(-1, 2) @ np.array([(cos, sin), (-sin, cos)], np.float32)
@@ -49,7 +48,7 @@ def rotate(clip: Floats, degrees: float) -> Floats:
 
 
 def add_noise(clip: Floats, sigma: float, rng: np.random.Generator) -> Floats:
-    """Every coordinate moved on its own, by a normal distribution of this standard deviation."""
+    """Move every coordinate on its own, by a normal distribution of this standard deviation."""
     noise = rng.standard_normal(clip.shape, np.float32)
     noise *= np.float32(sigma)
     noise *= _there(clip)[..., None]
@@ -58,8 +57,8 @@ def add_noise(clip: Floats, sigma: float, rng: np.random.Generator) -> Floats:
 
 
 def keep_frames(clip: Floats, rng: np.random.Generator) -> Floats:
-    """n of its T frames, n an integer from [T/2, T): evenly chosen, or at random with replacement,
-    in their order. A clip of one frame keeps it."""
+    """Keep n of the T frames, n an integer from [T/2, T), in their order: evenly chosen, or at
+    random with replacement. A clip of one frame keeps it."""
     frames = len(clip)
     if frames == 1:
         return clip
@@ -71,9 +70,9 @@ def keep_frames(clip: Floats, rng: np.random.Generator) -> Floats:
 
 
 def stretch(clip: Floats, factor: float) -> Floats:
-    """Slowed down to `factor` times as many frames, from the first to the last one.
+    """Slow a clip down to `factor` times as many frames, from the first to the last one.
 
-    A point is interpolated between two frames where it is there in both; else it is as in the
+    A point is interpolated between two frames if it is present in both; otherwise it is as in the
     nearer frame.
     """
     last = len(clip) - 1
@@ -92,9 +91,9 @@ def stretch(clip: Floats, factor: float) -> Floats:
 
 
 def mirror(clip: Floats) -> Floats:
-    """x to 1 - x. The hands keep their numbers: the left one is then seen on the other side.
+    """Change x to 1 - x. The hands keep their numbers: the left one is then seen on the other side.
 
-    A point in the corner (1, 0) comes to (0, 0), where nothing tells it from a missing one.
+    A point in the corner (1, 0) moves to (0, 0), where nothing tells it from a missing one.
     """
     mirrored = clip.copy()
     np.subtract(1, clip[..., 0], out=mirrored[..., 0], where=_there(clip))
@@ -111,6 +110,6 @@ _AUGMENTATIONS: tuple[Callable[[Floats, np.random.Generator], Floats], ...] = (
 
 
 def _there(clip: Floats) -> NDArray[np.bool_]:
-    """(T, K): which points are not missing."""
+    """Return (T, K): which points are not missing."""
     there: NDArray[np.bool_] = (clip[..., 0] != 0) | (clip[..., 1] != 0)
     return there

@@ -1,7 +1,7 @@
-"""The batches of a training: which clips, in which order, how augmented.
+"""The batches of a training: which clips, in which order, with which augmentation.
 
-All of it follows from the seed, the epoch and the clip, by NumPy. So both frameworks see the same
-batches, however many processes share them, and so does a training that is resumed.
+All of it depends on the seed, the epoch and the clip alone, by NumPy. So both frameworks see the
+same batches, however many processes share them, and so does a training that is resumed.
 """
 
 from __future__ import annotations
@@ -24,15 +24,13 @@ _POOL = 16  # batches that are cut from clips sorted by length
 
 @dataclass(frozen=True)
 class Batch:
-    """Clips of like length, filled up to the longest: `keypoints` (B, T, K, 2), `attention_mask`
-    (B, T), `labels` (B,), and what each clip's loss counts: `weights` (B,), float32. It is a part
-    of a batch of `size` clips."""
+    """Clips of similar length, padded to the longest, or one process' part of them."""
 
-    keypoints: Floats
-    attention_mask: Floats
-    labels: NDArray[np.int64]
-    weights: Floats
-    size: int
+    keypoints: Floats  # (B, T, K, 2)
+    attention_mask: Floats  # (B, T)
+    labels: NDArray[np.int64]  # (B,)
+    weights: Floats  # (B,), float32: how much the loss of each clip counts
+    size: int  # clips of the whole batch
 
 
 @dataclass(frozen=True)
@@ -46,16 +44,16 @@ class Feed:
     config: SignBartConfig
     batch_size: int
     seed: int
-    augmented: bool = True
-    shards: int = 1
+    augmented: bool = True  # whether clips are augmented
+    shards: int = 1  # the number of equal parts of each batch
 
     @property
     def steps(self) -> int:
-        """Batches an epoch."""
+        """Return the number of batches of an epoch."""
         return -(-len(self.examples) // self.batch_size)
 
     def batches(self, epoch: int, shard: int = 0) -> Iterator[Batch]:
-        """One part of every batch of an epoch, counted from 1."""
+        """Yield one part of every batch of an epoch; epochs count from 1."""
         rng = np.random.default_rng([self.seed, epoch])
         for places in bucketed(self.examples.lengths, self.batch_size, rng):
             here, weights = _part(places, shard, self.shards)
@@ -64,7 +62,7 @@ class Feed:
             )
 
     def _clips(self, places: Places, epoch: int) -> list[Floats]:
-        """As a model reads them, in this epoch."""
+        """Return the clips as a model reads them in this epoch."""
         clips = [self.examples.prepared[place] for place in places]
         if self.augmented:
             drawn = [(n, self._drawn(int(place), epoch)) for n, place in enumerate(places)]
@@ -75,7 +73,7 @@ class Feed:
         return clips
 
     def _drawn(self, place: int, epoch: int) -> Floats | None:
-        """The clip as this epoch changes it; None where it is left as it is."""
+        """Return the clip as this epoch changes it, or None if it is unchanged."""
         clip = self.examples.clips[place]
         rng = np.random.default_rng([self.seed, epoch, place])
         changed = augment(clip, rng, most=self.config.max_position_embeddings)
@@ -87,7 +85,7 @@ class Feed:
 
 
 def bucketed(lengths: NDArray[np.int64], size: int, rng: np.random.Generator) -> list[Places]:
-    """Every clip once, in batches of `size` clips of like length; one of them may be smaller.
+    """Return every clip once, in batches of `size` clips of similar length; one may be smaller.
 
     Clips are shuffled; as many as `_POOL` batches hold are sorted by length and cut into batches;
     these are shuffled.
@@ -102,8 +100,8 @@ def bucketed(lengths: NDArray[np.int64], size: int, rng: np.random.Generator) ->
 
 
 def _part(places: Places, shard: int, shards: int) -> tuple[Places, Floats]:
-    """Part `shard` of a batch, and its clips' weights: where the parts would not be equal, clips
-    are taken twice, with a weight of 0."""
+    """Return part `shard` of a batch, and its clips' weights: if the parts would not be equal, some
+    clips are taken twice, with a weight of 0."""
     part = -(-len(places) // shards)
     here = np.arange(shard, part * shards, shards)
     weights = np.where(here < len(places), part * shards / len(places), 0).astype(np.float32)
@@ -111,7 +109,7 @@ def _part(places: Places, shard: int, shards: int) -> tuple[Places, Floats]:
 
 
 def unchanged(examples: Examples, size: int) -> Iterator[Batch]:
-    """All clips in batches for evaluation, in their order, as they are."""
+    """Yield all clips in batches for evaluation, in their order and without augmentation."""
     for start in range(0, len(examples), size):
         part = slice(start, start + size)
         labels = examples.targets[part]
@@ -121,5 +119,5 @@ def unchanged(examples: Examples, size: int) -> Iterator[Batch]:
 
 
 def shards_of(process: int, devices: int) -> Sequence[int]:
-    """The parts that a process with several devices takes."""
+    """Return the parts of a batch that a process with several devices takes."""
     return range(process * devices, (process + 1) * devices)

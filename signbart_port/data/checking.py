@@ -1,4 +1,4 @@
-"""What a dataset holds, and what of it may surprise its user."""
+"""The content of a dataset, and what in it may surprise its user."""
 
 from __future__ import annotations
 
@@ -24,19 +24,18 @@ _NAMED = 6  # classes in a warning
 
 @dataclass(frozen=True)
 class Lengths:
-    """Frames of the clips: the shortest, the middle one, the longest, and how many clips are cut
-    to 64 frames."""
+    """Frames of the clips."""
 
-    shortest: int
-    median: float
-    longest: int
-    over: int
+    shortest: int  # of all clips
+    median: float  # of all clips
+    longest: int  # of all clips
+    over: int  # clips that are cut to 64 frames
 
 
 @dataclass(frozen=True)
 class Values:
-    """The coordinates x and y. Shares are of all frames, points, or coordinates of points that are
-    there."""
+    """Statistics of the coordinates x and y. Shares are of all frames, of all points, or of the
+    coordinates of points that are present."""
 
     points: int  # of a frame
     coordinates: tuple[int, ...]  # of a point, as stored; x and y are read
@@ -61,19 +60,19 @@ class Check:
     repeated: tuple[tuple[Entry, ...], ...]  # the same clip under several names
     blank: tuple[Entry, ...]  # clips without any point
     others: tuple[Path, ...]  # files that are no samples
-    warnings: tuple[str, ...]  # what does not stop anybody, and should be looked at
+    warnings: tuple[str, ...]  # not errors, but worth a look
 
     @property
     def count(self) -> int:
-        """How many samples are good."""
+        """The number of good samples."""
         return sum(map(sum, self.samples.values()))
 
 
 def check(root: str | os.PathLike[str]) -> Check:
     """Read every sample of the dataset in `root`.
 
-    Bad samples are listed, not raised. Raises PortError for what `open_dataset` refuses, and where
-    no sample can be used.
+    Bad samples are listed, not raised. Raises PortError for what `open_dataset` refuses, and if no
+    sample can be used.
     """
     dataset = open_dataset(root)
     clips = load(dataset.entries, skip_bad=True)
@@ -110,7 +109,7 @@ def _lengths(clips: Clips) -> Lengths:
 
 
 def _values(clips: Clips) -> tuple[Values, tuple[Entry, ...]]:
-    """The figures of all clips, and the clips without any point."""
+    """Return the figures of all clips, and the clips without any point."""
     xy = np.concatenate([keypoints[..., :2].astype(np.float64) for keypoints in clips.keypoints])
     not_finite = ~np.isfinite(xy).all(axis=-1)
     there = xy.any(axis=-1) & ~not_finite
@@ -143,10 +142,10 @@ def _share(of: NDArray[np.bool_]) -> float:
 
 
 def _repeated(clips: Clips, blank: Sequence[Entry]) -> tuple[tuple[Entry, ...], ...]:
-    """The entries whose x and y are the same, clip by clip.
+    """Return the entries whose x and y are the same, clip by clip.
 
-    Blank clips, all alike, are left out. The split "all" is compared with itself: it may hold what
-    the others hold.
+    Blank clips, which are all alike, are left out. The split "all" is compared only with itself: it
+    may hold what the others hold.
     """
     alike: dict[Any, list[Entry]] = {}
     for entry, keypoints in zip(clips.entries, clips.keypoints, strict=True):
@@ -158,7 +157,7 @@ def _repeated(clips: Clips, blank: Sequence[Entry]) -> tuple[tuple[Entry, ...], 
 
 
 def _of_samples(labels: Sequence[str], samples: dict[str, tuple[int, ...]]) -> Iterator[str]:
-    """Warnings of classes that have no samples, at all or in a split."""
+    """Return warnings about classes that have no samples, at all or in a split."""
     found = {split: np.array(counts) > 0 for split, counts in samples.items()}
     nowhere = ~np.any(list(found.values()), axis=0)
     if nowhere.any():
@@ -177,7 +176,7 @@ def _classes(labels: Sequence[str], which: NDArray[np.bool_]) -> str:
 
 
 def _of_repeated(repeated: Sequence[Sequence[Entry]]) -> Iterator[str]:
-    """Warnings of clips that are there more than once."""
+    """Return warnings about clips that are there more than once."""
     across = [group for group in repeated if len({entry.split for entry in group}) > 1]
     mixed = [group for group in repeated if len({entry.id for entry in group}) > 1]
     if across:
@@ -190,7 +189,7 @@ def _of_repeated(repeated: Sequence[Sequence[Entry]]) -> Iterator[str]:
 
 
 def _of_values(values: Values) -> Iterator[str]:
-    """Warnings of keypoints that are not as MediaPipe gives them."""
+    """Return warnings about keypoints that are not what MediaPipe gives."""
     if values.outside > _MANY:
         yield (
             f"{values.outside:.0%} of the coordinates are beyond [0, 1]: they should be parts of "

@@ -1,4 +1,4 @@
-"""Real clips for a .tflite: to calibrate it on, and to see how it does."""
+"""Real clips for a .tflite: to calibrate it on, and to test it with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FEWEST = 100
 
 @dataclass(frozen=True)
 class RealClips:
-    """Clips as the detector gave them, (T, K, 2 or more) each, and what they are."""
+    """Clips as the detector gave them, (T, K, 2 or more) each, with their entries."""
 
     entries: tuple[Entry, ...]
     labels: tuple[str, ...]
@@ -39,35 +39,36 @@ class RealClips:
     def targets(self) -> NDArray[np.int64]:
         return np.array([entry.id for entry in self.entries])
 
-    def pick(self, places: Sequence[int]) -> RealClips:
-        """Some of the clips."""
-        entries = tuple(self.entries[place] for place in places)
-        keypoints = tuple(self.keypoints[place] for place in places)
+    def pick(self, indices: Sequence[int]) -> RealClips:
+        """Return the clips at `indices`."""
+        entries = tuple(self.entries[index] for index in indices)
+        keypoints = tuple(self.keypoints[index] for index in indices)
         return RealClips(entries, self.labels, keypoints, self.bad)
 
     def inputs(
         self, interface: Interface, config: SignBartConfig, frames: int, padded: int | None = None
     ) -> Inputs:
-        """The clips, of at most so many `frames` each, as a model of this interface reads them."""
-        fed = [interface.fed(clip, config, frames) for clip in self.keypoints]
-        keypoints, mask = preprocessing.pad(fed, padded)
+        """Return the clips, cut to `frames` frames each, as a model of this interface reads
+        them."""
+        clips = [interface.fed(clip, config, frames) for clip in self.keypoints]
+        keypoints, mask = preprocessing.pad(clips, padded)
         return Inputs(self.names, keypoints, mask)
 
     def by_length(self, lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
-        """Each of these lengths with the places of the clips for which it is the smallest that
-        fits, or the longest there is."""
+        """Yield each of these lengths with the indices of the clips for which it is the smallest
+        that fits, or the longest there is."""
         ordered = sorted(lengths)
-        of = np.minimum([len(clip) for clip in self.keypoints], ordered[-1])
-        smallest = np.searchsorted(ordered, of)
-        for place, length in enumerate(ordered):
-            if len(places := np.flatnonzero(smallest == place).tolist()):
-                yield length, places
+        frames = np.minimum([len(clip) for clip in self.keypoints], ordered[-1])
+        smallest = np.searchsorted(ordered, frames)
+        for position, length in enumerate(ordered):
+            if len(indices := np.flatnonzero(smallest == position).tolist()):
+                yield length, indices
 
 
 def of_split(dataset: Dataset, config: SignBartConfig, *, test: bool, skip_bad: bool) -> RealClips:
-    """The clips of the usual split, for a model of this config.
+    """Return the clips of the usual split, for a model of this config.
 
-    Raises PortError for a dataset of other labels than the model's, and for bad samples, which
+    Raises PortError for a dataset whose labels are not the model's, and for bad samples, which
     `skip_bad` leaves out.
     """
     refuse_other_labels(dataset, config.num_labels)
@@ -75,8 +76,8 @@ def of_split(dataset: Dataset, config: SignBartConfig, *, test: bool, skip_bad: 
 
 
 def usual_split(dataset: Dataset, *, test: bool) -> str:
-    """The split that a model is judged on, test, or else val; or the one for calibration (not
-    `test`), train, or else all. A dataset of a single split gives that."""
+    """Return the split that a model is tested on: test, or else val; or the one for calibration
+    (not `test`): train, or else all. For a dataset of a single split, that one."""
     order = ("test", "val", "all", "train") if test else ("train", "all", "val", "test")
     return next(name for name in order if name in dataset.splits)
 
@@ -87,13 +88,13 @@ def refuse_other_labels(
     model: str = "the model",
     hint: str = "Give the dataset that the model was trained for",
 ) -> None:
-    """Raises PortError for a dataset of another number of labels than a model's."""
+    """Raise PortError if a dataset and a model have different numbers of labels."""
     if len(dataset.labels) != labels:
         raise PortError(dataset.root, f"has {len(dataset.labels)} labels, {model} {labels}", hint)
 
 
 def loaded(dataset: Dataset, entries: Sequence[Entry], *, skip_bad: bool) -> RealClips:
-    """Clips of a dataset, read. Raises PortError for bad ones, which `skip_bad` leaves out."""
+    """Read clips of a dataset. Raises PortError for bad ones, which `skip_bad` leaves out."""
     clips = load(entries, skip_bad=skip_bad)
     if not clips.entries:
         raise PortError(dataset.root, "has no clips that can be read")
@@ -103,7 +104,7 @@ def loaded(dataset: Dataset, entries: Sequence[Entry], *, skip_bad: bool) -> Rea
 def for_calibration(
     root: Path, config: SignBartConfig, *, count: int, seed: int, skip_bad: bool
 ) -> RealClips:
-    """A seeded choice of clips of every class and of every length.
+    """Choose clips of every class and every length by a seed.
 
     Raises PortError for a dataset with too few.
     """

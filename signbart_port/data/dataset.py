@@ -25,7 +25,7 @@ SPLITS = ("train", "val", "test", "all")
 
 @dataclass(frozen=True)
 class Entry:
-    """A sample that a dataset lists, unread."""
+    """A sample that a dataset lists and that has not been read."""
 
     path: Path
     label: str
@@ -35,12 +35,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a dataset's folder lists: by split, class and name."""
+    """The list of a dataset's folder: by split, class and name."""
 
     root: Path
     labels: tuple[str, ...]  # the label with the id i at index i
     entries: tuple[Entry, ...]
-    others: tuple[Path, ...] = ()  # files among the samples that are none, by their names
+    others: tuple[Path, ...] = ()  # files among the samples whose names are not a sample's
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ class Dataset:
         return tuple(split for split in SPLITS if split in present)
 
     def split(self, name: str) -> tuple[Entry, ...]:
-        """The samples of one split; raises PortError where it has none."""
+        """Return the samples of one split; raises PortError if it has none."""
         if found := tuple(entry for entry in self.entries if entry.split == name):
             return found
         raise PortError(
@@ -59,7 +59,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Bad:
-    """A sample that cannot be used, and why, in words for a person."""
+    """A sample that cannot be used, and the reason, in words for the user."""
 
     entry: Entry
     why: str
@@ -75,10 +75,10 @@ class Clips:
 
 
 def open_dataset(root: str | os.PathLike[str]) -> Dataset:
-    """List the dataset in the folder `root`, reading the label maps alone.
+    """List the dataset in the folder `root`; only the label maps are read.
 
-    Names that begin with a dot are passed over. Raises PortError for label maps that are missing,
-    wrong or not the same, for a class folder that they do not know, and where there is no sample.
+    Names that begin with a dot are skipped. Raises PortError for label maps that are missing, wrong
+    or contradictory, for a class folder that they do not contain, and if there is no sample.
     """
     root = Path(root)
     if not root.is_dir():
@@ -115,9 +115,9 @@ def open_dataset(root: str | os.PathLike[str]) -> Dataset:
 def load(entries: Sequence[Entry], *, skip_bad: bool = False) -> Clips:
     """Read samples, in order.
 
-    Bad is one that `samples.read` refuses, one whose class is not its folder's, and one that has
-    another number of points than most. Raises PortError for the first, or, with `skip_bad`, for
-    all being bad; the bad ones are then listed beside the others.
+    A sample is bad if `samples.read` refuses it, if its class is not its folder's, or if it has
+    another number of points than most. Raises PortError for the first bad one or, with `skip_bad`,
+    if all are bad; otherwise the bad ones are listed beside the others.
     """
     bad, read = dict[int, Bad](), dict[int, NDArray[np.floating[Any]]]()
     for index, entry in enumerate(entries):
@@ -154,7 +154,7 @@ def _keypoints(entry: Entry) -> NDArray[np.floating[Any]]:
 
 
 def _of_other_points(read: dict[int, NDArray[np.floating[Any]]]) -> list[tuple[int, str]]:
-    """The clips with another number of points than most, and what to say of each."""
+    """Return the clips with another number of points than most, and what to say about each."""
     points = {index: keypoints.shape[1] for index, keypoints in read.items()}
     if not points:
         return []
@@ -167,7 +167,7 @@ def _of_other_points(read: dict[int, NDArray[np.floating[Any]]]) -> list[tuple[i
 
 
 def _listed(folder: Path) -> Iterator[Path]:
-    """What a folder holds, hidden names left out; nothing where there is no such folder."""
+    """Yield the content of a folder without hidden names; nothing if there is no such folder."""
     try:
         names = sorted(os.listdir(folder)) if folder.is_dir() else []
     except OSError as error:

@@ -22,10 +22,10 @@ _NOT_IN_A_LINE = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of characters, lin
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """The labels in a JSON file, the label with the id i at index i.
+    """Return the labels in a JSON file, the label with the id i at index i.
 
-    Either way round, as the file's content tells: {"label": 0} or {"0": "label"}. Raises PortError
-    for anything but a bijection of labels of one line onto 0, 1, 2 ...
+    The file may map either way, as its content shows: {"label": 0} or {"0": "label"}. Raises
+    PortError for anything but a bijection of one-line labels onto 0, 1, 2 ...
     """
     with naming(path):
         pairs = _pairs(path)
@@ -53,7 +53,8 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def read_label_maps(root: Path) -> tuple[str, ...]:
-    """The labels of the dataset in `root`, which has one of the two maps, or both and equal."""
+    """Return the labels of the dataset in `root`, which has one of the two maps, or both and
+    equal."""
     found = [root / name for name in (LABEL2ID, ID2LABEL) if (root / name).exists()]
     if not found:
         raise PortError(
@@ -74,7 +75,7 @@ def read_label_maps(root: Path) -> tuple[str, ...]:
 
 
 def _pairs(path: str | os.PathLike[str]) -> list[tuple[str, Any]]:
-    """The members of the JSON object in a file, none of them twice."""
+    """Return the members of the JSON object in a file, none of them twice."""
     with regular_file(path) as file:
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
@@ -100,7 +101,7 @@ def _pairs(path: str | os.PathLike[str]) -> list[tuple[str, Any]]:
 
 
 class _Object(list[tuple[str, Any]]):
-    """A JSON object's members, repeated ones included."""
+    """The members of a JSON object, repeated ones included."""
 
 
 def _number(key: str) -> int:

@@ -1,4 +1,4 @@
-"""Clips as a model reads them: what runs are fed, and the files that hand them to a process."""
+"""Clips as a model reads them, and the files that hand them to another process."""
 
 from __future__ import annotations
 
@@ -11,32 +11,29 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Inputs:
-    """Clips to run: `keypoints` (N, T, K, 2) and `attention_mask` (N, T), float32, and names."""
+    """Clips to run."""
 
-    names: tuple[str, ...]
-    keypoints: NDArray[np.float32]
-    attention_mask: NDArray[np.float32]
+    names: tuple[str, ...]  # what the clips are called in reports
+    keypoints: NDArray[np.float32]  # (N, T, K, 2)
+    attention_mask: NDArray[np.float32]  # (N, T)
 
     @property
     def classified(self) -> NDArray[np.bool_]:
-        """(N, T): the frames that count.
-
-        Real ones, and the one that is classified where none is real.
-        """
+        """The frames that count, (N, T): real ones, and the one that is classified if none is."""
         frames = np.arange(self.attention_mask.shape[1])
         real = self.attention_mask == 1
         counted: NDArray[np.bool_] = real | (frames == (frames * real).max(axis=1)[:, None])
         return counted
 
     def beginning_real(self) -> Inputs:
-        """The clips whose mask is that of a padded clip: real frames, then padding."""
+        """Return the clips whose mask is that of a padded clip: real frames, then padding."""
         mask = self.attention_mask == 1
         plain = mask[:, 0] & ~(mask[:, 1:] & ~mask[:, :-1]).any(axis=1)
         names = tuple(name for name, kept in zip(self.names, plain, strict=True) if kept)
         return Inputs(names, self.keypoints[plain], self.attention_mask[plain])
 
     def drawn(self) -> tuple[str, ...]:
-        """The attention masks for a person: a character a frame, 1 for a real one."""
+        """Return the attention masks for the user: a character per frame, 1 for a real one."""
         return tuple("".join("1" if m == 1 else "0" for m in mask) for mask in self.attention_mask)
 
 

@@ -1,10 +1,10 @@
-"""The pickles of samples, read without being able to run anything.
+"""The pickles of samples, read by a machine that cannot run anything.
 
 The instructions go through the same machine as those of checkpoints, in place of a restricted
 pickle.Unpickler: Python's own runs what its allow-list names, and its C code can be made to fill
 the memory (a high memo number) or to overflow the stack (a deep key). Here a name that NumPy
-pickles by is a key of a table; all that is made of it is a description (`Stored`), which becomes
-an array when its bytes are found to be one.
+pickles by is a key of a table; the result is only a description (`Stored`), which becomes an array
+once its bytes are found to be one.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ class Global(NamedTuple):
 
 
 def load(data: bytes) -> Any:
-    """What the pickle `data` holds: plain data, arrays as `Stored`, other objects as `Other`.
+    """Return the content of the pickle `data`: plain data, arrays as `Stored`, other objects as
+    `Other`.
 
     Protocols 2 to 5, by NumPy 1 or 2. Raises Refusal for what is not data; damaged bytes may raise
-    any exception (see `checkpoint.refusal.naming`).
+    any exception (see `untrusted.refusal.naming`).
     """
     stream = io.BytesIO(data)
     root = _Sample(stream).run()
@@ -92,7 +93,7 @@ def _dtype(code: Any, _align: Any = False, _copy: Any = False) -> Dtype:
 
 
 def _to_be_built(kind: Any, _shape: Any, _code: Any) -> Stored:
-    """An array as it is before BUILD: without elements."""
+    """Return an array as it is before BUILD: without elements."""
     if type(kind) is not Global or kind.name != "numpy.ndarray":
         raise Refusal(f"holds a broken pickle: an array made of {describe(kind)}")
     return Stored(Dtype("f4"), (0,), "C", b"")
@@ -107,8 +108,8 @@ def _scalar(dtype: Any, content: Any = b"") -> Stored:
 
 
 def _bytes(text: Any = "", encoding: Any = "latin1") -> str:
-    """Bytes as protocol 2 spells them: kept as text, for encoding it again and again takes memory
-    without end."""
+    """Return bytes as protocol 2 spells them. They stay text: encoding them again and again would
+    take unbounded memory."""
     if encoding not in ("latin1", "latin-1"):
         raise Refusal(f"holds a broken pickle: bytes in the encoding {printable(encoding)}")
     return str(only(str, text))

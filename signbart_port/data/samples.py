@@ -1,6 +1,6 @@
 """One clip of a dataset, from whatever file holds it: a pickled dict, .npz or .npy.
 
-Nothing in the file can run, and what it claims about its size costs no memory.
+Nothing in the file can run, and a size that it merely claims costs no memory.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class Sample:
 
     path: Path
     keypoints: NDArray[np.floating[Any]]  # (T, K, 2 or more), T and K at least 1; read-only
-    label: str | None  # None where the file does not say it
+    label: str | None  # None if the file has none
 
 
 def read(path: str | os.PathLike[str]) -> Sample:
-    """The sample in the file at `path`, whose kind its content tells.
+    """Read the sample in the file at `path`, whose kind is told by content.
 
-    A pickled dict has `keypoints` and usually `class`, an .npz the same two or one array alone, an
-    .npy the keypoints. Raises PortError for everything else, and for keypoints that are no
+    A pickled dict has `keypoints` and usually `class`, an .npz the same two or a single array, an
+    .npy the keypoints. Raises PortError for everything else, and for keypoints that are not a
     floating-point array (T, K, 2 or more) of at least one frame and one point.
     """
     with naming(path):
@@ -57,7 +57,7 @@ def read(path: str | os.PathLike[str]) -> Sample:
 
 
 def _bytes_of(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
-    """The file's kind and all its bytes; refused by its head alone when it is no sample."""
+    """Return the file's kind and all its bytes; refuse it by its head alone if it is no sample."""
     with regular_file(path) as file:
         kind = kind_of(file.read(HEAD))
         if kind is None or kind not in _READERS:
@@ -97,7 +97,8 @@ def _npz(data: bytes) -> dict[Any, Any]:
 
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """The bytes of a member, no more than a clip takes, whatever size the directory claims."""
+    """Return the bytes of a member, at most as many as a clip takes, whatever size the directory
+    claims."""
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise Refusal("is compressed in a way that NumPy never uses")
     with archive.open(entry) as member:
@@ -115,9 +116,9 @@ _READERS: dict[Kind, Callable[[bytes], dict[Any, Any]]] = {
 
 
 def _stored(data: bytes) -> Stored:
-    """The array of an .npy file.
+    """Return the array of an .npy file.
 
-    np.load would make room for as many elements as the header claims.
+    np.load would allocate as many elements as the header claims.
     """
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)

@@ -1,4 +1,4 @@
-"""A few clips that stand for many."""
+"""The choice of a few clips that represent many."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from signbart_port.data.dataset import Entry
 def stratified(
     entries: Sequence[Entry], lengths: Sequence[int], count: int, seed: int
 ) -> tuple[int, ...]:
-    """Indices of `count` entries (all of them, where there are no more), in ascending order.
+    """Return indices of `count` entries (or of all, if there are no more), in ascending order.
 
-    Every class gets the same number, as far as it has so many, and chance says which get one more.
-    Of n clips of a class, one comes from each nth of its clips by length; whether it is a short or
-    a long one there is spread evenly over all that are chosen, as in a Latin hypercube. The same
-    seed chooses the same. Raises ValueError for a count below 1.
+    Every class gets the same number, as far as it has enough, and chance decides which get one
+    more. Of n clips of a class, one is chosen from each nth of its clips by length; whether it is a
+    short or a long one there is spread evenly over all that are chosen, as in a Latin hypercube.
+    The same seed chooses the same. Raises ValueError for a count below 1.
     """
     if count < 1:
         raise ValueError(f"{count} clips: at least 1 must be chosen")

@@ -1,4 +1,4 @@
-"""An array as a stranger's file describes it, checked before it is made."""
+"""An array as a stranger's file describes it, checked before it is allocated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Dtype:
     order: str = "="
 
     def numpy(self) -> np.dtype[Any]:
-        """The real dtype; raises Refusal for anything but numbers, text and plain bytes."""
+        """Return the real dtype; raises Refusal for anything but numbers, text and plain bytes."""
         if self.code.startswith("O"):
             raise Refusal("holds an array of Python objects", "Save one array of numbers")
         if not _CODE.fullmatch(self.code) or self.order not in tuple("<>=|"):
@@ -36,18 +36,17 @@ class Dtype:
 
 @dataclass
 class Stored:
-    """An array's description and its bytes; `order` is "C", "F", or the order of the axes in
-    memory."""
+    """An array's description and its bytes."""
 
     dtype: Dtype
     shape: tuple[int, ...]
-    order: str | tuple[int, ...]
+    order: str | tuple[int, ...]  # "C", "F", or the order of the axes in memory
     content: bytes | bytearray | str  # text: Latin-1, as old pickles keep bytes
 
     def values(self) -> NDArray[Any]:
-        """The array, read-only, over the bytes where that is possible.
+        """Return the array, read-only, as a view of the bytes if possible.
 
-        Raises Refusal when type, shape and bytes are not one array's.
+        Raises Refusal if type, shape and bytes do not fit together.
         """
         dtype = only(Dtype, self.dtype).numpy()
         shape = only(tuple, self.shape)

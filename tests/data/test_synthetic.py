@@ -41,7 +41,7 @@ def test_the_first_ten_signs_are_made_by_hand_and_the_others_are_always_the_same
     assert [sign.name for sign in many[10:12]] == ["sign-11", "sign-12"]
 
 
-def test_a_held_out_signer_s_signs_are_told_apart_by_their_neighbours(tmp_path: Path) -> None:
+def test_a_held_out_signer_s_signs_are_told_apart_by_their_neighbors(tmp_path: Path) -> None:
     """So there is something to learn, in the invented signs too: the nearest of the others' clips,
     as the model reads them and all of one length, has the same class (chance: 1 in 20)."""
     synthetic.write(tmp_path / "signs", signers=8, classes=20, repetitions=2)

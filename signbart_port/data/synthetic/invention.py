@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from signbart_port.data.synthetic.signs import FLAT, RESTING, SHAPES, SIGNS, Hand, Pair, Sign, both
+from signbart_port.data.synthetic.signs import FLAT, RESTING, SHAPES, SIGNS, Hand, Point, Sign, both
 from signbart_port.data.synthetic.skeleton import Array
 
 _CANDIDATES = 16
@@ -21,7 +21,7 @@ _LOOK = 0.3  # what a bent finger counts, or a hand turned by 57 degrees, in sho
 
 
 def signs(count: int) -> tuple[Sign, ...]:
-    """The first `count` signs; number n, from 1, has the name `sign-n` where nobody gave it one."""
+    """Return the first `count` signs; number n, from 1, is called `sign-n` unless it has a name."""
     known = list(SIGNS[:count])
     courses = np.empty((count, len(_course(SIGNS[0]))))
     courses[: len(known)] = [_course(sign) for sign in known]
@@ -30,15 +30,15 @@ def signs(count: int) -> tuple[Sign, ...]:
         candidates = _candidates(number)
         theirs = np.array([_course(sign) for sign in candidates])
         squares = [np.square(some).sum(axis=1) for some in (theirs, before)]
-        apart = np.add.outer(*squares) - 2 * theirs @ before.T  # squared distances
-        best = int(apart.min(axis=1).argmax())
+        distances = np.add.outer(*squares) - 2 * theirs @ before.T  # squared distances
+        best = int(distances.min(axis=1).argmax())
         known.append(candidates[best])
         courses[number - 1] = theirs[best]
     return tuple(known)
 
 
 def _candidates(number: int) -> list[Sign]:
-    """Signs by chance: all of one hand, of both alike, or of one over the other, held flat."""
+    """Yield random signs: of one hand, of both alike, or of one over the other, held flat."""
     rng = np.random.default_rng(number)
     name, kind = f"sign-{number}", rng.integers(3)
     hands = [_hand(rng) for _ in range(_CANDIDATES)]
@@ -48,8 +48,8 @@ def _candidates(number: int) -> list[Sign]:
 
 
 def _hand(rng: np.random.Generator) -> Hand:
-    """A hand that goes somewhere, circles on the way or does both; its shape stays or changes, and
-    so does its direction."""
+    """Return a random hand that goes somewhere, circles on the way or does both; its shape and
+    direction stay or change."""
     start, end = rng.uniform(_NEAREST, _FARTHEST, (2, 2))
     bulge, loop = rng.uniform(-_BULGE, _BULGE, 2), rng.uniform(*_LOOP, 2)
     shapes = rng.choice(list(SHAPES), 2, replace=False)
@@ -74,8 +74,8 @@ def _hand(rng: np.random.Generator) -> Hand:
 
 
 def _course(sign: Sign) -> Array:
-    """What both hands do in the course of the sign, as one vector: distances in it say how unlike
-    two signs are."""
+    """Return the course of both hands in a sign as one vector: distances between vectors measure
+    how unlike two signs are."""
     hands = []
     for hand in (sign.dominant, sign.other):
         angle = np.radians(hand.turn(_TIMES))
@@ -84,5 +84,5 @@ def _course(sign: Sign) -> Array:
     return np.concatenate([one.ravel() for one in hands])
 
 
-def _pair(values: Array) -> Pair:
+def _pair(values: Array) -> Point:
     return float(values[0]), float(values[1])

@@ -29,7 +29,7 @@ class Signer:
 
 
 def invent_signer(r: np.random.Generator) -> Signer:
-    """A signer by chance; most are right-handed."""
+    """Return a random signer; most are right-handed."""
     return Signer(
         dominant=int(r.random() < 0.85),
         middle=r.uniform((0.45, 0.42), (0.55, 0.52)),
@@ -44,8 +44,8 @@ def invent_signer(r: np.random.Generator) -> Signer:
 
 
 def perform(sign: Sign, person: Signer, rng: np.random.Generator) -> Floats:
-    """One clip (T, 75, 2) in [0, 1], T about 20 to 60; a hand that is out of the picture, or that
-    the detector loses, is (0, 0)."""
+    """Return one clip (T, 75, 2) in [0, 1], T about 20 to 60. A hand that is out of the picture, or
+    that the detector loses, is (0, 0)."""
     frames = round(37 / person.pace * rng.uniform(0.85, 1.15))
     left, right = (
         _move(sign.dominant if side == person.dominant else sign.other, person, frames, rng)
@@ -60,7 +60,7 @@ def perform(sign: Sign, person: Signer, rng: np.random.Generator) -> Floats:
 
 
 def _move(does: Hand, person: Signer, frames: int, rng: np.random.Generator) -> Array:
-    """A hand (T, 21, 2) that goes from rest to its part in the sign, and back to rest."""
+    """Return a hand (T, 21, 2) that goes from rest to its part in the sign, and back to rest."""
     time = np.linspace(0, 1, frames)[:, None]
     begin, end = rng.uniform(0.12, 0.2), rng.uniform(0.8, 0.88)
     lift = smooth(time / begin) * smooth((1 - time) / (1 - end))
@@ -72,6 +72,6 @@ def _move(does: Hand, person: Signer, frames: int, rng: np.random.Generator) -> 
 
 
 def _lost(frames: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(T,): a stretch in which the detector loses the hand, in some clips."""
+    """Return (T,): a stretch in which the detector loses the hand, in some clips."""
     since = np.arange(frames) - rng.integers(0, frames)
     return (since >= 0) & (since < rng.integers(2, 7) * (rng.random() < 0.4))

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from signbart_port.data.synthetic.skeleton import Array
 
-Pair = tuple[float, float]
+Point = tuple[float, float]
 
 # How far each finger is bent, thumb to little finger: 0 straight, 1 in the palm.
 SHAPES = {
@@ -29,15 +29,15 @@ SHAPES = {
 
 @dataclass(frozen=True)
 class Hand:
-    """What one hand does in a sign, from its start to its end."""
+    """The part of one hand in a sign, from start to end."""
 
-    start: Pair
-    end: Pair
-    bulge: Pair = (0.0, 0.0)  # of the path, in its middle
-    loop: Pair = (0.0, 0.0)  # radii of circling on the way; one alone is to and fro
+    start: Point
+    end: Point
+    bulge: Point = (0.0, 0.0)  # of the path, in its middle
+    loop: Point = (0.0, 0.0)  # radii of circling on the way; one alone is to and fro
     turns: float = 0.0  # of the circling
     shape: tuple[str, str] = ("open", "open")
-    turned: Pair = (0.0, 0.0)  # degrees that the fingers point outward from upright
+    turned: Point = (0.0, 0.0)  # degrees that the fingers point outward from upright
 
     def path(self, time: Array) -> Array:
         """Where the wrist is: (T, 2), of times (T, 1) from 0 to 1; so do the two below."""
@@ -62,7 +62,7 @@ RESTING = Hand(REST, REST, turned=(180, 180))
 
 @dataclass(frozen=True)
 class Sign:
-    """An invented sign; where `other` rests, it is one of one hand."""
+    """An invented sign; if `other` rests, it is a sign of one hand."""
 
     name: str
     dominant: Hand
@@ -70,7 +70,7 @@ class Sign:
 
 
 def both(name: str, hand: Hand) -> Sign:
-    """A sign in which the other hand does as the dominant one."""
+    """Return a sign in which the other hand does the same as the dominant one."""
     return Sign(name, hand, hand)
 
 
@@ -90,7 +90,7 @@ SIGNS = (
 
 
 def smooth(x: Array) -> Array:
-    """0 to 1 as x goes from 0 to 1, slow at both ends."""
+    """Return 0 to 1 as x goes from 0 to 1, slow at both ends."""
     x = x.clip(0, 1)
     return x * x * (3 - 2 * x)
 

@@ -1,7 +1,8 @@
-"""A drawn person's joints in MediaPipe's numbering: pose 0-32, left hand 33-53, right hand 54-74.
+"""The joints of a drawn person in MediaPipe's numbering: pose 0-32, left hand 33-53, right hand
+54-74.
 
 Body coordinates have their origin between the shoulders and the shoulders' distance as unit: how
-far out to the side of the arm in question, and how far down.
+far to the side of the arm in question, and how far down.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _FOLDS = np.radians([70, 150, 220])  # of each bone of a bent finger, out of the
 
 
 def body(left: Array, right: Array, arm: float) -> Array:
-    """Two hands (T, 21, 2) and the length of an upper arm to the skeleton (T, 75, 2), in which x
-    grows to the person's left."""
+    """Turn two hands (T, 21, 2) and the length of an upper arm into a skeleton (T, 75, 2), in which
+    x grows to the person's left."""
     points = np.zeros((len(left), 75, 2))
     points[:, :11] = _FACE
     for side, hand in enumerate((left, right)):
@@ -44,7 +45,7 @@ def body(left: Array, right: Array, arm: float) -> Array:
 
 
 def hand(wrist: Array, size: float, bent: Array, turned: Array) -> Array:
-    """A hand (T, 21, 2) of a `size`: `wrist` (T, 2), how far each finger is `bent` (T, 5), 0
+    """Return a hand (T, 21, 2) of a `size`: `wrist` (T, 2), how far each finger is `bent` (T, 5), 0
     straight and 1 in the palm, and how far the hand is `turned` outward from upright (T, 1), in
     degrees."""
     bones = _BONES * np.cos(bent[..., None] * _FOLDS)
@@ -57,7 +58,7 @@ def hand(wrist: Array, size: float, bent: Array, turned: Array) -> Array:
 
 
 def _elbow(wrist: Array, arm: float) -> Array:
-    """(T, 2), of a wrist (T, 2): the upper arm hangs, and follows the wrist."""
+    """Return (T, 2), for a wrist (T, 2): the upper arm hangs, and follows the wrist."""
     way = 0.8 * (wrist - _SHOULDER) + (0.3, 0.9)
     elbow: Array = _SHOULDER + arm * way / np.linalg.norm(way, axis=-1, keepdims=True)
     return elbow

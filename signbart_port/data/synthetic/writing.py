@@ -1,7 +1,7 @@
-"""A SYNTHETIC dataset in the folders that users have.
+"""A SYNTHETIC dataset, written as the folders that users have.
 
-A clip is drawn from the seed, its signer, its class and its repetition alone: a larger dataset of
-the same seed holds the smaller one.
+A clip depends only on the seed, its signer, its class and its repetition: a larger dataset of the
+same seed contains the smaller one.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ def write(
 ) -> Written:
     """Write a dataset of `signers` × `classes` × `repetitions` clips to the folder `root`.
 
-    `holdout` signers make up the split test, the others train: so many of the last ones, or those
-    that are named (user01 ...). With none of them, everything is in the split all. `progress` is
-    told how many clips are written, of how many. The same arguments give the same bytes, on the
-    same kind of machine and with the same NumPy.
+    `holdout` signers make up the split test, the others train: the last ones of this number, or
+    those that are named (user01 ...). With none of them, everything is in the split all. `progress`
+    is called with the number of clips written and the total. The same arguments give the same
+    bytes, on the same kind of machine and with the same NumPy.
 
-    Raises PortError for a `root` that exists and is not an empty folder, for a signer who is not
-    there, and where all are held out; ValueError for counts below 1, and below 0 for the others.
+    Raises PortError if `root` exists and is not an empty folder, if a signer does not exist, and if
+    all are held out; ValueError for counts below 1, or below 0 for the others.
     """
     if min(signers, classes, repetitions) < 1 or seed < 0:
         raise ValueError("signers, classes and repetitions are 1 or more, a seed is 0 or more")
@@ -116,7 +116,7 @@ def write(
 
 
 def _parts(users: tuple[str, ...], holdout: int | Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The signers of each split."""
+    """Return the signers of each split."""
     if isinstance(holdout, int):
         if holdout < 0:
             raise ValueError(f"{holdout} signers cannot be held out")
