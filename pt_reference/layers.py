@@ -1,4 +1,4 @@
-"""What stands before and after the two stacks."""
+"""The layers before and after the two stacks."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def _pytorch() -> train.Engine:
 
 
 def main(*, all_holdouts: bool = False) -> None:
-    """The command line, with the words of `signbart-port train`."""
+    """Run the command line, with the options of `signbart-port train`."""
     program = typer.Typer(**cli.STYLE)
     program.command()(train.verb(_pytorch, all_holdouts=all_holdouts))
     cli.run(program)

@@ -17,7 +17,7 @@ if keras.backend.backend() != "tensorflow":
 
 from signbart_port.keras_model.model import SignBart
 
-# Keras looks the class of a legacy .h5 up by its bare name.
+# Keras looks up the class of a legacy .h5 by its bare name.
 keras.saving.get_custom_objects()["SignBart"] = SignBart
 
 __all__ = ["SignBart"]

@@ -1,4 +1,4 @@
-"""What stands before and after the two stacks."""
+"""The layers before and after the two stacks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Tensor = Any
 
 @keras.saving.register_keras_serializable("signbart_port")
 def exact_gelu(x: Tensor) -> Tensor:
-    """The error function's form, xΦ(x), in the precision of `x`.
+    """Return GELU in the form of the error function, xΦ(x), in the precision of `x`.
 
     Keras' own rounds √2 to float32, which in float64 costs half of the digits.
     """

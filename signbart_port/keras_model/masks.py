@@ -1,15 +1,15 @@
 """Additive attention masks.
 
-A frame is real where the attention mask is exactly 1. PyTorch adds the most negative finite float
-to the scores of padding and -inf to those of later frames. What matters of these values: the first
-swallows any score, so that a row that sees only padding gets uniform weights, and the second
+A frame is real if its attention mask is exactly 1. PyTorch adds the most negative finite float to
+the scores of padding and -inf to those of later frames. Two properties of these values matter: the
+first swallows any score, so that a row that sees only padding gets uniform weights, and the second
 outweighs the first. -2^75 and -2^93 do the same, in float32 and in float64. They are computed from
-the mask, and by way of integers, because as constants they would not survive: a float16 file clamps
-every constant to -65504, where neither holds.
+the mask, by way of integers, because constants would not survive: a float16 file clamps every
+constant to -65504, where neither property holds.
 
 An integer graph has no room for such values: its softmax would be left with two steps. There, and
-only there, masks add a `bound` that softmax takes for nothing, such as -100. What that changes: a
-row that sees only padding is no longer uniform. No clip that begins with a real frame has one.
+only there, masks add a `bound` that softmax turns into zero, such as -100. One thing changes: a row
+that sees only padding is no longer uniform. No clip that begins with a real frame has one.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def padding_mask(attention_mask: Tensor, dtype: str, bound: float | None = None)
 def causal_mask(
     queries: Tensor, attention_mask: Tensor, dtype: str, bound: float | None = None
 ) -> Tensor:
-    """Positions of the queries (..., Q, 1) and the mask (B, T) -> (B, 1, Q, T): padding and later
-    keys.
+    """Return the mask (B, 1, Q, T) of padding and later keys, from the queries' positions (..., Q,
+    1) and the attention mask (B, T).
 
-    PyTorch's also adds 1 to every score that is left, which softmax cancels.
+    PyTorch's also adds 1 to every remaining score, which softmax cancels.
     """
     keys = ops.arange(ops.shape(attention_mask)[1], dtype="int32")
     if bound is not None:

@@ -1,8 +1,8 @@
-"""Where an integer graph rounds.
+"""The places where an integer graph rounds.
 
-The layers name the places at which such a graph rounds what it has computed. A model goes on with
-the very values there, and its graph is the one that it would have without any of this: but inside
-`rounding`, a rule says what it goes on with.
+The layers name the places at which such a graph rounds its values. A plain model continues with the
+exact values there, and its graph is the one that it would have without this module. Inside
+`rounding`, a rule says what it continues with.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _rule: ContextVar[Rule | None] = ContextVar("rounding", default=None)
 
 @contextmanager
 def rounding(rule: Rule) -> Iterator[None]:
-    """Models that run inside go on with what `rule` makes of a layer's values at a place of it."""
+    """Let models that run inside continue with what `rule` makes of a layer's values at a place."""
     token = _rule.set(rule)
     try:
         yield
@@ -30,6 +30,6 @@ def rounding(rule: Rule) -> Iterator[None]:
 
 
 def rounded(layer: keras.layers.Layer, place: str, values: Tensor) -> Tensor:
-    """What a layer goes on with, of its `values` at a place."""
+    """Return what a layer continues with, given its `values` at a place."""
     rule = _rule.get()
     return values if rule is None else rule(layer, place, values)

@@ -11,12 +11,12 @@ from signbart_port.keras_model.model import SignBart
 
 
 def shapes(model: SignBart) -> dict[str, tuple[int, ...]]:
-    """The shape of every weight, by path."""
+    """Return the shape of every weight, by path."""
     return {weight.path: tuple(weight.shape) for weight in model.weights}
 
 
 def assign(model: SignBart, tensors: Iterable[tuple[str, NDArray[np.generic]]]) -> None:
-    """Write tensors into the weights of these paths."""
+    """Write tensors into the weights at these paths."""
     weights = {weight.path: weight for weight in model.weights}
     for path, tensor in tensors:
         weights[path].assign(np.ascontiguousarray(tensor))
