@@ -23,9 +23,10 @@ def scores(
     labels: Sequence[str],
     signers: Sequence[str | None],
 ) -> Scores:
-    """Of outputs (N, labels), the class `targets` (N,) of the clips and their `signers` (N,).
+    """Score outputs (N, labels) by the classes `targets` (N,) of the clips and their `signers`
+    (N,).
 
-    Of equal outputs the class of the lower number counts as the first.
+    Among equal outputs the class of the lower number counts as the first.
     """
     predicted = outputs.argmax(axis=1)
     right = predicted == targets
@@ -46,8 +47,8 @@ def scores(
 
 
 def wilson(right: int, of: int) -> tuple[float, float]:
-    """The interval that holds the true share with a confidence of 95 %, where `right` of so many
-    independent clips are right (Wilson 1927): honest for few clips, and near 0 and 1."""
+    """Return the interval that contains the true share with a confidence of 95 %, if `right` of
+    `of` independent clips are right (Wilson 1927). It is honest for few clips, and near 0 and 1."""
     z = NormalDist().inv_cdf((1 + _CONFIDENCE) / 2)
     share, width = right / of, z * z / of
     middle = (share + width / 2) / (1 + width)

@@ -1,4 +1,4 @@
-"""Confusion matrices as a picture, a panel a model."""
+"""Confusion matrices as a picture, one panel per model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_COUNTED = 30  # classes whose cells have room for a number
 _LONGEST = 24  # characters of a name
 _DOTS = 150  # an inch, of a .png
 _INK, _QUIET, _GROUND = "#18212f", "#dde2e9", "#ffffff"
-_LIGHT = 0.55  # a share whose colour is dark enough for light digits
+_LIGHT = 0.55  # a share whose color is dark enough for light digits
 # Text as outlines: the same wherever it is looked at, whatever it says.
 _STYLE: dict[Any, Any] = {"svg.fonttype": "path", "svg.hashsalt": "signbart-port", "font.size": 9}
 
@@ -32,7 +32,8 @@ _STYLE: dict[Any, Any] = {"svg.fonttype": "path", "svg.hashsalt": "signbart-port
 def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -> None:
     """Refuse, before any work, a picture that `write` would refuse.
 
-    Raises PortError for a name that ends in neither .png nor .svg, and as `output.check` does.
+    Raises PortError for a name that ends in neither .png nor .svg, and as `atomic_output.check`
+    does.
     """
     atomic_output.expect_suffix(path, FORMATS, "a picture")
     atomic_output.check(path, force=force, inputs=inputs)
@@ -41,7 +42,7 @@ def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -
 def write(
     path: str | Path, evaluation: Evaluation, *, force: bool, inputs: Iterable[str | Path] = ()
 ) -> None:
-    """Raises PortError as `check` does, and when the disk refuses it."""
+    """Write the picture; raises PortError as `check` does, and if the disk refuses it."""
     check(path, force=force, inputs=inputs)
     picture = draw(evaluation, Path(path).suffix)
     with atomic_output.replacing(path, force=force, inputs=inputs) as temp:
@@ -49,8 +50,8 @@ def write(
 
 
 def draw(evaluation: Evaluation, suffix: str) -> bytes:
-    """The picture as .png or .svg: rows are what the clips are, columns what they are taken for,
-    the colour a cell's share of its row. Up to 100 classes are named, up to 30 counted."""
+    """Draw the picture as .png or .svg: rows are the true classes, columns the predicted ones, the
+    color is a cell's share of its row. Up to 100 classes have names, up to 30 numbers."""
     stream = io.BytesIO()
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it draws a box
@@ -65,7 +66,7 @@ def draw(evaluation: Evaluation, suffix: str) -> bytes:
 
 
 def matrix(scores: Scores) -> NDArray[np.int64]:
-    """The number of clips of each class (row) taken for each class (column)."""
+    """Return the number of clips of each class (row) that were predicted as each class (column)."""
     number = {one.label: n for n, one in enumerate(scores.classes)}
     counts = np.diag([one.right for one in scores.classes])
     for one in scores.confusions:

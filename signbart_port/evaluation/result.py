@@ -1,4 +1,4 @@
-"""What an evaluation found, in plain data."""
+"""The results of an evaluation, in plain data."""
 
 from __future__ import annotations
 

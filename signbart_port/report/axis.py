@@ -8,34 +8,30 @@ from math import ceil, floor, isfinite, log10
 
 _FINEST, _COARSEST = -12, 4  # exponents: one absurd figure must not squeeze all the others
 _MOST_LABELS = 6  # that fit on a phone
-_EDGE, _GUTTER = 2.0, 9.0  # margin of the axis, and with a place for what no logarithm has
+_EDGE, _GUTTER = 2.0, 9.0  # margin of the axis, without and with a place for what has no logarithm
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A power of ten: where it stands, and its label ("" where labels would crowd)."""
+    """A power of ten: its position, and its label ("" where labels would crowd)."""
 
     at: float
     label: str
 
 
 @dataclass(frozen=True)
-class Axis:
-    """From 10**`low` to 10**`high`.
-
-    Zero has a place of its own at the left (`zero`), what is not finite at the right (`beyond`),
-    each where there is any.
-    """
+class LogAxis:
+    """A logarithmic axis from 10**`low` to 10**`high`."""
 
     low: int
     high: int
-    zero: bool
-    beyond: bool
+    zero: bool  # whether there is a place for zero, at the left
+    beyond: bool  # whether there is a place for what is not finite, at the right
 
     @classmethod
-    def of(cls, figures: Iterable[float]) -> Axis:
-        """The axis that shows all these figures, none of them negative."""
+    def of(cls, figures: Iterable[float]) -> LogAxis:
+        """Return the axis that shows all these figures, none of them negative."""
         figures = list(figures)
         exponents = [log10(f) for f in figures if isfinite(f) and f > 0] or [-8.0, -4.0]
         low = min(max(floor(min(exponents)), _FINEST), _COARSEST - 1)
@@ -43,7 +39,7 @@ class Axis:
         return cls(low, high, 0 in figures, not all(map(isfinite, figures)))
 
     def at(self, figure: float) -> float:
-        """Where a figure stands; one beyond an end of the axis stands at it."""
+        """Return the position of a figure; one beyond an end of the axis is placed at that end."""
         if not isfinite(figure):
             return 100 - _EDGE
         if figure <= 0:
@@ -53,7 +49,7 @@ class Axis:
         return round(left + min(max(share, 0.0), 1.0) * (right - left), 2)
 
     def ticks(self) -> Iterator[Tick]:
-        """A tick a decade, from left to right."""
+        """Return a tick per decade, from left to right."""
         every = ceil((self.high - self.low + 1) / _MOST_LABELS)
         for exponent in range(self.low, self.high + 1):
             label = f"10{str(exponent).translate(_SUPERSCRIPT)}"

@@ -27,17 +27,17 @@ EVALUATING = ("scikit-learn", "matplotlib")
 
 @dataclass(frozen=True)
 class Origin:
-    """When and with what a report was made: `packages` are versions of what computes and reads."""
+    """When and with what a report was made."""
 
     created: str
     version: str
     python: str
     system: str
-    packages: dict[str, str]
+    packages: dict[str, str]  # versions of the packages that compute and read
 
     @classmethod
     def now(cls, more: Sequence[str] = ()) -> Origin:
-        """Of this moment; `more` packages besides those that every report names."""
+        """Return the origin of a report made now; `more` packages are added to the usual ones."""
         return cls(
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             version=__version__,
@@ -48,7 +48,7 @@ class Origin:
 
 
 def document(report: Report | Evaluation, origin: Origin) -> dict[str, Any]:
-    """The report with its origin, JSON-ready but for figures that are not finite."""
+    """Return the report with its origin, ready for JSON except for figures that are not finite."""
     return {
         "schema": SCHEMA,
         "program": {"name": "signbart-port", "version": origin.version},
@@ -63,7 +63,7 @@ def document(report: Report | Evaluation, origin: Origin) -> dict[str, Any]:
 
 
 def strict_json(data: dict[str, Any]) -> str:
-    """JSON as every reader takes it: what is not finite becomes null."""
+    """Return JSON that every reader accepts: figures that are not finite become null."""
     return json.dumps(_finite(data), indent=2, default=str, allow_nan=False)
 
 
@@ -76,5 +76,5 @@ def _finite(data: Any) -> Any:
 
 
 def bytes_of(size: int) -> str:
-    """A file's size for a person."""
+    """Return a file's size for the user."""
     return f"{size / 1e6:.2f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"

@@ -1,4 +1,4 @@
-"""An evaluation as a page: one self-contained file that needs neither network nor script."""
+"""An evaluation as a page: one self-contained file that needs neither network nor scripts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LARGE = 30  # classes beyond which a picture takes the width of the page
 
 
 def page(evaluation: Evaluation, origin: Origin) -> str:
-    """The HTML. Whatever comes from a file is escaped, and its control characters are shown."""
+    """Return the HTML. Content from files is escaped, its control characters are made visible."""
     return rendered(
         "evaluation.html.j2",
         {

@@ -1,4 +1,4 @@
-"""A report as a page: one self-contained file that needs neither network nor script."""
+"""A report as a page: one self-contained file that needs neither network nor scripts."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from math import isinf, isnan
 from signbart_port.parity.blocks import by_block, strain
 from signbart_port.parity.compare import Row
 from signbart_port.parity.report import Report
-from signbart_port.report.axis import Axis
+from signbart_port.report.axis import LogAxis
 from signbart_port.report.document import Origin
 from signbart_port.report.placements import placements
 from signbart_port.report.rendering import rendered
 
 
 def page(report: Report, origin: Origin) -> str:
-    """The HTML. Whatever comes from a file is escaped, and its control characters are shown."""
+    """Return the HTML. Content from files is escaped, its control characters are made visible."""
     return rendered(
         "page.html.j2",
         {"figure": _figure, "share": _share},
         report=report,
         origin=origin,
         pictures=_pictures(report),
-        axis=Axis.of(
+        axis=LogAxis.of(
             figure
             for row in (*report.rows, *report.isolated)
             for figure in (row.error, row.noise, row.limit)
@@ -68,8 +68,8 @@ def _pictures(report: Report) -> list[_Picture]:
     return [chained, alone] if report.isolated else [chained]
 
 
-_CHAINED = "Every module fed what the modules before it gave: how far the run drifts."
-_ALONE = "Every module fed the reference’s own inputs: which one is wrong by itself."
+_CHAINED = "Every module on the outputs of the modules before it: how far the run drifts."
+_ALONE = "Every module on the reference’s own inputs: which one is wrong by itself."
 
 
 def _blocks(rows: Iterable[Row]) -> list[_Block]:
@@ -78,13 +78,13 @@ def _blocks(rows: Iterable[Row]) -> list[_Block]:
 
 @dataclass(frozen=True)
 class _Clip:
-    """A clip's mask: its `frames`, how many are `real`, and the `runs` of real ones, each a start
-    and a length in per cent."""
+    """The mask of a clip."""
 
     name: str
-    real: int
+    real: int  # the number of real frames
     frames: int
     runs: list[tuple[float, float]]
+    """Stretches of real frames, each a start and a length in per cent."""
 
     @classmethod
     def of(cls, name: str, mask: str) -> _Clip:
@@ -98,7 +98,7 @@ class _Clip:
 
 
 def _figure(value: float) -> str:
-    """As the terminal prints it, but for what is no number."""
+    """Return a figure as the terminal prints it, or a word if it is not a number."""
     if isnan(value):
         return "NaN"
     if isinf(value):
@@ -107,7 +107,7 @@ def _figure(value: float) -> str:
 
 
 def _share(row: Row) -> str:
-    """A row's error as a share of its limit, where there is one."""
+    """Return a row's error as a share of its limit, if it has one."""
     share = strain(row)
     if isinf(share):
         return _figure(row.error) if row.elements else "no output"

@@ -1,4 +1,4 @@
-"""The transfers as a person reads them: by block of the model, repeated layers folded into one."""
+"""The transfers for readers: by block of the model, with repeated layers folded into one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from signbart_port.transfer.plan import Placed
 
 @dataclass(frozen=True)
 class Placement:
-    """Transfers that differ in their layer alone: one rule, one operation, one shape."""
+    """Transfers that differ only in their layer: one rule, one operation, one shape."""
 
     torch: str
     keras: str
@@ -27,7 +27,8 @@ class Placement:
 
 
 def placements(placed: Iterable[Placed]) -> dict[str, list[Placement]]:
-    """The placements of each block (`encoder.layers.{0..1}`), in the order of the transfers."""
+    """Return the placements of each block (`encoder.layers.{0..1}`), in the order of the
+    transfers."""
     alike: dict[tuple[object, ...], list[Placed]] = {}
     for tensor in placed:
         names = template(tensor.torch)[0], template(tensor.keras)[0]

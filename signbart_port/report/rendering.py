@@ -15,9 +15,9 @@ _LONGEST = 10_000  # characters of a note
 
 
 def rendered(template: str, filters: Mapping[str, Callable[[Any], str]], **values: Any) -> str:
-    """A page, with filters of its own besides `name`, `note` and `file`.
+    """Render a page, with `filters` of its own in addition to `name`, `note` and `file`.
 
-    What comes from a file is escaped, and its control characters are shown.
+    Content from files is escaped, and its control characters are made visible.
     """
     environment = Environment(
         loader=PackageLoader("signbart_port.report", ""),
@@ -36,7 +36,7 @@ def rendered(template: str, filters: Mapping[str, Callable[[Any], str]], **value
 
 
 def _name(text: object) -> Markup:
-    """A path or a dotted name, which may break where it has a joint."""
+    """Return a path or a dotted name that may break at its joints."""
     name = escape(printable(text))
     for joint in "./_":
         name = name.replace(joint, Markup(f"{joint}<wbr>"))

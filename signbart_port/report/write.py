@@ -1,4 +1,4 @@
-"""Write a report, in the format that its name asks for."""
+"""Write a report in the format that its file name asks for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -
     """Refuse, before any work, a report that `write` would refuse.
 
     Raises PortError for a name that ends in neither .html nor .json, itself or where it links to,
-    and as `output.check` does.
+    and as `atomic_output.check` does.
     """
     atomic_output.expect_suffix(path, _FORMATS, "a report")
     atomic_output.check(path, force=force, inputs=inputs)
@@ -32,10 +32,10 @@ def write(
     inputs: Iterable[str | Path] = (),
 ) -> None:
     """Write `report` to `path`: a self-contained page (.html), or a document (.json), which for a
-    proof schema.json describes.
+    proof is described by schema.json.
 
-    `inputs` are files that it must not replace. Raises PortError as `check` does, and when the disk
-    refuses it.
+    `inputs` are files that it must not replace. Raises PortError as `check` does, and if the disk
+    refuses the write.
     """
     check(path, force=force, inputs=inputs)
     text = _FORMATS[Path(path).suffix](report)

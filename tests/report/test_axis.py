@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signbart_port.report.axis import Axis
+from signbart_port.report.axis import LogAxis
 
 Figures = st.lists(st.floats(min_value=0), min_size=1, max_size=30)
 
 
 @given(Figures)
 def test_the_order_of_the_figures_is_that_of_their_places(figures: list[float]) -> None:
-    axis = Axis.of(figures)
+    axis = LogAxis.of(figures)
     places = [axis.at(figure) for figure in sorted(figures)]
     assert places == sorted(places)
     assert all(0 < place < 100 for place in places)
@@ -23,14 +23,14 @@ def test_the_order_of_the_figures_is_that_of_their_places(figures: list[float]) 
 
 @given(Figures)
 def test_ticks_are_where_their_powers_are_and_do_not_crowd(figures: list[float]) -> None:
-    ticks = list(Axis.of(figures).ticks())
+    ticks = list(LogAxis.of(figures).ticks())
     places = [tick.at for tick in ticks]
     assert places == sorted(set(places)) and len(ticks) >= 2
     assert 1 <= sum(bool(tick.label) for tick in ticks) <= 7
 
 
 def test_a_decade_is_as_wide_as_the_next() -> None:
-    axis = Axis.of([3e-8, 2e-5])
+    axis = LogAxis.of([3e-8, 2e-5])
     assert (axis.low, axis.high, axis.zero, axis.beyond) == (-8, -4, False, False)
     places = [axis.at(10.0**exponent) for exponent in range(-8, -3)]
     assert places == pytest.approx([2, 26, 50, 74, 98])
@@ -39,7 +39,7 @@ def test_a_decade_is_as_wide_as_the_next() -> None:
 
 @pytest.mark.parametrize("figure", [0.0, nan, inf])
 def test_what_has_no_logarithm_stands_apart(figure: float) -> None:
-    axis = Axis.of([figure, 1e-7, 1e-3])
+    axis = LogAxis.of([figure, 1e-7, 1e-3])
     finite = [axis.at(1e-7), axis.at(1e-3)]
     gap = finite[0] - axis.at(figure) if isfinite(figure) else axis.at(figure) - finite[1]
     assert gap > 5
@@ -47,9 +47,9 @@ def test_what_has_no_logarithm_stands_apart(figure: float) -> None:
 
 
 def test_one_absurd_figure_does_not_squeeze_the_others() -> None:
-    axis = Axis.of([1e-300, 1e-7, 1e-6, 1e300])
+    axis = LogAxis.of([1e-300, 1e-7, 1e-6, 1e300])
     assert axis.at(1e-6) - axis.at(1e-7) > 5
 
 
 def test_of_nothing() -> None:
-    assert Axis.of([nan]).low < Axis.of([0.0]).high
+    assert LogAxis.of([nan]).low < LogAxis.of([0.0]).high

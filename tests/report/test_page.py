@@ -194,7 +194,7 @@ def test_versions_and_notes(report: Report) -> None:
     assert all(note in text for note in report.notes)
 
 
-def colours(theme: str) -> dict[str, tuple[float, float, float]]:
+def colors(theme: str) -> dict[str, tuple[float, float, float]]:
     found = {}
     for name, value in re.findall(r"--([a-z]+): #([0-9a-f]{3,6});", theme):
         full = value if len(value) == 6 else "".join(2 * c for c in value)
@@ -202,16 +202,16 @@ def colours(theme: str) -> dict[str, tuple[float, float, float]]:
     return found
 
 
-def luminance(colour: tuple[float, float, float]) -> float:
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+def luminance(color: tuple[float, float, float]) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color]
     return sum(c * w for c, w in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
 
 
 def themes(reports: dict[str, Report]) -> Iterator[dict[str, tuple[float, float, float]]]:
     style = words(next(of(reports["equal"]).iter("style")))
     light, dark, *_ = re.findall(r":root \{(.*?)\}", style)
-    yield colours(light)
-    yield colours(light) | colours(dark)
+    yield colors(light)
+    yield colors(light) | colors(dark)
 
 
 def test_every_text_is_legible_in_light_and_dark(reports: dict[str, Report]) -> None:
