@@ -114,8 +114,8 @@ def table(logits: Mapping[str, Floats], labels: list[int]) -> Table:
         for values in logits.values():
             odds = np.exp(values[clip] - values[clip].max())
             best = int(odds.argmax())
-            colour = "green" if best == label else "red"
-            cells.append(f"[{colour}]{names[str(best)]}[/] {odds[best] / odds.sum():.1%}")
+            color = "green" if best == label else "red"
+            cells.append(f"[{color}]{names[str(best)]}[/] {odds[best] / odds.sum():.1%}")
         rows.add_row(str(clip + 1), names[str(label)], *cells, f"{difference:.1e}")
     return rows
 

@@ -137,7 +137,7 @@ def _rotated(plan: Plan, query: Transfer) -> Fault:
 
 
 def _missed(t: Transfer) -> Callable[[Arrays], None]:
-    """As Keras initialises a bias: zeros."""
+    """As Keras initializes a bias: zeros."""
     return lambda weights: weights.update({t.keras: np.zeros(t.keras_shape, np.float32)})
 
 

@@ -99,12 +99,12 @@ def _margins(axes: Axes, study: dict[str, Any], faults: dict[str, Any]) -> None:
     axes.axvline(1, color="black", lw=1.2)
     top = axes.get_ylim()[1]
     axes.text(1, top * 1.02, "limit", ha="center")
-    for value, colour, side in (
+    for value, color, side in (
         (honest["largest"], HONEST, "right"),
         (float(margins.min()), FAULT, "left"),
     ):
-        axes.axvline(value, color=colour, lw=1, ls=":")
-        axes.text(value, top * 0.9, f" {value:.2g} ", color=colour, ha=side)
+        axes.axvline(value, color=color, lw=1, ls=":")
+        axes.text(value, top * 0.9, f" {value:.2g} ", color=color, ha=side)
     axes.set_xscale("log")
     axes.set_xlabel("error / limit")
     axes.set_yticks([])

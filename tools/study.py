@@ -186,7 +186,7 @@ def _row(mode: str, kind: str, row: Row) -> dict[str, Any]:
     }
 
 
-def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """By mode and kind: how many, and the spread of error / PyTorch's error; and by mode, for each
     floor, the factor that no model would have exceeded."""
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -257,7 +257,7 @@ def main() -> None:
         rows = list(measure(arguments.models, arguments.tflite, arguments.seed))
         if arguments.raw:
             arguments.raw.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    data = {"models": arguments.models, "seed": arguments.seed} | summarise(rows)
+    data = {"models": arguments.models, "seed": arguments.seed} | summarize(rows)
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(data, indent=1) + "\n")
     show(data)

@@ -1,11 +1,11 @@
-"""What quantisation-aware training gains: the int8 files of models trained with it and without.
+"""What quantization-aware training gains: the int8 files of models trained with it and without.
 
     python tools/study_qat.py model.h5 signs/ [--uneven F ...] [--seeds N] [--epochs N] [--rate R]
 
 `signs/` is a dataset folder, with a split to train and to calibrate on, and one to judge on. The
 model is made harder for int8 by each factor F (1: as it is): a few units of each attention's values
 and queries become so much larger, and what reads them so much smaller, which changes nothing in
-float. From there it is trained on, plainly and quantisation-aware, with the same batches and
+float. From there it is trained on, plainly and quantization-aware, with the same batches and
 dropouts. Every model becomes an int8 file, all in integers. Prints a table.
 """
 
@@ -96,7 +96,7 @@ class Study:
         out = self.folder / "int8.tflite"
         with quantizer.start(self.folder, Job(Quantization.INT8), out) as work:
             if (failed := work.wait(300)) is not None:
-                raise SystemExit(f"the quantiser {failed}")
+                raise SystemExit(f"the quantizer {failed}")
         return gate.file_outputs(model_file.read_all(out), self.test, self.interface, self.config)
 
 
@@ -137,7 +137,7 @@ def results(
         yield f"trained on, seed {seed}", study.result(plain)
         aware = start(seed)
         study.fit(quantization_aware(aware), options.epochs, options.rate)
-        yield f"quantisation-aware, seed {seed}", study.result(aware)
+        yield f"quantization-aware, seed {seed}", study.result(aware)
 
 
 def main() -> None:

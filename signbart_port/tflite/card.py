@@ -20,7 +20,7 @@ class Card:
     """A .tflite in plain data.
 
     `labels` by class id (None: unknown). A frame has `keypoints` (K), x and y: with `preprocessing`
-    raw ones, else those of `data.preprocessing`, normalised by `groups` (first number, and one past
+    raw ones, else those of `data.preprocessing`, normalized by `groups` (first number, and one past
     the last) in the variant `count_missing`, of the whole skeleton (`layout` "full") or `joint_idx`
     alone ("selected"). `frames` are the lengths of clips, ascending, a signature for each; () where
     the number is set at run time, up to `longest`. `output` is "logits" or "probabilities".

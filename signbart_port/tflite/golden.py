@@ -35,7 +35,7 @@ ABOUT = {
     " and height; [0, 0] is a missing point, and so is one with a null",
     "clips[].signature": "the signature that the clip goes to: the shortest that takes it",
     "clips[].keypoints": "[frame][keypoint][x, y], what that signature is fed, padded with zeros;"
-    " where its input is of integers, these are quantised with its scale and zero point",
+    " where its input is of integers, these are quantized with its scale and zero point",
     "clips[].attention_mask": "[frame], 1 for a frame of the clip and 0 for padding",
     "clips[].scores": "[class], what comes out; where the output is of integers, what they stand"
     " for",

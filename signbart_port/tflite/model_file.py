@@ -113,7 +113,7 @@ class TFLiteFile:
         return all(tensor.type in ("INT8", "INT16") for tensor in edges)
 
     def share_of_types(self) -> dict[str, float]:
-        """The share of the weights' values in each floating or quantised type."""
+        """The share of the weights' values in each floating or quantized type."""
         count: Counter[str] = Counter()
         for constant in self.constants:
             if constant.type in _WEIGHT_TYPES:
