@@ -71,7 +71,7 @@ def of_split(dataset: Dataset, config: SignBartConfig, *, test: bool, skip_bad: 
     Raises PortError for a dataset whose labels are not the model's, and for bad samples, which
     `skip_bad` leaves out.
     """
-    refuse_other_labels(dataset, config.num_labels)
+    check_labels(dataset, config.num_labels)
     return loaded(dataset, dataset.split(usual_split(dataset, test=test)), skip_bad=skip_bad)
 
 
@@ -82,7 +82,7 @@ def usual_split(dataset: Dataset, *, test: bool) -> str:
     return next(name for name in order if name in dataset.splits)
 
 
-def refuse_other_labels(
+def check_labels(
     dataset: Dataset,
     labels: int,
     model: str = "the model",

@@ -35,7 +35,7 @@ def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -
     Raises PortError for a name that ends in neither .png nor .svg, and as `atomic_output.check`
     does.
     """
-    atomic_output.expect_suffix(path, FORMATS, "a picture")
+    atomic_output.check_suffix(path, FORMATS, "a picture")
     atomic_output.check(path, force=force, inputs=inputs)
 
 

@@ -67,7 +67,7 @@ def check(path: str | Path) -> set[str]:
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
     """The one boundary to h5py: whatever goes wrong inside leaves as a PortError."""
-    model_kind.expect(path, model_kind.ModelKind.KERAS)
+    model_kind.check_kind(path, model_kind.ModelKind.KERAS)
     if (size := path.stat().st_size) > _LARGEST_FILE:
         raise PortError(path, f"has {size:,} bytes, more than any SignBART")
     try:

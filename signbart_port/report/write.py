@@ -20,7 +20,7 @@ def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -
     Raises PortError for a name that ends in neither .html nor .json, itself or where it links to,
     and as `atomic_output.check` does.
     """
-    atomic_output.expect_suffix(path, _FORMATS, "a report")
+    atomic_output.check_suffix(path, _FORMATS, "a report")
     atomic_output.check(path, force=force, inputs=inputs)
 
 

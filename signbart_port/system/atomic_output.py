@@ -58,7 +58,7 @@ def check(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -
         raise PortError(path, _EXISTS)
 
 
-def expect_suffix(path: str | Path, suffixes: Iterable[str], what: str) -> None:
+def check_suffix(path: str | Path, suffixes: Iterable[str], what: str) -> None:
     """Raise PortError unless a name, and the one that it links to, ends in one of `suffixes`: an
     output never replaces a file of another kind."""
     for name in (path, os.path.realpath(path)):

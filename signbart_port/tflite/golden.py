@@ -64,7 +64,7 @@ def check(path: Path, model: Path, clips: Sequence[Path], *, force: bool) -> Non
 
     if path.suffix != ".json":
         raise PortError(path, "golden vectors are written as .json", "Name them like golden.json")
-    model_kind.expect(model, model_kind.ModelKind.TFLITE)
+    model_kind.check_kind(model, model_kind.ModelKind.TFLITE)
     atomic_output.check(path, force=force, inputs=(model, *clips))
 
 

@@ -68,7 +68,7 @@ def read(path: str | os.PathLike[str]) -> Card | None:
     Reads the ends of the file alone. Raises PortError for a file that is no .tflite, and for one
     that lacks what it declares or has nonsense there.
     """
-    model_kind.expect(Path(path), model_kind.ModelKind.TFLITE)
+    model_kind.check_kind(Path(path), model_kind.ModelKind.TFLITE)
     with naming(path), regular_file(path) as file:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             declared = CARD in _declared_files(data)

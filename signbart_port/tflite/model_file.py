@@ -157,7 +157,7 @@ def opened(path: Path) -> Iterator[Any]:
 
     The one boundary to the format: whatever goes wrong inside leaves as a PortError.
     """
-    model_kind.expect(path, model_kind.ModelKind.TFLITE)
+    model_kind.check_kind(path, model_kind.ModelKind.TFLITE)
     if (size := path.stat().st_size) > _LARGEST:
         raise PortError(path, f"has {size:,} bytes, more than a .tflite can")
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from signbart_port.config import SignBartConfig
 from signbart_port.config.training import Settings
-from signbart_port.data.clips import refuse_other_labels
+from signbart_port.data.clips import check_labels
 from signbart_port.data.dataset import Bad, Dataset, load
 from signbart_port.data.examples import Examples, make_examples
 from signbart_port.data.selection import stratified
@@ -108,7 +108,7 @@ def read(
     Raises PortError for a dataset of other labels than the model's, and for a bad sample, unless
     `skip_bad` leaves it out.
     """
-    refuse_other_labels(
+    check_labels(
         dataset,
         config.num_labels,
         hint="Change num_labels, leave it out, or give --new-head to a model that is trained on",

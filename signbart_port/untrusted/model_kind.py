@@ -32,7 +32,7 @@ def kind_of(path: str | Path) -> ModelKind:
     raise PortError(path, f"{what}, not a .pth, .safetensors, .h5 or .tflite model")
 
 
-def expect(path: str | Path, kind: ModelKind) -> None:
+def check_kind(path: str | Path, kind: ModelKind) -> None:
     """Raise PortError unless `path` is of this kind."""
     found = sniff(path)
     if found is not None and _KINDS.get(found) is kind:

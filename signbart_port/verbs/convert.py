@@ -67,7 +67,7 @@ def convert(
     used, ProofError where the proof fails.
     """
     path = Path(path)
-    model_kind.expect(path, model_kind.ModelKind.CHECKPOINT)
+    model_kind.check_kind(path, model_kind.ModelKind.CHECKPOINT)
     out = path.with_suffix(".h5") if out is None else Path(out)
     if out.suffix != ".h5" or out.name.endswith(".weights.h5"):
         raise PortError(out, "the Keras model is written as .h5", "Name it like model.h5")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.data.clips import RealClips, loaded, refuse_other_labels, usual_split
+from signbart_port.data.clips import RealClips, check_labels, loaded, usual_split
 from signbart_port.data.dataset import Dataset, Entry, open_dataset
 from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError, printable
@@ -84,7 +84,7 @@ class _Ran:
 
 
 def _refuse_other_classes(dataset: Dataset, model: ModelFile) -> None:
-    refuse_other_labels(dataset, model.labels, model.path.name)
+    check_labels(dataset, model.labels, model.path.name)
     for number, pair in enumerate(zip(model.class_names or (), dataset.labels, strict=False)):
         if pair[0] != pair[1]:
             own, other = (printable(label, 40) for label in pair)

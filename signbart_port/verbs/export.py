@@ -78,7 +78,7 @@ def export(
     where the proof fails.
     """
     path = Path(path)
-    model_kind.expect(path, model_kind.ModelKind.KERAS)
+    model_kind.check_kind(path, model_kind.ModelKind.KERAS)
     out = path.with_suffix(".pth") if out is None else Path(out)
     container = _container_of(out, container)
     atomic_output.check(out, force=force, inputs=(path,))

@@ -77,7 +77,7 @@ def plan(
     `config` is a config file or the name of a published one. Raises PortError for a file that
     cannot be read; what is wrong with the plan is in the result.
     """
-    model_kind.expect(path, ModelKind.CHECKPOINT)
+    model_kind.check_kind(path, ModelKind.CHECKPOINT)
     rules, own = mappings.find(mapping), mappings.signbart()
     checkpoint = read_checkpoint(path, NameRules(rules.unwrap, rules.strip_prefixes))
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}

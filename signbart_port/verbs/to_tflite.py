@@ -65,7 +65,7 @@ def to_tflite(
     used, ProofError where the file disagrees with Keras or fails its gate.
     """
     path, wanted = Path(path), Wishes(**wishes)
-    model_kind.expect(path, model_kind.ModelKind.KERAS)
+    model_kind.check_kind(path, model_kind.ModelKind.KERAS)
     out = path.with_suffix(".tflite") if out is None else Path(out)
     if out.suffix != ".tflite":
         raise PortError(out, "the file is written as .tflite", "Name it like model.tflite")
