@@ -12,7 +12,7 @@ from signbart_port.system import atomic_output
 
 @dataclass(frozen=True)
 class Files:
-    """Where a training writes: models end in `suffix`, .h5 or .pth."""
+    """The files of a training; models end in `suffix`, .h5 or .pth."""
 
     models: Path
     logs: Path
@@ -24,7 +24,7 @@ class Files:
 
     @property
     def last(self) -> Path:
-        """The model after the last epoch, with all that it takes to go on from there."""
+        """The model after the last epoch, with everything that resuming needs."""
         return self.models / f"last{self.suffix}"
 
     @property
@@ -44,13 +44,13 @@ class Files:
 
     @property
     def result(self) -> Path:
-        """Of a training that is one of several: how its model does on the test clips."""
+        """The test result of a training that is one of several."""
         return self.models / "result.json"
 
     def open(self, *, resume: bool, force: bool) -> bool:
-        """Make the folders ready. Returns whether there is a training to go on with.
+        """Prepare the folders. Returns whether there is a training to resume.
 
-        Raises PortError where one is there and neither `resume` nor `force` is given, and where the
+        Raises PortError if there is one and neither `resume` nor `force` is given, and if the
         folders cannot be written.
         """
         there = self.last.exists()

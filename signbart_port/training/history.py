@@ -32,11 +32,11 @@ class Epoch:
     waiting: float
 
     def measures(self) -> dict[str, float]:
-        """All but its number."""
+        """Return everything but its number."""
         return {name: value for name, value in asdict(self).items() if name != "epoch"}
 
     def better_than(self, other: Epoch) -> bool:
-        """By validation accuracy; of equal ones, by the lower loss."""
+        """Compare by validation accuracy; among equal ones, by the lower loss."""
         return (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
 
 
@@ -44,7 +44,7 @@ History = tuple[Epoch, ...]
 
 
 def best(history: Sequence[Epoch]) -> Epoch:
-    """The epoch whose model is kept; the first of equal ones."""
+    """Return the epoch whose model is kept; the first of equal ones."""
     found = history[0]
     for epoch in history[1:]:
         if epoch.better_than(found):
@@ -53,22 +53,22 @@ def best(history: Sequence[Epoch]) -> Epoch:
 
 
 def stops(history: Sequence[Epoch], patience: int | None) -> bool:
-    """Whether the last `patience` epochs brought nothing better."""
+    """Return whether the last `patience` epochs brought no improvement."""
     return patience is not None and history[-1].epoch - best(history).epoch >= patience
 
 
 def plain(history: Sequence[Epoch]) -> list[dict[str, Any]]:
-    """As a checkpoint keeps it."""
+    """Return the history as a checkpoint keeps it."""
     return [asdict(epoch) for epoch in history]
 
 
 def of_plain(epochs: Sequence[Mapping[str, Any]]) -> History:
-    """The inverse of `plain`. Raises TypeError for anything else."""
+    """Invert `plain`. Raises TypeError for anything else."""
     return tuple(Epoch(**epoch) for epoch in epochs)
 
 
 def write_csv(path: Path, history: Sequence[Epoch]) -> None:
-    """The log as a table, whole: what a killed training wrote too much is gone."""
+    """Write the log as a complete table: surplus lines of a killed training disappear."""
     text = io.StringIO()
     table = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
     table.writeheader()
@@ -78,7 +78,7 @@ def write_csv(path: Path, history: Sequence[Epoch]) -> None:
 
 
 def draw(path: Path, history: Sequence[Epoch]) -> None:
-    """The curves of loss, accuracy and learning rate, as a picture."""
+    """Draw the curves of loss, accuracy and learning rate."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 3.5), layout="constrained")

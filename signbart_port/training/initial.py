@@ -18,8 +18,8 @@ Weights = Mapping[str, NDArray[Any]]
 
 
 def drawn(config: SignBartConfig, seed: int) -> Weights:
-    """Random weights, distributed as PyTorch makes them: of a Linear uniform within
-    ±1/√(its inputs), of an Embedding standard normal, of a LayerNorm one and zero."""
+    """Draw random weights, distributed as in PyTorch: a Linear's uniform within ±1/√(its inputs),
+    an Embedding's standard normal, a LayerNorm's one and zero."""
     transfers = mappings.plan_for(config).transfers
     rng = np.random.default_rng([seed, _INITIAL])
     inputs = {t.module: t.keras_shape[0] for t in transfers if t.keras.endswith("/kernel")}
@@ -40,7 +40,7 @@ def _drawn(t: Transfer, inputs: int | None, rng: np.random.Generator) -> NDArray
 
 
 def with_new_head(weights: Weights, config: SignBartConfig, seed: int) -> Weights:
-    """The same, but for the classification head: drawn anew for the labels of `config`."""
+    """Return the same weights with a new classification head, drawn for the labels of `config`."""
     fresh = drawn(config, seed)
     head = [
         t.torch

@@ -37,7 +37,7 @@ def add_state(path: Path, state: Mapping[str, Any], variables: Sequence[NDArray[
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-    """What `add_state` added. Raises PortError where it is not there or damaged."""
+    """Return what `add_state` added. Raises PortError if it is missing or damaged."""
     hint = "Give --force to begin anew"
     try:
         with h5py.File(path, "r") as file:

@@ -37,9 +37,9 @@ SUFFIX = ".h5"
 def fit(job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained:
     """Train a SignBART.
 
-    With the environment variable TF_CONFIG its workers share every batch, and with several GPUs
-    these do; the first worker writes. Raises PortError where a checkpoint cannot be resumed, and
-    where the training runs away.
+    With the environment variable TF_CONFIG, its workers share every batch, and with several GPUs
+    these do; the first worker writes. Raises PortError if a checkpoint cannot be resumed, and if
+    the training diverges.
     """
     strategy = strategy_of_environment()
     make_deterministic(job.settings.seed)
@@ -70,7 +70,7 @@ def fit(job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained:
 
 
 class _Training(keras.callbacks.Callback):
-    """Sets the learning rate, measures after every epoch, and keeps the models."""
+    """A callback that sets the learning rate, measures after every epoch, and keeps the models."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class _Training(keras.callbacks.Callback):
         self.epoch, self.started, self.waited, self.rate = 0, 0.0, 0.0, 0.0
 
     def resume(self) -> None:
-        """Take up model, optimizer and log from the last checkpoint."""
+        """Restore model, optimizer and log from the last checkpoint."""
         file = h5.read(self.run.files.last)
         state, variables = keras_files.read_state(file.path)
         self.run.restore(state)
@@ -104,16 +104,16 @@ class _Training(keras.callbacks.Callback):
 
     @property
     def kept(self) -> list[keras.Variable]:
-        """What resuming takes beside the weights: the optimizer's variables, and the ranges of a
+        """What resuming needs besides the weights: the optimizer's variables, and the ranges of a
         simulation."""
         own = [self.learner.ranges] if self.job.quantization_aware else []
         return [*self.learner.optimizer.variables, *own]
 
     def dataset(self) -> Any:
-        """The batches of one epoch after the other, without an end, for this process.
+        """Return the batches of one epoch after the other, without an end, for this process.
 
-        Without one, as `fit` counts the batches of a process and not the steps of its devices, and
-        a step that finds no batch would decay the weights before it fails.
+        With an end, `fit` would count the batches of a process and not the steps of its devices,
+        and a step that finds no batch would decay the weights before it fails.
         """
         keypoints = tf.TensorSpec((None, None, self.job.train.prepared[0].shape[1], 2))
         inputs = {"keypoints": keypoints, "attention_mask": tf.TensorSpec((None, None))}
@@ -173,13 +173,13 @@ class _Training(keras.callbacks.Callback):
         self.learner.stop_training = self.run.over
 
     def logits(self, examples: Examples) -> NDArray[np.floating]:
-        """Of all the clips, (N, labels), by the model as it is now: in float32, or where int8 is
-        simulated, in that."""
+        """Return the logits of all clips, (N, labels), by the current model: in float32 or, if int8
+        is simulated, in that."""
         assign(self.plain, ((weight.path, weight.numpy()) for weight in self.weights.weights))
         return (self.simulated or self.forward).logits(examples)
 
     def test(self) -> Scores | None:
-        """Of the best model, in float32."""
+        """Score the best model, in float32."""
         if self.job.test is None or not self.run.history:
             return None
         _meet(self.strategy)  # the first worker may still be writing
@@ -187,7 +187,7 @@ class _Training(keras.callbacks.Callback):
         return self.run.measured(self.forward.logits(self.job.test), self.job.test)
 
     def save(self, path: Path, whole: bool) -> None:
-        """The model that was measured; `whole` has all that resuming takes."""
+        """Write the model that was measured; with `whole`, also everything that resuming needs."""
         trained = {"signbart-port": __version__, "epoch": len(self.run.history)}
         keras_files.save(path, self.plain, {"trained": trained})
         if whole:
@@ -196,8 +196,8 @@ class _Training(keras.callbacks.Callback):
 
 
 def learner_of(job: Job) -> tuple[SignBart, keras.Model]:
-    """A model with the weights that the training starts from, and what is compiled to train it: the
-    model itself, or a simulation of its int8 file."""
+    """Return a model with the first weights, and what is compiled to train it: the model itself, or
+    a simulation of its int8 file."""
     settings = job.settings
     model = Learner(job.config, dtype="mixed_bfloat16" if settings.mixed_precision else None)
     load(model, job.weights)
@@ -221,14 +221,14 @@ def learner_of(job: Job) -> tuple[SignBart, keras.Model]:
 
 
 def load(model: SignBart, weights: Weights) -> None:
-    """Set every weight, given by its name in PyTorch."""
+    """Set every weight, by its name in PyTorch."""
     assign(
         model, transfer.apply(mappings.plan_for(model.config), Direction.TORCH_TO_KERAS, weights)
     )
 
 
 class Forward:
-    """Inference with a model as it is at the moment, traced once."""
+    """Inference with a model in its current state, traced once."""
 
     def __init__(self, model: Any) -> None:
         joints = None if model.config.layout == "full" else len(model.config.joint_idx)
@@ -239,13 +239,13 @@ class Forward:
         )
 
     def logits(self, examples: Examples) -> NDArray[np.floating]:
-        """Of all the clips, (N, labels)."""
+        """Return the logits of all clips, (N, labels)."""
         batches = unchanged(examples, EVALUATED)
         return np.concatenate([self._run(b.keypoints, b.attention_mask).numpy() for b in batches])
 
 
 def seed_dropouts(model: keras.Model, seed: int, epoch: int, process: int = 0) -> None:
-    """Set every dropout's generator anew: an epoch depends on none before it."""
+    """Reseed every dropout's generator: an epoch depends on none before it."""
     states = [variable for variable in model.variables if "seed_generator" in variable.path]
     seeds = np.random.SeedSequence([seed, epoch, process]).generate_state(2 * len(states))
     for state, values in zip(states, seeds.reshape(-1, 2), strict=True):
@@ -253,19 +253,20 @@ def seed_dropouts(model: keras.Model, seed: int, epoch: int, process: int = 0) -
 
 
 def make_deterministic(seed: int) -> None:
-    """The same seed gives the same model, on the same machine with the same number of threads."""
+    """Make the same seed give the same model, on the same machine with the same number of
+    threads."""
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 
 
 def leads() -> bool:
-    """Whether this process writes and prints: the first worker of TF_CONFIG."""
+    """Return whether this process writes and prints: the first worker of TF_CONFIG."""
     return tf.distribute.cluster_resolver.TFConfigClusterResolver().task_id in (None, 0)
 
 
 @cache  # TensorFlow joins its workers once
 def strategy_of_environment() -> tf.distribute.Strategy:
-    """The workers of TF_CONFIG, this machine's GPUs where there are several, or one device."""
+    """Return the workers of TF_CONFIG, this machine's GPUs if there are several, or one device."""
     if tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec():
         return tf.distribute.MultiWorkerMirroredStrategy()
     if len(tf.config.list_logical_devices("GPU")) > 1:

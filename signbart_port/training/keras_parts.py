@@ -19,8 +19,8 @@ EPSILON = 1e-8  # PyTorch's default; Keras' is 1e-7
 class AdamW(keras.optimizers.AdamW):
     """PyTorch's AdamW: `epsilon` is added to √v̂, the square root with its bias corrected.
 
-    Keras adds it to √v, and corrects the bias of the quotient: by √(1 - β₂ᵗ), which here is moved
-    into epsilon (Kingma & Ba 2015, section 2, has both forms).
+    Keras adds it to √v, and corrects the bias of the quotient: by √(1 - β₂ᵗ), which is moved into
+    epsilon here (Kingma & Ba 2015, section 2, has both forms).
     """
 
     epsilon: Any
@@ -38,7 +38,8 @@ class AdamW(keras.optimizers.AdamW):
             self.epsilon = plain
 
     def _clip_gradients(self, grads: list[Tensor]) -> list[Tensor]:
-        """By the norm over all devices: Keras takes that of each one's part of the batch."""
+        """Clip by the norm over all devices: Keras takes the norm of each device's part of the
+        batch."""
         context = tf.distribute.get_replica_context()
         if context is None or context.num_replicas_in_sync == 1 or self.global_clipnorm is None:
             clipped: list[Tensor] = super()._clip_gradients(grads)
@@ -52,7 +53,7 @@ class AdamW(keras.optimizers.AdamW):
 class CrossEntropy(keras.losses.Loss):
     """PyTorch's cross_entropy of logits (B, labels) and class ids (B,), in float32.
 
-    With `label_smoothing` ε the target is 1 - ε of the class and ε evenly of all.
+    With `label_smoothing` ε, the target is 1 - ε for the class and ε spread evenly over all.
     """
 
     def __init__(self, label_smoothing: float = 0.0, **kwargs: Any) -> None:
@@ -71,9 +72,9 @@ class CrossEntropy(keras.losses.Loss):
 
 
 class Learner(SignBart):
-    """A SignBART whose `fit` runs on several machines as well.
+    """A SignBART whose `fit` also runs on several machines.
 
-    Keras' own fails there in two places: it builds what is built already from the mean of a batch
+    Keras' own fails there in two places: it rebuilds what is built already from the mean of a batch
     that is a dict, and it takes the mean over the machines of figures that have no dimension.
     """
 
@@ -87,12 +88,12 @@ class Learner(SignBart):
         return figures
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Of every clip once: where it fills up a part of a batch, it has a weight of 0."""
+        """Count every clip once: a clip that fills up a part of a batch has a weight of 0."""
         return super().compute_metrics(x, y, y_pred, ops.cast(sample_weight > 0, "float32"))
 
 
 def prepare(model: keras.Model, config: SignBartConfig) -> None:
-    """Make the variables of a compiled model's loss, metrics and optimizer, as its first batch
+    """Create the variables of a compiled model's loss, metrics and optimizer, as its first batch
     would."""
     keypoints = ops.zeros((1, 1, config.keypoints, 2))
     inputs = {"keypoints": keypoints, "attention_mask": ops.ones((1, 1))}

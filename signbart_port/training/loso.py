@@ -47,7 +47,7 @@ class Loso:
         return tuple(dict.fromkeys(fold.signer for fold in self.folds))
 
     def of(self, signer: str) -> list[float]:
-        """The top-1 accuracies of a signer, one for each seed."""
+        """Return the top-1 accuracies of a signer, one for each seed."""
         return [fold.top1 for fold in self.folds if fold.signer == signer]
 
     @property
@@ -88,12 +88,12 @@ def run(
     force: bool,
     leads: bool = True,
 ) -> Iterator[Fold]:
-    """Train and test every fold, one after the other; none of `holdouts` are all signers.
+    """Train and test every fold, one after the other; an empty `holdouts` means all signers.
 
-    Each has a folder of its own in those of the settings, `user08-seed379`. With `resume` the folds
-    that are done are not done again. Of several processes that share the trainings only the one
-    that `leads` writes. Raises PortError before anything is trained, as a single
-    training would, and for a signer who is not there.
+    Each fold has its own folder in those of the settings, `user08-seed379`. With `resume`, finished
+    folds are not repeated. Of several processes that share the trainings, only the one that `leads`
+    writes. Raises PortError before anything is trained, as a single training would, and for a
+    signer who does not exist.
     """
     data = plan.data()
     signers = tuple(holdouts) or data.signers
@@ -150,9 +150,9 @@ def _write(path: Path, fold: Fold, job: Job) -> None:
 
 
 def _read(path: Path, job: Job) -> Fold | None:
-    """A fold that was done before; None where it was not, or not to its end.
+    """Return a fold that was finished before; None if there is none.
 
-    Raises PortError where it was done otherwise.
+    Raises PortError if it was made with other settings.
     """
     try:
         found = json.loads(path.read_text())
@@ -160,7 +160,7 @@ def _read(path: Path, job: Job) -> Fold | None:
         fold = Fold(**found)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    job.refuse_others(path, made_with)
+    job.check_made_with(path, made_with)
     return fold
 
 

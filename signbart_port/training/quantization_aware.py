@@ -33,7 +33,7 @@ _SMALLEST = 1e-9
 
 
 def quantization_aware(model: SignBart, forgetting: float = 0.01) -> QuantizationAware:
-    """What to compile and fit in the place of a float32 model, which learns by it.
+    """Return a model to compile and fit in place of a float32 model, which learns through it.
 
     `forgetting` is the part by which a range shrinks towards that of a batch that does not fill it.
     Raises ValueError for a model that does not compute in float32.
@@ -107,8 +107,8 @@ class QuantizationAware(keras.Model):
         return self._simulated(keypoints, attention_mask, training=True) + none
 
     def observe(self, keypoints: Tensor, attention_mask: Tensor) -> None:
-        """Widen the ranges to what the plain model computes of a batch, where they are narrower;
-        bring them a little nearer to it where they are wider."""
+        """Widen the ranges to the plain model's values on a batch; where they are wider, narrow
+        them a little."""
         lows: dict[str, Tensor] = {}
         highs: dict[str, Tensor] = {}
         shifts = self._shifts()

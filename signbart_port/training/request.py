@@ -1,4 +1,4 @@
-"""From what the user asks for to trainings that can begin."""
+"""From the user's options to trainings that can begin."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Plan:
 
     @cached_property
     def start(self) -> WeightFile | None:
-        """The model to go on with."""
+        """The model to start from."""
         path = self.asked.start
         if path is None:
             return None
@@ -67,11 +67,11 @@ class Plan:
         return open_weights(path, options, mappings.signbart())
 
     def data(self, splits: tuple[str, ...] = SPLITS) -> Data:
-        """The clips, read and prepared."""
+        """Read and prepare the clips."""
         return read(self.dataset, self.config, splits, skip_bad=self.asked.skip_bad)
 
     def job(self, parts: Parts, settings: Settings) -> Job:
-        """One training."""
+        """Return one training."""
         return Job(
             config=self.config,
             settings=settings,
@@ -114,7 +114,8 @@ _FREE = {"dropout", "attention_dropout", "activation_dropout", "classifier_dropo
 
 
 def _agreed(file: SignBartConfig, said: SignBartConfig, source: str) -> SignBartConfig:
-    """The config of a model.h5 with the dropouts of another one; all else must be equal."""
+    """Return the config of a model.h5 with the dropouts of another one; everything else must be
+    equal."""
     for key in SignBartConfig.model_fields.keys() - _FREE - {"num_labels"}:
         if (one := getattr(said, key)) != (other := getattr(file, key)):
             raise PortError(source, f"says {key} {one}, the model to train on {other}")

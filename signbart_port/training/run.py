@@ -1,4 +1,4 @@
-"""A training under way, in either framework: what it is given, and what an epoch's end brings."""
+"""A training under way, in either framework: its inputs, and what happens after each epoch."""
 
 from __future__ import annotations
 
@@ -44,11 +44,12 @@ class Job:
 
     @property
     def stored_config(self) -> SignBartConfig:
-        """What a checkpoint keeps: the model's config, and how it was trained."""
+        """Return the config as a checkpoint keeps it: the model's, and how it was trained."""
         return self.config.replace(training=self.settings.plain())
 
     def made_with(self) -> dict[str, Any]:
-        """All that the result depends on, but for what the clips and the first weights hold."""
+        """Return everything that the result depends on, except the clips' and first weights'
+        values."""
         return {
             **self.settings.plain(),
             **self.config.model_dump(mode="json", exclude={"training"}),
@@ -56,11 +57,11 @@ class Job:
             "clips": len(self.train),
         }
 
-    def refuse_others(
+    def check_made_with(
         self, path: Path, found: Mapping[str, Any], free: Set[str] = frozenset()
     ) -> None:
-        """Raises PortError where the file at `path` was made with anything else, but for keys that
-        are `free`."""
+        """Raise PortError unless the file at `path` was made with the same, except for `free`
+        keys."""
         for key, wanted in self.made_with().items():
             if key not in free and wanted != found.get(key):
                 raise PortError(
@@ -85,7 +86,7 @@ class Scores:
 
 
 def scores(logits: NDArray[np.floating], examples: Examples, labels: tuple[str, ...]) -> Scores:
-    """Of logits (N, labels). Raises ValueError where they are not finite."""
+    """Score logits (N, labels). Raises ValueError if they are not finite."""
     names = [entry.path.stem for entry in examples.entries]
     found = accuracy.measure({"the model": logits}, examples.targets, names, labels).reference
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
@@ -95,7 +96,7 @@ def scores(logits: NDArray[np.floating], examples: Examples, labels: tuple[str, 
 
 
 class Watcher(Protocol):
-    """Who is told how a training gets on."""
+    """An observer of a training's progress."""
 
     def begins(self, epoch: int, steps: int) -> None: ...
 
@@ -140,7 +141,7 @@ class Run:
         )
 
     def learning_rate(self, epoch: int, step: int) -> float:
-        """Of step `step`, counted from 0, of epoch `epoch`, counted from 1."""
+        """Return the rate of step `step`, from 0, of epoch `epoch`, from 1."""
         settings = self.job.settings
         return learning_rate(
             settings,
@@ -150,7 +151,8 @@ class Run:
         )
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps beside the weights and the optimizer's state; JSON's types."""
+        """Return what a checkpoint keeps besides the weights and the optimizer's state; JSON's
+        types."""
         return {
             "epoch": len(self.history),
             "made_with": self.job.made_with(),
@@ -158,22 +160,22 @@ class Run:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up the log of `files.last`.
+        """Restore the log of `files.last`.
 
-        Raises PortError where that was made with other settings: the result would be of neither.
+        Raises PortError if that was made with other settings: the result would belong to neither.
         """
         may_change = {"save_every", "early_stopping"}
         if self.job.settings.scheduler != "one-cycle":  # which ends with the last epoch
             may_change.add("epochs")
-        self.job.refuse_others(self.files.last, state["made_with"], may_change)
+        self.job.check_made_with(self.files.last, state["made_with"], may_change)
         self.history = histories.of_plain(state["history"])
 
     def end(self, epoch: Epoch, save: Callable[[Path, bool], None]) -> None:
-        """Log an epoch, and keep its model: as the last, as the best where it is that, and for good
-        where that is wanted.
+        """Log an epoch, and keep its model: as the last, as the best if it is, and for good if that
+        is wanted.
 
-        `save` writes the model to a path, with the optimizer's state or without. `files.last` is
-        written last of the models: it says that the epoch is done.
+        `save` writes the model to a path, with or without the optimizer's state. `files.last` is
+        the last model to be written: it marks the epoch as finished.
         """
         self.history += (epoch,)
         is_best = histories.best(self.history) is epoch
@@ -188,16 +190,16 @@ class Run:
         self.watcher.ended(epoch, is_best)
 
     def measured(self, logits: NDArray[np.floating], examples: Examples) -> Scores:
-        """Scores of the model as it is now.
+        """Score the current model.
 
-        Raises PortError where the training has run away.
+        Raises PortError if the training has diverged.
         """
         try:
             return scores(logits, examples, self.job.labels)
         except ValueError:
             raise PortError(
                 self.files.last,
-                f"the training has run away: after epoch {len(self.history) + 1} the model gives"
+                f"the training has diverged: after epoch {len(self.history) + 1} the model gives"
                 " numbers that are not finite",
                 "Take a lower learning_rate, or gradient_clip",
             ) from None

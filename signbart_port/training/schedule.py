@@ -1,7 +1,7 @@
 """Learning rates: PyTorch's ReduceLROnPlateau and OneCycleLR as plain functions.
 
-A rate depends on the settings and on what the log says, on no state of its own. So both frameworks
-have the same one, and so has a training that was killed and resumed.
+A rate depends on the settings and on the log, on no state of its own. So both frameworks have the
+same one, and so does a training that was killed and resumed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _RISING, _FIRST, _LAST = 0.3, 1 / 25, 1e-4  # of OneCycleLR: share of the steps;
 
 
 def learning_rate(settings: Settings, losses: Sequence[float], step: int, steps: int) -> float:
-    """The rate of step `step`, counted from 0, of all `steps`, after epochs of these validation
+    """Return the rate of step `step`, from 0, of all `steps`, after epochs of these validation
     `losses`."""
     if settings.scheduler == "plateau":
         rate = settings.learning_rate
@@ -32,7 +32,7 @@ def learning_rate(settings: Settings, losses: Sequence[float], step: int, steps:
 
 
 def _plateaus(losses: Sequence[float], patience: int) -> int:
-    """How often more than `patience` epochs, one after the other, brought no better loss."""
+    """Return how often more than `patience` epochs in a row brought no better loss."""
     lowest, bad, plateaus = math.inf, 0, 0
     for loss in losses:
         if loss < lowest * (1 - _THRESHOLD):
@@ -45,7 +45,7 @@ def _plateaus(losses: Sequence[float], patience: int) -> int:
 
 
 def _one_cycle(step: int, steps: int) -> float:
-    """A step's share of the highest rate: up by half a cosine, and down by another."""
+    """Return a step's share of the highest rate: up by half a cosine, and down by another."""
     top = _RISING * steps - 1
     if step <= top:
         return _cosine(_FIRST, 1, step / top)

@@ -1,4 +1,4 @@
-"""A dataset for training: what is trained on, what chooses the best model, what tests it."""
+"""A dataset for training: the clips to train on, to choose the best model, and to test it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VALIDATION = 0.1  # of the training clips, where the dataset has none for it
 
 @dataclass(frozen=True)
 class Parts:
-    """Clips that have nothing in common, and a sentence for a person on each choice."""
+    """Clips that have nothing in common, and a sentence for the user about each choice."""
 
     train: Examples
     validation: Examples
@@ -38,14 +38,14 @@ class Data:
 
     @property
     def signers(self) -> tuple[str, ...]:
-        """Everyone by whose name a file begins."""
+        """All signers in the names of the files."""
         found = {signer_of(entry.path) for entry in self.examples.entries}
         return tuple(sorted(signer for signer in found if signer))
 
     def parts(self, settings: Settings) -> Parts:
-        """By the dataset's own splits: train, or all where there is no train.
+        """Divide by the dataset's own splits: train, or all if there is no train.
 
-        Raises PortError where a split is missing or cannot be shared out.
+        Raises PortError if a split is missing or cannot be divided.
         """
         split = "train" if "train" in self.dataset.splits else "all"
         train = self._of_split(split)
@@ -59,10 +59,10 @@ class Data:
         return self._set_aside(train, test, settings)
 
     def without(self, signer: str, settings: Settings) -> Parts:
-        """To train on every other signer's clips of all splits, and test on theirs.
+        """Train on the clips of every other signer, from all splits, and test on this one's.
 
-        Raises PortError for a signer that the dataset does not have, and where a split is to choose
-        the best model: its clips are in the others' as well.
+        Raises PortError for a signer that the dataset does not have, and if a split is to choose
+        the best model: its clips are among the others'.
         """
         if isinstance(settings.validation, str):
             raise PortError(
@@ -84,7 +84,8 @@ class Data:
         return self.examples.where(lambda entry: entry.split == name)
 
     def _set_aside(self, train: Examples, test: Examples | None, settings: Settings) -> Parts:
-        """A share of the training clips for validation, of every class, chosen by the seed."""
+        """Set aside a share of the training clips for validation, of every class, chosen by the
+        seed."""
         share = settings.validation if isinstance(settings.validation, float) else VALIDATION
         count = round(share * len(train))
         if not 0 < count < len(train):
@@ -105,7 +106,7 @@ def read(
 ) -> Data:
     """Read and prepare the clips of some splits.
 
-    Raises PortError for a dataset of other labels than the model's, and for a bad sample, unless
+    Raises PortError for a dataset whose labels are not the model's, and for a bad sample, unless
     `skip_bad` leaves it out.
     """
     check_labels(
@@ -119,7 +120,7 @@ def read(
 
 
 def root_of(settings: Settings, source: str | Path) -> Path:
-    """Where the dataset is. Raises PortError where nothing says it."""
+    """Return the folder of the dataset. Raises PortError if no option names it."""
     if settings.data_root is None:
         raise PortError(source, "does not say where the clips are", "Give data_root, or --data DIR")
     return settings.data_root

@@ -43,8 +43,8 @@ SUFFIX = ".pth"
 def fit(job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained:
     """Train a SignBART.
 
-    Under torchrun the processes share every batch; the first one writes. Raises PortError where a
-    checkpoint cannot be resumed, and where the training runs away.
+    Under torchrun, the processes share every batch; the first one writes. Raises PortError if a
+    checkpoint cannot be resumed, and if the training diverges.
     """
     with closing(_Training(job, files, watcher, _Processes())) as training:
         if resume:
@@ -55,7 +55,7 @@ def fit(job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained:
 
 
 def leads() -> bool:
-    """Whether this process writes and prints: the first of torchrun's."""
+    """Return whether this process writes and prints: the first of torchrun's."""
     return _rank() == 0
 
 
@@ -76,7 +76,7 @@ class _Processes:
             atexit.register(distributed.destroy_process_group)
 
     def sharing(self, model: nn.Module) -> nn.Module:
-        """The model with its gradients averaged over all of them."""
+        """Return the model with its gradients averaged over all of them."""
         return DistributedDataParallel(model) if self.count > 1 else model
 
     def mean(self, values: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class _Training:
         self.tensorboard: SummaryWriter | None = None
 
     def resume(self) -> None:
-        """Take up model, optimizer and log from the last checkpoint."""
+        """Restore model, optimizer and log from the last checkpoint."""
         path = self.run.files.last
         checkpoint.read(path, NameRules(("model",), ()))  # refuses what is damaged
         try:
@@ -153,7 +153,7 @@ class _Training:
             self.log(epoch)
 
     def logits(self, examples: Examples) -> NDArray[np.floating]:
-        """Of all the clips, (N, labels), by the model as it is now, in float32."""
+        """Return the logits of all clips, (N, labels), by the current model, in float32."""
         device = self.processes.device
         self.model.eval()
         with torch.inference_mode():
@@ -168,7 +168,7 @@ class _Training:
         return given
 
     def test(self) -> Scores | None:
-        """Of the best model."""
+        """Score the best model."""
         if self.job.test is None or not self.run.history:
             return None
         self.processes.meet()  # the first one may still be writing
@@ -177,7 +177,8 @@ class _Training:
         return self.run.measured(self.logits(self.job.test), self.job.test)
 
     def save(self, path: Path, whole: bool) -> None:
-        """A container with the config, for `convert`; `whole` has all that resuming takes."""
+        """Write a container with the config, for `convert`; with `whole`, also everything that
+        resuming needs."""
         saved = {
             "model": self.model.state_dict(),
             "config": self.job.stored_config.model_dump(mode="json"),
@@ -212,10 +213,10 @@ class _Stream(IterableDataset[dict[str, Any]]):
 
 
 def _writer(logs: Path, first: int) -> SummaryWriter:
-    """TensorBoard's log from epoch `first` on.
+    """Return TensorBoard's log from epoch `first` on.
 
-    Where TensorFlow is installed, TensorBoard would load it for its file system alone: while it is
-    imported, its own stand-in takes that place.
+    If TensorFlow is installed, TensorBoard would load it just for its file system: TensorBoard's
+    own stand-in takes its place during the import.
     """
     lazy, compat.tf = compat.tf, tensorflow_stub
     try:
@@ -232,9 +233,9 @@ def train_step(
     rate: float,
     settings: Settings,
 ) -> tuple[Tensor, Tensor]:
-    """One step of the optimizer on a batch of tensors, named as those of `data.batches.Batch`.
+    """Run one step of the optimizer on a batch of tensors, named as in `data.batches.Batch`.
 
-    Returns the weighted mean loss of the clips as it was before, and their accuracy.
+    Returns the weighted mean loss of the clips before the step, and their accuracy.
     """
     device = next(model.parameters()).device
     labels, weights = batch["labels"].to(device), batch["weights"].to(device)
@@ -254,12 +255,12 @@ def train_step(
 
 
 def optimizer_of(model: nn.Module, weight_decay: float) -> torch.optim.AdamW:
-    """PyTorch's AdamW with its defaults; the learning rate is set at every step."""
+    """Return PyTorch's AdamW with its defaults; the learning rate is set at every step."""
     return torch.optim.AdamW(model.parameters(), weight_decay=weight_decay)
 
 
 def loss_of(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
-    """The weighted mean of the clips' cross-entropies."""
+    """Return the weighted mean of the clips' cross-entropies."""
     each = cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
     return (each * weights).mean()
 
@@ -272,6 +273,7 @@ def load(model: SignBart, weights: Weights) -> None:
 
 
 def make_deterministic() -> None:
-    """The same seed gives the same model, on the same machine with the same number of threads."""
+    """Make the same seed give the same model, on the same machine with the same number of
+    threads."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's condition
     torch.use_deterministic_algorithms(True)

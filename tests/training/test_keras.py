@@ -208,7 +208,7 @@ def test_a_training_that_runs_away(
     code, printed, err = run_main(main, "train", *arguments, "--learning-rate", "1e6", "--quiet")
     assert (code, printed) == (2, "")
     assert err == (
-        f"signbart-port: {out / 'last.h5'}: the training has run away: after epoch 1 the model"
+        f"signbart-port: {out / 'last.h5'}: the training has diverged: after epoch 1 the model"
         " gives numbers that are not finite. Take a lower learning_rate, or gradient_clip\n"
     )
     assert left(out) == []

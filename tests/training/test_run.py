@@ -194,7 +194,7 @@ def test_a_training_that_has_run_away(job: Job, wrong: float) -> None:
     with pytest.raises(PortError) as refused:
         run.measured(logits, job.validation)
     assert str(refused.value).startswith(
-        f"{run.files.last}: the training has run away: after epoch 2 the model gives numbers that"
+        f"{run.files.last}: the training has diverged: after epoch 2 the model gives numbers that"
     )
 
 

@@ -273,7 +273,7 @@ def test_a_training_that_runs_away(
     code, printed, err = run_main(train.main, *arguments, "--learning-rate", "1e6", "--quiet")
     assert (code, printed) == (2, "")
     assert err == (
-        f"signbart-port: {out / 'last.pth'}: the training has run away: after epoch 1 the model"
+        f"signbart-port: {out / 'last.pth'}: the training has diverged: after epoch 1 the model"
         " gives numbers that are not finite. Take a lower learning_rate, or gradient_clip\n"
     )
     assert left(out) == []
