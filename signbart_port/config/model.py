@@ -32,14 +32,7 @@ Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class SignBartConfig(BaseModel):
-    """Sizes, heads, joints and dropouts of one SignBART, under the published names.
-
-    `layout` is the form of the model's input: "full", the whole skeleton, of which the model itself
-    picks `joint_idx`; or "selected", the joints already picked, in that order. The weights are the
-    same. `count_missing` is a variant of normalization: whether missing points count in the box
-    around a group (see `data.preprocessing`). `training` holds the training keys of the file,
-    unread here: see `config.training`.
-    """
+    """Sizes, heads, joints and dropouts of one SignBART, under the published names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -61,8 +54,14 @@ class SignBartConfig(BaseModel):
     decoder_layerdrop: Rate = 0.0
     pe: Literal["learn"] = "learn"
     layout: Literal["full", "selected"] = "full"
+    """The form of the input: "full", the whole skeleton, of which the model itself picks
+    `joint_idx`; or "selected", the joints already picked, in that order. The weights are the
+    same."""
     count_missing: bool = True
+    """Whether missing points count in the box around a group, when clips are normalized (see
+    `data.preprocessing`)."""
     training: dict[str, Any] = Field(default_factory=dict)
+    """The training keys of the file, unread here: see `config.training`."""
 
     @field_validator("joint_idx")
     @classmethod

@@ -18,35 +18,32 @@ Folder = Annotated[Path, Field(strict=False)]
 
 
 class Settings(BaseModel):
-    """The options of a training.
-
-    `validation` is the split that chooses the best checkpoint, or the share of the training clips
-    that is set aside for it; by default `val`, or a tenth if the dataset has none. The schedules
-    are torch.optim.lr_scheduler's ReduceLROnPlateau (`factor`, `patience`, on the validation loss)
-    and OneCycleLR. `early_stopping` ends the training after this many epochs without a better one;
-    `save_every` keeps a model every this many epochs. `mixed_precision` computes in bfloat16.
-    """
+    """The options of a training."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     data_root: Folder | None = None
     checkpoint_dir: Folder = Path("checkpoints")
-    log_dir: Folder | None = None
+    log_dir: Folder | None = None  # `logs` in `checkpoint_dir` by default
     epochs: Count = 200
     batch_size: Count = 1
     learning_rate: Annotated[float, Field(gt=0, le=1e6)] = 2e-5
     optimizer: Literal["adamw"] = "adamw"
     weight_decay: Annotated[float, Field(ge=0, lt=float("inf"))] = 0.01
     scheduler: Literal["plateau", "one-cycle", "constant"] = "plateau"
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    patience: Annotated[int, Field(ge=0)] = 5
-    gradient_clip: Positive | None = None
+    """torch.optim.lr_scheduler's ReduceLROnPlateau (on the validation loss), OneCycleLR; or none."""
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1  # of `plateau`
+    patience: Annotated[int, Field(ge=0)] = 5  # of `plateau`: epochs
+    gradient_clip: Positive | None = None  # the largest norm of all gradients together
     label_smoothing: Share = 0.0
     augment: bool = True
-    mixed_precision: bool = False
+    mixed_precision: bool = False  # computes in bfloat16
     early_stopping: Count | None = None
-    save_every: Count | None = None
+    """Ends the training after this many epochs without a better one."""
+    save_every: Count | None = None  # keeps a model every this many epochs
     validation: Literal["val", "test"] | Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The split that chooses the best checkpoint, or the share of the training clips that is set
+    aside for it. By default `val`, or a tenth if the dataset has none."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 379
 
     @field_validator("optimizer", "scheduler", mode="before")

@@ -8,38 +8,34 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ClassScore:
-    """A class: `support` clips are of it, `predicted` were taken for it, `right` are both.
-
-    None stands for what these do not tell: the precision of a class that was never predicted, the
-    recall of one without clips, the F1 of one that is neither.
-    """
+    """How a model does on one class."""
 
     label: str
-    support: int
-    predicted: int
-    right: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
+    support: int  # clips of the class
+    predicted: int  # clips that were predicted as it
+    right: int  # clips that are both
+    precision: float | None  # None if the class was never predicted
+    recall: float | None  # None if the class has no clips
+    f1: float | None  # None if both are missing
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """So many `clips` of a class, `of` all that there are of it, that were taken for another."""
+    """Clips of a class that were predicted as another."""
 
     label: str
-    taken_for: str
-    clips: int
-    of: int
+    taken_for: str  # the other class
+    clips: int  # how many
+    of: int  # all clips of the class
 
 
 @dataclass(frozen=True)
 class SignerScore:
-    """How a model does on one signer's clips; None: those whose name tells no signer."""
+    """How a model does on the clips of one signer."""
 
-    signer: str | None
+    signer: str | None  # None for clips whose name has no signer
     right: int
-    of: int
+    of: int  # all clips of the signer
 
     @property
     def top1(self) -> float:
@@ -48,41 +44,36 @@ class SignerScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """Shares of the clips, from 0 to 1: `top1` with the right class first, `top5` with it among the
-    first five. `interval` is Wilson's for `top1`, at 95 %. `macro_f1` is the mean F1 of the classes
-    that have clips. Of the `confusions`, all there are, the worst come first."""
+    """How a model does on all clips. Shares are from 0 to 1."""
 
-    right: int
-    top1: float
-    interval: tuple[float, float]
-    top5: float
-    macro_f1: float
+    right: int  # clips whose class is first
+    top1: float  # the share of these
+    interval: tuple[float, float]  # Wilson's for `top1`, at 95 %
+    top5: float  # the share of clips whose class is among the first five
+    macro_f1: float  # the mean F1 of the classes that have clips
     classes: tuple[ClassScore, ...]
-    confusions: tuple[Confusion, ...]
+    confusions: tuple[Confusion, ...]  # all there are, the worst first
     signers: tuple[SignerScore, ...]
 
 
 @dataclass(frozen=True)
 class Load:
-    """A clip's `frames` as the model runs it, and the floating-point operations that takes; None
-    where they cannot be counted."""
+    """What one clip costs."""
 
-    frames: int
-    flops: int | None
+    frames: int  # frames of the clip as the model runs it
+    flops: int | None  # floating-point operations; None if they cannot be counted
 
 
 @dataclass(frozen=True)
 class ModelScore:
-    """A model file: its kind (`format`), `size` in bytes, the values that it has learned
-    (`parameters`; of a .tflite those of its constants), what the `median` and the `longest` clip
-    cost, and how it does."""
+    """A model file, and how it does."""
 
     model: str
-    format: str
-    size: int
-    parameters: int
-    median: Load
-    longest: Load
+    format: str  # the kind of file
+    size: int  # bytes
+    parameters: int  # learned values; for a .tflite, the values of its constants
+    median: Load  # what the clip of median length costs
+    longest: Load  # what the longest clip costs
     scores: Scores
     notes: tuple[str, ...] = ()
 
@@ -93,13 +84,13 @@ class Agreement:
 
     first: str
     second: str
-    same: int
+    same: int  # clips
     share: float
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A sample that could not be used, and why."""
+    """A sample that could not be used."""
 
     path: str
     why: str
@@ -107,11 +98,11 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Models on the `clips` of a `split` of a dataset, of all signers or of `signers` alone."""
+    """Models on the clips of one split of a dataset."""
 
     data: str
     split: str
-    signers: tuple[str, ...]
+    signers: tuple[str, ...]  # the signers whose clips were kept; () for all
     labels: tuple[str, ...]
     clips: int
     models: tuple[ModelScore, ...]
