@@ -31,7 +31,7 @@ class Settings(BaseModel):
     optimizer: Literal["adamw"] = "adamw"
     weight_decay: Annotated[float, Field(ge=0, lt=float("inf"))] = 0.01
     scheduler: Literal["plateau", "one-cycle", "constant"] = "plateau"
-    """torch.optim.lr_scheduler's ReduceLROnPlateau (on the validation loss), OneCycleLR; or none."""
+    """torch.optim.lr_scheduler's ReduceLROnPlateau (on the validation loss) or OneCycleLR."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1  # of `plateau`
     patience: Annotated[int, Field(ge=0)] = 5  # of `plateau`: epochs
     gradient_clip: Positive | None = None  # the largest norm of all gradients together
