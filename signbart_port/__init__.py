@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from signbart_port.verbs.convert import convert
     from signbart_port.verbs.evaluate import evaluate
     from signbart_port.verbs.export import export
+    from signbart_port.verbs.inspect_file import inspect_file
+    from signbart_port.verbs.plan import plan
     from signbart_port.verbs.predict import predict
     from signbart_port.verbs.to_tflite import to_tflite
     from signbart_port.verbs.verify import verify
@@ -40,7 +42,9 @@ __all__ = [
     "convert",
     "evaluate",
     "export",
+    "inspect_file",
     "load",
+    "plan",
     "predict",
     "to_tflite",
     "verify",
@@ -53,7 +57,9 @@ _HOMES = {
     "convert": "signbart_port.verbs.convert",
     "evaluate": "signbart_port.verbs.evaluate",
     "export": "signbart_port.verbs.export",
+    "inspect_file": "signbart_port.verbs.inspect_file",
     "load": "signbart_port.model_files.keras_h5",
+    "plan": "signbart_port.verbs.plan",
     "predict": "signbart_port.verbs.predict",
     "to_tflite": "signbart_port.verbs.to_tflite",
     "verify": "signbart_port.verbs.verify",

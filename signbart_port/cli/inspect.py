@@ -34,7 +34,7 @@ def inspect(
 
     from signbart_port.cli import show
     from signbart_port.config import joints
-    from signbart_port.verbs.inspect_file import inspect as run
+    from signbart_port.verbs.inspect_file import inspect_file as run
 
     found = run(file)
     if json:

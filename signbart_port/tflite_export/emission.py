@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -22,11 +22,12 @@ from signbart_port.parity.compare import LOGITS
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report
 from signbart_port.system import processes
+from signbart_port.system.progress import ProgressCallback
 from signbart_port.tflite import model_file
 from signbart_port.tflite.model_file import TFLiteFile
 from signbart_port.tflite_export import gate, mixed_precision
 from signbart_port.tflite_export.proof import Expected, Models, prove, refuse_wrong_graph
-from signbart_port.tflite_export.request import Request
+from signbart_port.tflite_export.request import TFLiteRequest
 from signbart_port.tflite_export.workers import converter, quantizer
 
 _SECONDS = 900
@@ -42,7 +43,7 @@ class Emission:
     """
 
     def __init__(
-        self, file: KerasModel, request: Request, folder: Path, progress: Callable[[str], None]
+        self, file: KerasModel, request: TFLiteRequest, folder: Path, progress: ProgressCallback
     ) -> None:
         self._file, self._request, self._folder = file, request, folder
         self._progress = progress

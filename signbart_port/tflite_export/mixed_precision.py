@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from signbart_port.system.progress import ProgressCallback
 from signbart_port.tflite import model_file
 from signbart_port.tflite_export.workers.quantizer import module_of
 
@@ -60,7 +61,7 @@ def search(
     float_file: Path,
     quantized: Callable[[tuple[str, ...], bool], Path],
     outputs: Callable[[Path], NDArray[np.floating]],
-    progress: Callable[[str], None],
+    progress: ProgressCallback,
 ) -> Iterator[tuple[Kept, Path]]:
     """Attempts, each a file with more modules in float; none, where no module in float helps.
 

@@ -11,11 +11,11 @@ from signbart_port.metrics.accuracy import Accuracy
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.report import Report
 from signbart_port.tflite.card import Card
-from signbart_port.tflite_export.request import Request
+from signbart_port.tflite_export.request import TFLiteRequest
 
 
 def card_of(
-    file: KerasModel, request: Request, reports: Sequence[Report], accuracy: Accuracy | None
+    file: KerasModel, request: TFLiteRequest, reports: Sequence[Report], accuracy: Accuracy | None
 ) -> Card:
     """The card of what was asked for of a model.h5, with the reports of its proof, one a length.
 

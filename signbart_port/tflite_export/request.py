@@ -18,17 +18,8 @@ from signbart_port.tflite.modes import Gate, Quantization, parse_quantization
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What a person says of the file.
-
-    `frames` are the lengths of clips that it takes, a signature for each; or with `dynamic_frames`
-    the number is set at run time. With `preprocessing` it reads raw keypoints, of a `skeleton` of
-    so many; with `softmax` it gives probabilities. `calibration` and `data` are dataset folders:
-    `clips` of the first, a choice by `seed`, show the ranges of activations, the second shows how
-    the file does. `min_agreement` (a share) and `max_drop` (percentage points) are what it must
-    reach there, the mode's own by default. `pytorch` is a checkpoint that is measured beside it,
-    `labels` a label2id.json. `skip_bad` leaves out samples that cannot be read.
-    """
+class TFLiteOptions:
+    """The options of `to_tflite` as the user gave them; its docstring says what each means."""
 
     quantization: Quantization | str = Quantization.NONE
     frames: int | Sequence[int] | None = None
@@ -48,16 +39,14 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Request:
-    """The same, understood.
-
-    `frames` is empty where the number is set at run time; `checked` are the numbers of frames that
-    the file is proven on.
-    """
+class TFLiteRequest:
+    """The same options, validated and completed."""
 
     quantization: Quantization
     frames: tuple[int, ...]
+    """The lengths of clips, one signature each. Empty: the number of frames is set at run time."""
     checked: tuple[int, ...]
+    """The numbers of frames that the file is proven on."""
     interface: Interface
     gate: Gate
     calibration: RealClips | None
@@ -76,38 +65,39 @@ class Request:
         return frozenset(bad.entry.path for clips in read for bad in clips.bad)
 
 
-def understood(wishes: Wishes, file: KerasModel) -> Request:
-    """Raises PortError for what cannot be had, or not together."""
-    quantization, config = parse_quantization(wishes.quantization), file.config
-    frames, checked = _frames(wishes, file)
+def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
+    """Complete the options for a model. Raises PortError for options that are invalid or exclude
+    each other."""
+    quantization, config = parse_quantization(options.quantization), file.config
+    frames, checked = _frames(options, file)
     if quantization.calibrated:
-        _refuse_uncalibrated(quantization, wishes, frames)
-    calibration, data, interface = None, None, _interface(wishes, file)
-    if quantization.calibrated and wishes.calibration is not None:
+        _refuse_uncalibrated(quantization, options, frames)
+    calibration, data, interface = None, None, _interface(options, file)
+    if quantization.calibrated and options.calibration is not None:
         calibration = clips.for_calibration(
-            Path(wishes.calibration),
+            Path(options.calibration),
             config,
-            count=wishes.clips,
-            seed=wishes.seed,
-            skip_bad=wishes.skip_bad,
+            count=options.clips,
+            seed=options.seed,
+            skip_bad=options.skip_bad,
         )
-    if (judged_on := wishes.data or wishes.calibration) is not None:
+    if (judged_on := options.data or options.calibration) is not None:
         dataset = open_dataset(Path(judged_on))
-        data = clips.of_split(dataset, config, test=True, skip_bad=wishes.skip_bad)
-    elif wishes.pytorch is not None:
-        raise PortError(wishes.pytorch, "is compared on real clips", "Give --data DIR")
+        data = clips.of_split(dataset, config, test=True, skip_bad=options.skip_bad)
+    elif options.pytorch is not None:
+        raise PortError(options.pytorch, "is compared on real clips", "Give --data DIR")
     for real in (calibration, data):
         if real is not None:
             _refuse_other_skeleton(real, interface, config)
-    labels = read_labels(Path(wishes.labels)) if wishes.labels else data.labels if data else None
+    labels = read_labels(Path(options.labels)) if options.labels else data.labels if data else None
     if labels is not None and len(labels) != config.num_labels:
-        raise PortError(wishes.labels, f"has {len(labels)} labels, the model {config.num_labels}")
-    return Request(
+        raise PortError(options.labels, f"has {len(labels)} labels, the model {config.num_labels}")
+    return TFLiteRequest(
         quantization,
         frames,
         checked,
         interface,
-        _gate(wishes, quantization, data),
+        _gate(options, quantization, data),
         calibration,
         data,
         labels,
@@ -123,11 +113,11 @@ def _refuse_other_skeleton(real: RealClips, interface: Interface, config: SignBa
         raise PortError(real.entries[0].path, str(error)) from None
 
 
-def _frames(wishes: Wishes, file: KerasModel) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _frames(options: TFLiteOptions, file: KerasModel) -> tuple[tuple[int, ...], tuple[int, ...]]:
     longest = file.config.max_position_embeddings
-    asked = wishes.frames
+    given = options.frames
     default = longest_clip(file.config)
-    lengths = (default,) if asked is None else (asked,) if isinstance(asked, int) else tuple(asked)
+    lengths = (default,) if given is None else (given,) if isinstance(given, int) else tuple(given)
     if not lengths:
         raise PortError(None, "no number of frames", "Give --frames 64, or --frames 16,32,64")
     for frames in lengths:
@@ -137,7 +127,7 @@ def _frames(wishes: Wishes, file: KerasModel) -> tuple[tuple[int, ...], tuple[in
             )
     if len(set(lengths)) < len(lengths):
         raise PortError(None, "--frames names a length twice")
-    if not wishes.dynamic_frames:
+    if not options.dynamic_frames:
         return tuple(sorted(lengths)), tuple(sorted(lengths))
     if len(lengths) > 1:
         raise PortError(None, "several --frames and --dynamic-frames do not go together")
@@ -145,15 +135,15 @@ def _frames(wishes: Wishes, file: KerasModel) -> tuple[tuple[int, ...], tuple[in
 
 
 def _refuse_uncalibrated(
-    quantization: Quantization, wishes: Wishes, frames: tuple[int, ...]
+    quantization: Quantization, options: TFLiteOptions, frames: tuple[int, ...]
 ) -> None:
-    if wishes.calibration is None:
+    if options.calibration is None:
         raise PortError(
             None,
             f"{quantization.value} needs real clips, to see the ranges of activations",
             "Give --calibration DIR, a dataset folder; dynamic needs none",
         )
-    if wishes.dynamic_frames:
+    if options.dynamic_frames:
         raise PortError(
             None,
             f"{quantization.value} needs a static number of frames",
@@ -165,7 +155,7 @@ def _refuse_uncalibrated(
             f"{quantization.value} cannot have a signature for 1 frame beside others",
             "Its graph is another: leave 1 out of --frames",
         )
-    if quantization.spec.integer_io and wishes.preprocessing:
+    if quantization.spec.integer_io and options.preprocessing:
         raise PortError(
             None,
             f"{quantization.value} reads keypoints as integers: too coarse to be prepared in the"
@@ -174,14 +164,14 @@ def _refuse_uncalibrated(
         )
 
 
-def _interface(wishes: Wishes, file: KerasModel) -> Interface:
+def _interface(options: TFLiteOptions, file: KerasModel) -> Interface:
     config = file.config
-    if not wishes.preprocessing:
-        if wishes.skeleton is not None:
+    if not options.preprocessing:
+        if options.skeleton is not None:
             raise PortError(None, "--skeleton is for --preprocessing", "Give both, or neither")
-        return replace(of_model(config), probabilities=wishes.softmax)
+        return replace(of_model(config), probabilities=options.softmax)
     smallest = max(GROUPS["right hand"].stop, 1 + max(config.joint_idx))
-    skeleton = wishes.skeleton or _skeleton(config, smallest)
+    skeleton = options.skeleton or _skeleton(config, smallest)
     if skeleton < smallest:
         raise PortError(
             file.path, f"needs a skeleton of {smallest} keypoints or more, not {skeleton}"
@@ -190,7 +180,7 @@ def _interface(wishes: Wishes, file: KerasModel) -> Interface:
         skeleton,
         preprocessing=True,
         count_missing=config.count_missing,
-        probabilities=wishes.softmax,
+        probabilities=options.softmax,
     )
 
 
@@ -200,9 +190,9 @@ def _skeleton(config: SignBartConfig, smallest: int) -> int:
     return max(smallest, face.stop) if smallest > face.start else smallest
 
 
-def _gate(wishes: Wishes, quantization: Quantization, data: RealClips | None) -> Gate:
+def _gate(options: TFLiteOptions, quantization: Quantization, data: RealClips | None) -> Gate:
     own = quantization.spec.gate
-    agreement, drop = wishes.min_agreement, wishes.max_drop
+    agreement, drop = options.min_agreement, options.max_drop
     if data is None and not (agreement is None and drop is None):
         raise PortError(None, "--min-agreement and --max-drop need real clips", "Give --data DIR")
     if agreement is not None and not 0 <= agreement <= 1:

@@ -28,11 +28,11 @@ from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report, Weights
 from signbart_port.parity.weights import EXACT, rounded
 from signbart_port.system import atomic_output, digest
+from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import quiet
 from signbart_port.transfer import Direction
 from signbart_port.untrusted import model_kind
 
-Progress = Callable[[str], None]
 NOT_PROVEN = "nothing was compared with PyTorch (--no-verify)"
 
 
@@ -57,14 +57,31 @@ def convert(
     mapping: str | Path | None = None,
     verify: bool = True,
     force: bool = False,
-    progress: Progress = lambda step: None,
+    progress: ProgressCallback = no_progress,
 ) -> Converted:
-    """Carry the weights of the checkpoint `path` into a Keras SignBART and write it to `out`.
+    """Carry the weights of a PyTorch checkpoint into a Keras SignBART.
 
-    `mapping` is whose names the checkpoint has, a mapping file or a name; SignBART's without one.
     Nothing is written unless every module's output is proven equal to PyTorch's, and the written
-    file, opened again, still gives the proven logits. Raises PortError for input that cannot be
-    used, ProofError where the proof fails.
+    file, opened again, still gives the proven logits.
+
+    Args:
+        path: A .pth, .pt or .safetensors checkpoint.
+        out: The .h5 to write. Default: the checkpoint's name with .h5.
+        options: The config of a checkpoint that does not hold one: a config file or the name of a
+            published one, heads, joints, layout. Default: what the files themselves tell.
+        mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with
+            this program by its name, such as "hf-bart". Default: SignBART's own names.
+        verify: Whether to prove the two equal. False skips the proof, and the file records that it
+            is unproven.
+        force: Whether to replace an existing `out`.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        Where the model was written, its source, and the report of the proof.
+
+    Raises:
+        PortError: The input cannot be used, or `out` cannot be written.
+        ProofError: The proof fails; nothing is written.
     """
     path = Path(path)
     model_kind.check_kind(path, model_kind.ModelKind.CHECKPOINT)
@@ -100,7 +117,7 @@ class _Conversion:
         reopen: Callable[[], CheckpointModel],
         inputs: Inputs,
         reference: TorchRun | None,
-        progress: Progress,
+        progress: ProgressCallback,
     ) -> None:
         self.source, self.reopen, self.inputs = source, reopen, inputs
         self.placed = source.placed() if reference else ()

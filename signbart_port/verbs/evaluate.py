@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import combinations
@@ -22,6 +22,7 @@ from signbart_port.inference import framework_run
 from signbart_port.model_files import mappings
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.model_file import ModelFile, WeightFile, open_model
+from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.untrusted.model_kind import ModelKind
 
 _MEMORY = 4 << 30  # bytes that a framework and its work are given room for
@@ -35,16 +36,31 @@ def evaluate(
     signers: Sequence[str] = (),
     skip_bad: bool = False,
     options: Options | None = None,
-    mapping: str | None = None,
-    progress: Callable[[str], None] = lambda step: None,
+    mapping: str | Path | None = None,
+    progress: ProgressCallback = no_progress,
 ) -> Evaluation:
-    """Score .pth, .safetensors, .h5 and .tflite models on the same clips of the dataset `data`.
+    """Score models of any kind on the same clips of a dataset.
 
-    `split` is train, val, test or all; by default the first there is of test, val and all.
-    `signers` keeps the clips of these alone, by what stands before the first underscore of a
-    sample's name. `skip_bad` leaves out samples that cannot be used, and lists them. `options` and
-    `mapping` are for checkpoints, as in a conversion. Raises PortError for what cannot be used: a
-    model of other labels than the dataset's, or one whose outputs are not finite.
+    Args:
+        models: A .pth, .safetensors, .h5 or .tflite each.
+        data: The folder of the dataset.
+        split: "train", "val", "test" or "all". Default: the first that exists of test, val and all.
+        signers: Keep only the clips of these signers: a signer is what stands before the first
+            underscore of a sample's name. Default: all signers.
+        skip_bad: Whether to leave out samples that cannot be used, and list them, instead of
+            raising an error.
+        options: The config of a checkpoint that does not hold one: a config file or the name of a
+            published one, heads, joints, layout. Default: what the files themselves tell.
+        mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with
+            this program by its name, such as "hf-bart". Default: SignBART's own names.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        The scores of every model, and how far the models agree.
+
+    Raises:
+        PortError: A file cannot be used, a model has other labels than the dataset, or its outputs
+            are not finite.
     """
     if not models:
         raise PortError(None, "no model is given")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -19,10 +18,10 @@ from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.report import Report
 from signbart_port.system import atomic_output, processes
+from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.transfer import Direction, Plan
 from signbart_port.untrusted import model_kind
 
-Progress = Callable[[str], None]
 _SAFETENSORS = ".safetensors"
 _SUFFIXES = (".pth", ".pt", _SAFETENSORS)
 
@@ -68,14 +67,30 @@ def export(
     container: Container | str = Container.STATE_DICT,
     verify: bool = True,
     force: bool = False,
-    progress: Progress = lambda step: None,
+    progress: ProgressCallback = no_progress,
 ) -> Exported:
-    """Carry the weights of a Keras SignBART, `path`, into the PyTorch checkpoint `out`.
+    """Carry the weights of a Keras SignBART back into a PyTorch checkpoint.
 
-    `out` is a .pth or .pt, or a .safetensors, which has the config in its metadata. Nothing is
-    written unless every tensor in it has the bits of the Keras one and, with `verify`, PyTorch
-    gives the same for every module. Raises PortError for input that cannot be used, ProofError
-    where the proof fails.
+    Nothing is written unless every tensor in it has the bits of the Keras one and, with `verify`,
+    PyTorch gives the same for every module.
+
+    Args:
+        path: A model.h5.
+        out: The .pth, .pt or .safetensors to write; the last holds the config in its metadata.
+            Default: the model's name with .pth.
+        container: How a .pth keeps the weights: "state-dict" for the tensors alone, "training" for
+            the tensors under `model` and the config beside them.
+        verify: Whether to run the checkpoint in PyTorch. False skips that run; every tensor is
+            compared all the same.
+        force: Whether to replace an existing `out`.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        Where the checkpoint was written, the plan of the transfer, and the report of the proof.
+
+    Raises:
+        PortError: The input cannot be used, or `out` cannot be written.
+        ProofError: The proof fails; nothing is written.
     """
     path = Path(path)
     model_kind.check_kind(path, model_kind.ModelKind.KERAS)
@@ -150,7 +165,7 @@ def _read_back(temp: Path, file: KerasModel, plan: Plan, holds_config: bool) -> 
         raise _unequal(file.path, "holds another config")
 
 
-def _prove(temp: Path, file: KerasModel, out: Path, progress: Progress) -> Report:
+def _prove(temp: Path, file: KerasModel, out: Path, progress: ProgressCallback) -> Report:
     """PyTorch reads the file, every name of it, and is held against Keras module by module."""
     from signbart_port.verbs.verify import verify
 

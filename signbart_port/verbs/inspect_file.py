@@ -44,10 +44,19 @@ class Inspection:
     card: Card | None = None
 
 
-def inspect(path: str | Path) -> Inspection:
-    """Describe a .pth, .safetensors, .h5 or .tflite.
+def inspect_file(path: str | Path) -> Inspection:
+    """Describe a model file: its tensors, its config, where it comes from.
 
-    Raises PortError for anything else.
+    No framework is imported.
+
+    Args:
+        path: A .pth, .safetensors, .h5 or .tflite.
+
+    Returns:
+        The description, in plain data.
+
+    Raises:
+        PortError: The file is damaged, or of another kind.
     """
     path = Path(path)
     kind = model_kind.kind_of(path)

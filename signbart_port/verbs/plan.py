@@ -71,11 +71,22 @@ class Planned:
 def plan(
     path: str | Path, *, mapping: str | Path | None = None, config: str | None = None
 ) -> Planned:
-    """Plan the transfer of the checkpoint `path` by `mapping`, a file or a name; by SignBART's own
-    without one.
+    """Plan the transfer of a checkpoint, without moving data.
 
-    `config` is a config file or the name of a published one. Raises PortError for a file that
-    cannot be read; what is wrong with the plan is in the result.
+    What is wrong with the plan is in the result.
+
+    Args:
+        path: A .pth, .pt or .safetensors checkpoint.
+        mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with
+            this program by its name, such as "hf-bart". Default: SignBART's own names.
+        config: A config file, or the name of a published config, for the model's sizes. Default:
+            the sizes that the tensors tell.
+
+    Returns:
+        The plan, every finding, and suggestions for tensors that no rule names.
+
+    Raises:
+        PortError: A file cannot be read.
     """
     model_kind.check_kind(path, ModelKind.CHECKPOINT)
     rules, own = mappings.find(mapping), mappings.signbart()

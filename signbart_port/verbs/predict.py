@@ -6,7 +6,7 @@ and its interpreter starts before NumPy is imported here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from signbart_port.errors import PortError
 from signbart_port.inference.tflite_run import Apart
+from signbart_port.system.progress import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,13 +80,28 @@ def predict(
     *,
     labels: str | Path | None = None,
     options: Options | None = None,
-    mapping: str | None = None,
-    progress: Callable[[str], None] = lambda step: None,
+    mapping: str | Path | None = None,
+    progress: ProgressCallback = no_progress,
 ) -> Prediction:
-    """Classify samples, each a file, with a .pth, .safetensors, .h5 or .tflite.
+    """Classify clips with a model of any kind.
 
-    `labels` is a label2id.json; without one a .tflite's own are used. `options` and `mapping` are
-    for a checkpoint, as in a conversion. Raises PortError for what cannot be used.
+    A .tflite is run without any framework.
+
+    Args:
+        model: A .pth, .safetensors, .h5 or .tflite.
+        clips: Raw keypoints of a sign: a .pkl, .npz or .npy each.
+        labels: A label2id.json with the names of the classes. Default: those in a .tflite.
+        options: The config of a checkpoint that does not hold one: a config file or the name of a
+            published one, heads, joints, layout. Default: what the files themselves tell.
+        mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with
+            this program by its name, such as "hf-bart". Default: SignBART's own names.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        Scores and probabilities of every clip.
+
+    Raises:
+        PortError: A file cannot be used, or the labels are not as many as the model's classes.
     """
     model, paths = Path(model), [Path(clip) for clip in clips]
     if not paths:
@@ -142,8 +158,8 @@ def _framework(
     path: Path,
     clips: Sequence[Sample],
     options: Options | None,
-    mapping: str | None,
-    progress: Callable[[str], None],
+    mapping: str | Path | None,
+    progress: ProgressCallback,
 ) -> _Outputs:
     from signbart_port.inference import framework_run
     from signbart_port.model_files import mappings

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError
@@ -13,6 +12,7 @@ from signbart_port.metrics.accuracy import Accuracy
 from signbart_port.model_files import h5
 from signbart_port.parity.report import Report
 from signbart_port.system import atomic_output, processes
+from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import quiet
 from signbart_port.tflite import model_file
 from signbart_port.tflite.metadata import attach
@@ -20,27 +20,33 @@ from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import mixed_precision
 from signbart_port.tflite_export.emission import Emission
 from signbart_port.tflite_export.model_card import card_of
-from signbart_port.tflite_export.request import Wishes, understood
+from signbart_port.tflite_export.request import TFLiteOptions, validate_options
 from signbart_port.untrusted import model_kind
 
 
 @dataclass(frozen=True)
 class Emitted:
-    """What `to_tflite` wrote: a report for each number of frames that was checked, with the time of
-    one clip in milliseconds; how the file did on real clips, what was kept in float for that, the
-    clips of its calibration, and samples that were left out because they cannot be read."""
+    """What `to_tflite` wrote."""
 
     out: Path
     config: SignBartConfig
     quantization: Quantization
     files: tuple[model_file.TFLiteFile, ...]
+    """The signatures of the file, the longest first."""
     reports: tuple[Report, ...]
+    """A report for each number of frames that was checked."""
     milliseconds: tuple[float, ...]
+    """The time of one clip, for each report."""
     source_proven: bool
+    """Whether the .h5 was proven against PyTorch."""
     accuracy: Accuracy | None = None
+    """How the file did on real clips."""
     kept: mixed_precision.Kept = field(default_factory=mixed_precision.Kept)
+    """The modules that stay in float so that the file passes its gate."""
     calibrated_on: tuple[str, ...] = ()
+    """The clips of the calibration."""
     skipped: frozenset[Path] = frozenset()
+    """The samples that were left out because they cannot be read."""
 
     @property
     def file(self) -> model_file.TFLiteFile:
@@ -52,19 +58,91 @@ def to_tflite(
     path: str | Path,
     out: str | Path | None = None,
     *,
+    quantization: Quantization | str = Quantization.NONE,
+    frames: int | Sequence[int] | None = None,
+    dynamic_frames: bool = False,
+    preprocessing: bool = False,
+    skeleton: int | None = None,
+    softmax: bool = False,
+    calibration: str | Path | None = None,
+    clips: int = 128,
+    seed: int = 0,
+    data: str | Path | None = None,
+    min_agreement: float | None = None,
+    max_drop: float | None = None,
+    pytorch: str | Path | None = None,
+    labels: str | Path | None = None,
+    skip_bad: bool = False,
     force: bool = False,
-    progress: Callable[[str], None] = lambda step: None,
-    **wishes: Any,
+    progress: ProgressCallback = no_progress,
 ) -> Emitted:
-    """Write the SignBART of model.h5 as a .tflite: one clip at a time, builtin operators only.
+    """Write the SignBART of a model.h5 as a .tflite that classifies one clip at a time.
 
-    The signature `serving_default`, of the longest clips, takes `keypoints` (1, frames, K, 2) and
-    `attention_mask` (1, frames) and gives `logits` (1, num_labels), or `probabilities`;
-    `frames_16` and the like take shorter ones. `wishes` are those of `request.Wishes`, such as
-    `quantization="dynamic"` or `frames=(16, 32, 64)`. Raises PortError for input that cannot be
-    used, ProofError where the file disagrees with Keras or fails its gate.
+    The file has builtin operators only. The signature `serving_default`, for the longest clips,
+    takes `keypoints` (1, frames, K, 2) and `attention_mask` (1, frames) and gives `logits`
+    (1, num_labels), or `probabilities`; `frames_16` and the like take shorter clips. Nothing is
+    written unless the file computes what Keras does and passes its gate on real clips.
+
+    Args:
+        path: A model.h5.
+        out: The .tflite to write. Default: the model's name with .tflite.
+        quantization: How the file stores and computes numbers. "none": float32. "float16": half the
+            size, for GPUs. "dynamic": int8 weights, a quarter of the size, the fastest on CPUs.
+            "int8", "int8_full" and "int16x8" are for accelerators and need `calibration`; with
+            "int8_full", keypoints and logits are integers too.
+        frames: The length of the clips, in frames, or several: a signature for each, all with the
+            same weights. Shorter clips are padded and masked. Default: 64, or all that the model
+            can take.
+        dynamic_frames: Whether the app sets the number of frames at run time. Excludes several
+            `frames`, and modes that need `calibration`.
+        preprocessing: Whether the file takes raw keypoints, as MediaPipe gives them, and prepares
+            them itself. Excludes "int8_full".
+        skeleton: Keypoints of the raw skeleton, for `preprocessing`. Default: 75, or 100 where the
+            model reads face points.
+        softmax: Whether the file gives probabilities instead of logits.
+        calibration: The folder of a dataset whose training clips show the ranges of activations.
+        clips: Calibration clips to use, 100 or more.
+        seed: Seed for choosing calibration clips.
+        data: The folder of a dataset whose test clips the file is measured on. Default: that of
+            `calibration`.
+        min_agreement: The share of those clips, 0 to 1, for which the file must predict what the
+            Keras model does. Default: that of the mode, 1 to 0.95. Needs `data` or `calibration`.
+        max_drop: The largest loss of top-1 accuracy there, in percentage points, 0 to 100. Default:
+            that of the mode, 0 or 2. Needs `data` or `calibration`.
+        pytorch: A checkpoint to measure beside the file; the file is then held against it instead
+            of the Keras model. Needs `data` or `calibration`.
+        labels: A label2id.json with the names of the classes, to be kept in the file. Default:
+            those of the dataset.
+        skip_bad: Whether to leave out samples that cannot be used, and list them, instead of
+            raising an error.
+        force: Whether to replace an existing `out`.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        Where the file was written, its signatures, the reports of its proof, and its accuracy.
+
+    Raises:
+        PortError: The input cannot be used, or options are invalid or exclude each other.
+        ProofError: The file disagrees with Keras or fails its gate; nothing is written.
     """
-    path, wanted = Path(path), Wishes(**wishes)
+    path = Path(path)
+    options = TFLiteOptions(
+        quantization=quantization,
+        frames=frames,
+        dynamic_frames=dynamic_frames,
+        preprocessing=preprocessing,
+        skeleton=skeleton,
+        softmax=softmax,
+        calibration=calibration,
+        clips=clips,
+        seed=seed,
+        data=data,
+        min_agreement=min_agreement,
+        max_drop=max_drop,
+        pytorch=pytorch,
+        labels=labels,
+        skip_bad=skip_bad,
+    )
     model_kind.check_kind(path, model_kind.ModelKind.KERAS)
     out = path.with_suffix(".tflite") if out is None else Path(out)
     if out.suffix != ".tflite":
@@ -72,11 +150,11 @@ def to_tflite(
     atomic_output.check(out, force=force, inputs=(path,))
     progress("Reading the Keras model")
     file = h5.read(path)
-    request = understood(wanted, file)
+    request = validate_options(options, file)
     with atomic_output.replacing(out, force=force, inputs=(path,)) as temp, quiet():
         with processes.blaming_scratch(), processes.new_folder() as folder:
             emission = Emission(file, request, Path(folder), progress)
-            emission.convert(wanted.pytorch)
+            emission.convert(options.pytorch)
             chosen, accuracy, kept = emission.judged()
             progress("Proving the file")
             proofs = emission.proven(chosen, out.name)

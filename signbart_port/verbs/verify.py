@@ -23,6 +23,7 @@ from signbart_port.parity import weights as weights_of
 from signbart_port.parity.compare import LOGITS, Truth
 from signbart_port.parity.proof import Isolation, Recorded, judge
 from signbart_port.parity.report import Report, Weights
+from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import quiet
 from signbart_port.tflite.modes import Precision
 from signbart_port.tflite_export import weight_proof
@@ -40,16 +41,30 @@ def verify(
     options: Options = Options(),
     *,
     mapping: str | Path | None = None,
-    progress: Callable[[str], None] = lambda step: None,
+    progress: ProgressCallback = no_progress,
 ) -> Report:
-    """Run two models, each a .pth, .safetensors, .h5 or .tflite, on the same seeded inputs.
+    """Run two models on the same seeded inputs and compare what they compute.
 
-    The one nearer to PyTorch is the reference, or `a` of two of a kind. Every module is compared
-    where both show their modules, the logits always; of a .tflite every signature, of two those
-    that both have, and the report is that of the first wrong one, or of the longest. `options` say
-    the config of a checkpoint that has none; without them it is taken from the other file.
-    `mapping` is whose names a checkpoint has, a mapping file or a name, of both where two are
-    compared; SignBART's without one. Raises PortError for files that cannot be compared.
+    The one nearer to PyTorch is the reference, or `a` where both are of a kind. Every module is
+    compared where both show their modules, the logits always. Of a .tflite, every signature is
+    compared; of two, those that both have. The report is that of the first wrong one, or of the
+    longest.
+
+    Args:
+        a: A .pth, .safetensors, .h5 or .tflite.
+        b: Another one, of the same kind or not.
+        options: The config of a checkpoint that does not hold one: a config file or the name of a
+            published one, heads, joints, layout. Default: the config of the other file.
+        mapping: The names of a checkpoint's tensors, of both where two are compared: a mapping
+            file, or a mapping that comes with this program by its name, such as "hf-bart".
+            Default: SignBART's own names.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        The report; `passed` tells whether the two are equal.
+
+    Raises:
+        PortError: A file cannot be used, or the two cannot be compared.
     """
     progress("Reading both files")
     reference, candidate = open_pair(a, b, options, mappings.find(mapping))
@@ -82,9 +97,7 @@ def _pairs(
     ]
 
 
-def _compared(
-    reference: ModelFile, candidate: ModelFile, progress: Callable[[str], None]
-) -> Report:
+def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCallback) -> Report:
     """The report on two files, of a .tflite on one of its signatures."""
     fed = _common_inputs(reference, candidate)
     inputs = fed

@@ -16,7 +16,7 @@ from signbart_port.cli import main
 from signbart_port.errors import PortError
 from signbart_port.model_files import mappings
 from signbart_port.transfer import Code
-from signbart_port.verbs.inspect_file import inspect
+from signbart_port.verbs.inspect_file import inspect_file
 from signbart_port.verbs.plan import plan
 from tests.support.forks import EVEN, FROM_ONE, SHORT, renamed
 from tests.support.small_models import (
@@ -255,7 +255,7 @@ def test_only_checkpoints_are_planned(ported: Path, name: str) -> None:
 
 def test_who_meets_other_names_is_led_to_plan(run: Run, fork: Path) -> None:
     advice = "Write a mapping: signbart-port plan fork.safetensors"
-    found = inspect(Path(fork.name))
+    found = inspect_file(Path(fork.name))
     assert f"122 of 122 names are not SignBART's. {advice}" in found.notes
     code, _, err = run("convert", fork.name)
     assert code == 2 and err.endswith(f"{advice}\n")
@@ -264,7 +264,9 @@ def test_who_meets_other_names_is_led_to_plan(run: Run, fork: Path) -> None:
     own["head.weight"] = own.pop("classification_head.out_proj.weight")
     save_pth(Path("part of it.pth"), own, config=CONFIG.model_dump())
     advice = "Write a mapping: signbart-port plan 'part of it.pth'"
-    assert f"1 of 122 names are not SignBART's. {advice}" in inspect(Path("part of it.pth")).notes
+    assert (
+        f"1 of 122 names are not SignBART's. {advice}" in inspect_file(Path("part of it.pth")).notes
+    )
     code, _, err = run("convert", "part of it.pth")
     assert code == 2 and "UNMAPPED head.weight" in err and err.endswith(f"{advice}\n")
 

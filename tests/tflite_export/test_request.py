@@ -15,20 +15,20 @@ from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
 from signbart_port.model_files import h5
 from signbart_port.tflite.modes import Gate, Quantization
-from signbart_port.tflite_export.request import Request, Wishes, understood
+from signbart_port.tflite_export.request import TFLiteOptions, TFLiteRequest, validate_options
 from tests.support.datasets import Folder, a_clip
 from tests.support.framework_models import keras_model
 from tests.support.small_models import run_python, save_pth, small_config, state_dict
 from tests.support.trained_models import CONFIG
 
-Understand = Callable[..., Request]
+Understand = Callable[..., TFLiteRequest]
 INTEGERS = ("int8", "int8_full", "int16x8")
 
 
 @pytest.fixture
 def understand(taught_h5: Path) -> Understand:
     file = h5.read(taught_h5)
-    return lambda **wishes: understood(Wishes(**wishes), file)
+    return lambda **options: validate_options(TFLiteOptions(**options), file)
 
 
 def dataset(root: Path, clips: int, points: int = 75, labels: int = CONFIG.num_labels) -> Path:
@@ -137,7 +137,7 @@ def test_a_model_of_few_joints_needs_the_whole_skeleton(tmp_path: Path) -> None:
     keras_model(config, state_dict(config)).save(tmp_path / "model.h5")
     folder = dataset(tmp_path / "signs", 5, points=60)
     with pytest.raises(PortError, match="60 keypoints: the whole skeleton has 75"):
-        understood(Wishes(data=folder), h5.read(tmp_path / "model.h5"))
+        validate_options(TFLiteOptions(data=folder), h5.read(tmp_path / "model.h5"))
 
 
 def test_labels(understand: Understand, signs: Path, tmp_path: Path) -> None:
@@ -160,10 +160,10 @@ def test_the_skeleton(understand: Understand, taught_h5: Path, tmp_path: Path) -
     face = small_config(joint_idx=(3, 80), count_missing=False)
     keras_model(face, state_dict(face)).save(tmp_path / "face.h5")
     file = h5.read(tmp_path / "face.h5")
-    made = understood(Wishes(preprocessing=True, softmax=True), file).interface
+    made = validate_options(TFLiteOptions(preprocessing=True, softmax=True), file).interface
     assert made == Interface(100, preprocessing=True, count_missing=False, probabilities=True)
     with pytest.raises(PortError, match="needs a skeleton of 81 keypoints or more, not 80"):
-        understood(Wishes(preprocessing=True, skeleton=80), file)
+        validate_options(TFLiteOptions(preprocessing=True, skeleton=80), file)
 
 
 def test_what_is_calibrated_on_and_judged_on(understand: Understand, signs: Path) -> None:
@@ -292,4 +292,4 @@ def test_every_wish_has_an_option() -> None:
 
     from signbart_port.cli.tflite import tflite
 
-    assert {field.name for field in fields(Wishes)} <= set(signature(tflite).parameters)
+    assert {field.name for field in fields(TFLiteOptions)} <= set(signature(tflite).parameters)

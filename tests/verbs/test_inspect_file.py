@@ -14,7 +14,7 @@ from signbart_port import config as configs
 from signbart_port.errors import PortError
 from signbart_port.system import digest
 from signbart_port.untrusted.model_kind import ModelKind, expect, kind_of
-from signbart_port.verbs.inspect_file import Listed, inspect
+from signbart_port.verbs.inspect_file import Listed, inspect_file
 from tests.support.small_models import (
     LSA_64,
     distinct_state_dict,
@@ -48,8 +48,8 @@ def test_no_framework_is_imported_for_any_of_them(folder):
     kinds = run_python(
         """
 import sys
-from signbart_port.verbs.inspect_file import inspect
-print(*(inspect(path).kind.name for path in sys.argv[1:]))
+from signbart_port.verbs.inspect_file import inspect_file
+print(*(inspect_file(path).kind.name for path in sys.argv[1:]))
 loaded = {name.split(".")[0] for name in sys.modules}
 print(*sorted(loaded & {"torch", "tensorflow", "keras", "jax", "numpy"}))
 """,
@@ -62,7 +62,7 @@ print(*sorted(loaded & {"torch", "tensorflow", "keras", "jax", "numpy"}))
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_kind_is_told_by_content_and_described_in_plain_data(folder, tmp_path, name):
     shutil.copy(folder / name, tmp_path / "model")
-    found = inspect(tmp_path / "model")
+    found = inspect_file(tmp_path / "model")
     assert found.kind is FORMATS[name] is kind_of(tmp_path / "model")
     assert found.path == tmp_path / "model"
     assert found.sha256 == digest.of_file(folder / name)
@@ -73,7 +73,7 @@ def test_every_kind_is_told_by_content_and_described_in_plain_data(folder, tmp_p
 
 
 def test_a_checkpoint(folder):
-    found = inspect(folder / "model.pth")
+    found = inspect_file(folder / "model.pth")
     assert found.tensors == tuple(
         Listed(t.torch, t.torch_shape, "float32") for t in plan_of(CONFIG).transfers
     )
@@ -82,19 +82,19 @@ def test_a_checkpoint(folder):
     assert found.facts == {"container": "zip"}
     assert found.notes == ("training container: weights under model",)
     assert found.provenance is None
-    assert inspect(folder / "model.safetensors").facts == {"container": "safetensors"}
+    assert inspect_file(folder / "model.safetensors").facts == {"container": "safetensors"}
 
 
 def test_types_are_those_in_the_file(tmp_path):
     halves = {name: a.astype(np.float16) for name, a in distinct_state_dict(CONFIG).items()}
-    found = inspect(save_pth(tmp_path / "half.pth", halves | {"steps": np.array(3)}))
+    found = inspect_file(save_pth(tmp_path / "half.pth", halves | {"steps": np.array(3)}))
     assert {t.dtype for t in found.tensors} == {"float16", "int64"}
     assert Listed("steps", (), "int64") in found.tensors
     assert any("float16 upcast" in note for note in found.notes)
 
 
 def test_a_checkpoint_whose_config_nobody_knows_says_why(tmp_path, folder):
-    found = inspect(folder / "model.safetensors")
+    found = inspect_file(folder / "model.safetensors")
     assert found.config is None
     assert found.config_note.startswith("its shapes settle all but the number of heads (no publ")
 
@@ -103,20 +103,20 @@ def test_a_checkpoint_whose_config_nobody_knows_says_why(tmp_path, folder):
     save_file(
         {t.torch: np.zeros(t.torch_shape, np.float32) for t in plan_of(karsl).transfers}, path
     )
-    found = inspect(path)
+    found = inspect_file(path)
     assert found.config is None
     assert "1 in karsl-100-signers-01-02" in found.config_note
 
     other = tmp_path / "resnet.safetensors"
     save_file({"conv1.weight": np.zeros((3, 3), np.float32)}, other)
-    assert inspect(other).config_note == "holds no tensor of a SignBART (first: conv1.weight)"
+    assert inspect_file(other).config_note == "holds no tensor of a SignBART (first: conv1.weight)"
 
 
 def test_a_broken_config_beside_a_checkpoint_is_named(tmp_path, folder):
     shutil.copy(folder / "model.safetensors", tmp_path)
     beside = tmp_path / "model.yaml"
     beside.write_text("d_model: 8\nd_model: 8\n")
-    found = inspect(tmp_path / "model.safetensors")
+    found = inspect_file(tmp_path / "model.safetensors")
     assert found.config is None
     assert found.config_note.startswith(f"{beside}: line 2: key 'd_model' repeats that of line 1")
 
@@ -126,7 +126,7 @@ def test_published_shapes_find_their_config(tmp_path):
     save_file(
         {t.torch: np.zeros(t.torch_shape, np.float32) for t in plan_of(LSA_64).transfers}, path
     )
-    found = inspect(path)
+    found = inspect_file(path)
     assert found.config == LSA_64.model_dump()
     assert found.config_note == "published config lsa-64"
     assert (len(found.tensors), sum(np.prod(t.shape) for t in found.tensors)) == (96, 749_888)
@@ -134,7 +134,7 @@ def test_published_shapes_find_their_config(tmp_path):
 
 @pytest.mark.parametrize("name", ["model.h5", "plain.h5"])
 def test_a_keras_model(folder, name):
-    found = inspect(folder / name)
+    found = inspect_file(folder / name)
     assert set(found.tensors) == {
         Listed(t.keras, t.keras_shape, "float32") for t in plan_of(CONFIG).transfers
     }
@@ -147,7 +147,7 @@ def test_a_keras_model(folder, name):
 
 
 def test_a_tflite_model(folder):
-    found = inspect(folder / "model.tflite")
+    found = inspect_file(folder / "model.tflite")
     assert found.config is None and found.provenance is None
     assert found.facts["labels"] == CONFIG.num_labels
     assert found.facts["joints"] == CONFIG.keypoints == 12
@@ -169,7 +169,7 @@ def test_a_tflite_model(folder):
 def test_what_is_no_model_is_named(tmp_path, content, what):
     path = tmp_path / "model.pth"
     path.write_bytes(content)
-    for refuse in (inspect, kind_of):
+    for refuse in (inspect_file, kind_of):
         with pytest.raises(PortError) as refused:
             refuse(path)
         said = f"{path}: {what}, not a .pth, .safetensors, .h5 or .tflite model"
@@ -191,5 +191,5 @@ def test_a_damaged_model_is_refused(folder, tmp_path):
         path = tmp_path / name
         path.write_bytes((folder / name).read_bytes()[:-400])
         with pytest.raises(PortError) as refused:
-            inspect(path)
+            inspect_file(path)
         assert str(refused.value).startswith(f"{path}: ")

@@ -22,7 +22,8 @@ from signbart_port.data.synthetic.signers import invent_signer, perform
 from signbart_port.errors import PortError, printable
 from signbart_port.system.atomic_folder import appearing
 
-Progress = Callable[[int, int], None]
+CountCallback = Callable[[int, int], None]
+"""Called with how many clips are written, and of how many."""
 _PROTOCOL = 4  # a fixed one: Python's default changes from version to version
 
 _README = r"""# SYNTHETIC signs
@@ -65,7 +66,7 @@ def write(
     repetitions: int = 6,
     seed: int = 0,
     holdout: int | Sequence[str] = 1,
-    progress: Progress = lambda done, of: None,
+    progress: CountCallback = lambda done, of: None,
 ) -> Written:
     """Write a dataset of `signers` × `classes` × `repetitions` clips to the folder `root`.
 
