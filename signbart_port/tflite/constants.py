@@ -22,6 +22,7 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.INT32: np.dtype("<i4"),
     schema.TensorType.INT64: np.dtype("<i8"),
 }
+_LARGEST = {np.dtype("i1"): 2**7 - 1, np.dtype("<i2"): 2**15 - 1}
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,12 @@ class Stored:
     name: str
     values: NDArray[Any]
     steps: Steps | None = None
+
+    @property
+    def largest(self) -> int | None:
+        """The largest integer that a weight of this type may be, and the negative of the smallest:
+        0 is in the middle. None for types that no weight is scaled to."""
+        return _LARGEST.get(self.values.dtype)
 
     @property
     def real(self) -> NDArray[np.float32]:

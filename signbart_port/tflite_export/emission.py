@@ -76,17 +76,20 @@ class Emission:
         """The file, quantised as asked, how it does on real clips, and what it keeps in float to
         pass its gate."""
         request = self._request
-        if request.calibration is None:
+        if request.quantization.spec.recipe is None:
             return self._float, self._gated(self._float), mixed_precision.Kept()
-        self._progress("Calibrating")
-        inputs = request.calibration.inputs(
-            request.interface, self._file.config, request.longest, request.longest
-        )
-        save_inputs(self._folder, inputs)
+        if request.calibration is not None:
+            self._progress("Calibrating")
+            inputs = request.calibration.inputs(
+                request.interface, self._file.config, request.longest, request.longest
+            )
+            save_inputs(self._folder, inputs)
         file = self._quantized(())
         try:
             return file, self._gated(file), mixed_precision.Kept()
         except ProofError as error:
+            if request.calibration is None:
+                raise
             attempts = mixed_precision.search(
                 self._float, self._quantized, self._on_calibration, self._progress
             )

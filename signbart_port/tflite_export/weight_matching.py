@@ -29,8 +29,6 @@ The converter multiplies by the step's reciprocal in float32, which is off by up
 a number of at most 127.
 """
 
-_LARGEST = {np.dtype("i1"): MOST_STEPS, np.dtype("<i2"): 2**15 - 1}
-
 SMALLEST_RANGE = np.float32(5e-7)
 """The converter takes this for the largest value of a channel whose values are smaller still."""
 
@@ -151,10 +149,9 @@ def _fine(expected: Float32, stored: Stored, precision: Precision) -> NDArray[np
     product that it is added to, which nothing here can foretell.
     """
     assert stored.steps is not None
-    size = stored.steps.size
-    if stored.values.dtype not in _LARGEST:
+    size, largest = stored.steps.size, stored.largest
+    if largest is None:
         return np.ones_like(size, np.bool_)
-    largest = _LARGEST[stored.values.dtype]
     whole = tuple(axis for axis, length in enumerate(size.shape) if length == 1)
     span = np.abs(expected).max(axis=whole, keepdims=True)
     if not precision.integer:

@@ -204,7 +204,7 @@ def _main(folder: str, job_json: str, out: str) -> None:
     data = (Path(folder) / "float.tflite").read_bytes()
     processes.limit_memory(8 * 2**30 + 60 * len(data))
     bits = job.quantization.spec.precision.spec.activation_bits
-    ranges = calibrated(data, Path(folder), bits)
+    ranges = calibrated(data, Path(folder), bits) if job.quantization.calibrated else None
     worker = quantizer.Quantizer(data, recipe_for(job, data))
     quantized = bytes(worker.quantize(ranges).quantized_model)
     model = model_file.parsed(quantized)
