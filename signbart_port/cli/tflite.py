@@ -95,17 +95,20 @@ def tflite(
     ] = None,
     clips: Annotated[
         int,
-        typer.Option("--clips", help="How many of them.", rich_help_panel=_CLIPS),
+        typer.Option("--clips", help="Calibration clips to use.", rich_help_panel=_CLIPS),
     ] = 128,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, help="For their choice.", rich_help_panel=_CLIPS)
+        int,
+        typer.Option(
+            "--seed", min=0, help="Seed for choosing calibration clips.", rich_help_panel=_CLIPS
+        ),
     ] = 0,
     data: Annotated[
         Path | None,
         typer.Option(
             "--data",
             metavar="DIR",
-            help="A dataset on whose test clips the file is judged. Default: that of"
+            help="A dataset on whose test clips the file is measured. Default: that of"
             " --calibration.",
             rich_help_panel=_CLIPS,
         ),
@@ -115,8 +118,8 @@ def tflite(
         typer.Option(
             "--min-agreement",
             metavar="SHARE",
-            help="Of the predictions, to be the model's own. Default:"
-            f" {describe_gates(lambda gate: gate.min_agreement)}.",
+            help="Share of these clips for which the file must predict what the model does."
+            f" Default: {describe_gates(lambda gate: gate.min_agreement)}.",
             rich_help_panel=_CLIPS,
         ),
     ] = None,
@@ -125,7 +128,7 @@ def tflite(
         typer.Option(
             "--max-drop",
             metavar="POINTS",
-            help="Of top-1 accuracy, in percentage points. Default:"
+            help="Largest loss of top-1 accuracy on them, in percentage points. Default:"
             f" {describe_gates(lambda gate: gate.max_drop)}.",
             rich_help_panel=_CLIPS,
         ),
@@ -135,7 +138,7 @@ def tflite(
         typer.Option(
             "--pytorch",
             metavar="MODEL.pth",
-            help="A checkpoint to be measured beside the file, and the one it is judged against.",
+            help="A checkpoint to measure beside the file, which is then held against it.",
             rich_help_panel=_CLIPS,
         ),
     ] = None,

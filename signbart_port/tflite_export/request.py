@@ -71,7 +71,7 @@ def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
     quantization, config = parse_quantization(options.quantization), file.config
     frames, checked = _frames(options, file)
     if quantization.calibrated:
-        _refuse_uncalibrated(quantization, options, frames)
+        _check_calibrated_mode(quantization, options, frames)
     calibration, data, interface = None, None, _interface(options, file)
     if quantization.calibrated and options.calibration is not None:
         calibration = clips.for_calibration(
@@ -81,14 +81,14 @@ def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
             seed=options.seed,
             skip_bad=options.skip_bad,
         )
-    if (judged_on := options.data or options.calibration) is not None:
-        dataset = open_dataset(Path(judged_on))
+    if (measured_on := options.data or options.calibration) is not None:
+        dataset = open_dataset(Path(measured_on))
         data = clips.of_split(dataset, config, test=True, skip_bad=options.skip_bad)
     elif options.pytorch is not None:
         raise PortError(options.pytorch, "is compared on real clips", "Give --data DIR")
     for real in (calibration, data):
         if real is not None:
-            _refuse_other_skeleton(real, interface, config)
+            _check_skeleton(real, interface, config)
     labels = read_labels(Path(options.labels)) if options.labels else data.labels if data else None
     if labels is not None and len(labels) != config.num_labels:
         raise PortError(options.labels, f"has {len(labels)} labels, the model {config.num_labels}")
@@ -104,8 +104,8 @@ def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
     )
 
 
-def _refuse_other_skeleton(real: RealClips, interface: Interface, config: SignBartConfig) -> None:
-    """See that the file and the model itself can read the clips, all of as many keypoints."""
+def _check_skeleton(real: RealClips, interface: Interface, config: SignBartConfig) -> None:
+    """Raise PortError unless the file and the model itself can read the clips."""
     try:
         for reader in (interface, of_model(config)):
             reader.fed(real.keypoints[0], config, 1)
@@ -134,7 +134,7 @@ def _frames(options: TFLiteOptions, file: KerasModel) -> tuple[tuple[int, ...], 
     return (), tuple(sorted({1, min(17, longest), *lengths, longest}))
 
 
-def _refuse_uncalibrated(
+def _check_calibrated_mode(
     quantization: Quantization, options: TFLiteOptions, frames: tuple[int, ...]
 ) -> None:
     if options.calibration is None:
