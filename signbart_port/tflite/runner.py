@@ -17,7 +17,7 @@ from signbart_port.tflite import metadata, quantized_io
 from signbart_port.tflite.card import OUTPUTS, Card
 
 NO_CARD = (
-    "says nothing of itself: taken for a model of the whole skeleton, its clips prepared as"
+    "has no model card: taken for a model of the whole skeleton, its clips prepared as"
     " published, its labels unknown"
 )
 _INPUTS = {"attention_mask": 2, "keypoints": 4}  # and their dimensions

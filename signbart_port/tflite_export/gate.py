@@ -54,8 +54,8 @@ def refusal(accuracy: Accuracy, gate: Gate) -> str | None:
     reference, candidate = accuracy.reference.model, accuracy.candidate
     if candidate.agreement < gate.min_agreement:
         return (
-            f"agrees with {reference} on {candidate.agreement:.1%} of {accuracy.clips} clips,"
-            f" fewer than {gate.min_agreement:.1%}"
+            f"agrees with {reference} on {candidate.agreement:.1%} of {accuracy.clips} clips;"
+            f" at least {gate.min_agreement:.1%} is required"
         )
     if accuracy.drop > gate.max_drop:
         return (

@@ -209,8 +209,7 @@ class _Conversion:
         row = compare(LOGITS, logits, self.reference, self.inputs.classified)
         if not row.passed:
             raise ProofError(
-                f"the written file gives other logits: off by {row.error:.2e},"
-                f" limit {row.limit:.2e}"
+                f"the logits of the written file differ by {row.error:.2e}, limit {row.limit:.2e}"
             )
 
     def exact(self) -> Weights:

@@ -129,7 +129,7 @@ def _tflite(path: Path) -> Inspection:
         sha256=file.sha256,
         size=file.size,
         tensors=tuple(Listed(c.name, c.shape, c.type.lower()) for c in file.constants),
-        notes=() if card else ("it says nothing of itself: not written by signbart-port tflite",),
+        notes=() if card else ("it has no model card: not written by signbart-port tflite",),
         config_note="a .tflite holds no config",
         facts={
             "precision": file.precision.value,

@@ -175,7 +175,7 @@ def test_without_a_card_it_is_taken_for_the_usual(model: Path, tmp_path: Path) -
     plain.write_bytes(bare(model))
     runner, clip = Runner(plain), clip_of(8)
     assert runner.card.labels is None and runner.card.frames == FRAMES
-    assert runner.notes[0].startswith("plain.tflite says nothing of itself: taken for")
+    assert runner.notes[0].startswith("plain.tflite has no model card: taken for")
     assert np.array_equal(runner.scores(clip), Runner(model).scores(clip))
 
 

@@ -105,7 +105,7 @@ def test_labels_of_a_file(run: Run, model: str) -> None:
 def test_without_labels_there_are_numbers(run: Run) -> None:
     code, out, _ = run("bare.tflite a.npy --top 1")
     first, *rest = out.splitlines()
-    assert code == 0 and first.startswith("bare.tflite says nothing of itself: taken for")
+    assert code == 0 and first.startswith("bare.tflite has no model card: taken for")
     assert rest[0] == "a.npy" and "%  class " in rest[1]
 
 
