@@ -35,7 +35,7 @@ import bench_clips
 import bench_emission
 import bench_latency
 import bench_limit
-from bench_models import bare_checkpoint, make_checkpoint, relabelled, sizes
+from bench_models import bare_checkpoint, make_checkpoint, relabeled, sizes
 from bench_turns import CLI, Failed, run
 from signbart_port import config as configs
 
@@ -119,7 +119,7 @@ def bench(name: str, checkpoint: Path, wanted: argparse.Namespace, into: dict[st
     rounds, data = wanted.rounds, wanted.data
     if data is not None:
         labels = configs.load(checkpoint.with_suffix(".yaml")).num_labels
-        data = relabelled(checkpoint.parent, data, labels)
+        data = relabeled(checkpoint.parent, data, labels)
     if "convert" in wanted.only:
         bench_convert(name, checkpoint, rounds, into["convert"])
     run([*CLI, "convert", str(checkpoint), "--force", "--quiet"])

@@ -57,7 +57,7 @@ def bare_checkpoint(folder: Path, checkpoint: Path) -> Path:
     return path
 
 
-def relabelled(folder: Path, data: Path, labels: int) -> Path:
+def relabeled(folder: Path, data: Path, labels: int) -> Path:
     """The dataset `data` with as many labels as a model has: a random one knows none anyway.
 
     Its clips are linked, not copied. Returns `data` itself where the number is right.

@@ -26,7 +26,7 @@ def pack(model: Any, *, every_name: bool = False) -> bytes:
     """The bytes of a `schema.ModelT`, which is changed: what says nothing is left out of it.
 
     Inputs, outputs and constants keep their names; with `every_name` all do, each another in the
-    whole model, as a quantiser wants them. Of a name, a chain of all that was fused into the
+    whole model, as a quantizer wants them. Of a name, a chain of all that was fused into the
     tensor, the first link stays, without TensorFlow's counters; names that then are equal are
     counted. Raises ValueError for a model whose data lie outside the tree: `inline` them first.
     """
@@ -71,7 +71,7 @@ def _full_buffers(model: Any) -> set[int]:
 
 
 def inline(model: Any, data: bytes) -> None:
-    """Take the data that a quantiser writes after the flatbuffer into the tree of these bytes."""
+    """Take the data that a quantizer writes after the flatbuffer into the tree of these bytes."""
     for buffer in model.buffers:
         if buffer.offset > 1:  # 0 and 1 stand for none
             buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)

@@ -23,7 +23,7 @@ MOST_STEPS = 127
 """The largest int8 value: -128 is not used, so that 0 is in the middle."""
 
 HALF_STEP = 0.5 + MOST_STEPS * EPSILON
-"""How many steps a value may be from its int8 neighbour: half of one.
+"""How many steps a value may be from its int8 neighbor: half of one.
 
 The converter multiplies by the step's reciprocal in float32, which is off by up to two roundings of
 a number of at most 127.

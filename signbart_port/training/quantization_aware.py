@@ -1,4 +1,4 @@
-"""Quantisation-aware training: a SignBART that computes as the int8 .tflite of it will.
+"""Quantization-aware training: a SignBART that computes as the int8 .tflite of it will.
 
 In every forward pass each kernel is rounded to int8, and so is what each operator gives: where, how
 and in what ranges the emitted file does it (see `rounding` for the places). The rounding itself is

@@ -1,4 +1,4 @@
-"""A .tflite run on raw clips: prepared, padded and dequantised as Keras would have it."""
+"""A .tflite run on raw clips: prepared, padded and dequantized as Keras would have it."""
 
 from __future__ import annotations
 

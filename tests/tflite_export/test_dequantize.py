@@ -45,7 +45,7 @@ from tests.support.small_models import Arrays, plan_of, small_config, state_dict
 pytestmark = pytest.mark.usefixtures("converter_here")
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "synthetic-signs.pth"
-# Wide enough that the converter quantises; neither stack scales its queries by a power of two.
+# Wide enough that the converter quantizes; neither stack scales its queries by a power of two.
 CONFIG = small_config(
     d_model=36, encoder_layers=1, encoder_ffn_dim=48, decoder_layers=2, decoder_ffn_dim=40
 )

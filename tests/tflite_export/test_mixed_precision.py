@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("converter_here")
 BAD, GOOD = "decoder/layernorm_embedding", "decoder/layers.0/activation_fn"
 
 
-def hard_to_quantise() -> Arrays:
+def hard_to_quantize() -> Arrays:
     """Of padding, the decoder's first LayerNorm is given next to nothing, of real frames a lot: in
     the steps that the factors 1/σ of padding ask for, those of real frames are 0."""
     arrays = state_dict(CONFIG.replace(decoder_layers=1))
@@ -41,7 +41,7 @@ def test_the_bad_module_is_kept(
     """Found among others, named, with what it costs; the rest are integers."""
     config = CONFIG.replace(decoder_layers=1)
     model = tmp_path / "model.h5"
-    keras_model(config, taught(config, signs, hard_to_quantise())).save(model)
+    keras_model(config, taught(config, signs, hard_to_quantize())).save(model)
     found: list[str] = []
 
     def two_of_them(float_file: Path) -> list[str]:

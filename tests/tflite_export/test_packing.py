@@ -50,8 +50,8 @@ def results(data: bytes, joints: int) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def for_a_quantiser() -> bytes:
-    """A float32 file of two signatures, with the names that a quantiser goes by."""
+def for_a_quantizer() -> bytes:
+    """A float32 file of two signatures, with the names that a quantizer goes by."""
     conversion = Conversion((2, 4), Quantization.INT8, Interface(TINY.keypoints))
     return converter.converted(keras_model(TINY, state_dict(TINY)), conversion)
 
@@ -65,18 +65,18 @@ def full(model: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("every_name", [True, False])
-def test_the_same_outputs(for_a_quantiser: bytes, every_name: bool) -> None:
+def test_the_same_outputs(for_a_quantizer: bytes, every_name: bool) -> None:
     """Whatever is left out and shared, and however often it is packed."""
-    expected = results(for_a_quantiser, TINY.keypoints)
+    expected = results(for_a_quantizer, TINY.keypoints)
     assert expected.keys() == {"serving_default", "frames_2"}
-    data = packing.pack(model_file.parsed(for_a_quantiser), every_name=every_name)
+    data = packing.pack(model_file.parsed(for_a_quantizer), every_name=every_name)
     assert flatbuffers.util.BufferHasIdentifier(data, 0, b"TFL3")
     for name, result in results(data, TINY.keypoints).items():
         np.testing.assert_array_equal(result, expected[name])
     assert packing.pack(model_file.parsed(data), every_name=every_name) == data
 
 
-def test_a_quantised_file(emitted: Callable[[str], Emitted]) -> None:
+def test_a_quantized_file(emitted: Callable[[str], Emitted]) -> None:
     """With its scales, of tensors and of channels."""
     done = emitted("int16x8")
     model = model_file.parsed(done.out.read_bytes())
@@ -109,17 +109,17 @@ def test_data_are_aligned(emitted: Callable[[str], Emitted], mode: str) -> None:
     assert len(places) > 10 and not [place for place in places if place % 16]
 
 
-def test_every_tensor_has_a_name_of_its_own(for_a_quantiser: bytes) -> None:
+def test_every_tensor_has_a_name_of_its_own(for_a_quantizer: bytes) -> None:
     """In the whole file, and without what TensorFlow added."""
-    names = [tensor.name.decode() for tensor in tensors(model_file.parsed(for_a_quantiser))]
+    names = [tensor.name.decode() for tensor in tensors(model_file.parsed(for_a_quantizer))]
     assert [name for name, count in Counter(names).items() if count > 1 or not name] == []
     assert not [name for name in names if ";" in name]
     softmax = "encoder/layers.0/self_attn/Softmax"
     assert softmax in names and sum(name.startswith(softmax) for name in names) == 2
 
 
-def test_names_that_nobody_reads_are_left_out(for_a_quantiser: bytes) -> None:
-    model = model_file.parsed(packing.pack(model_file.parsed(for_a_quantiser)))
+def test_names_that_nobody_reads_are_left_out(for_a_quantizer: bytes) -> None:
+    model = model_file.parsed(packing.pack(model_file.parsed(for_a_quantizer)))
     for graph in model.subgraphs:
         edges = {*graph.inputs, *graph.outputs}
         for place, tensor in enumerate(graph.tensors):
@@ -137,8 +137,8 @@ def test_names_that_nobody_reads_are_left_out(for_a_quantiser: bytes) -> None:
         (b"a:0", b"a"),
     ],
 )
-def test_names(for_a_quantiser: bytes, name: bytes, short: bytes) -> None:
-    model = model_file.parsed(for_a_quantiser)
+def test_names(for_a_quantizer: bytes, name: bytes, short: bytes) -> None:
+    model = model_file.parsed(for_a_quantizer)
     inner = [
         tensor
         for graph in model.subgraphs
@@ -150,9 +150,9 @@ def test_names(for_a_quantiser: bytes, name: bytes, short: bytes) -> None:
     assert (inner[0].name, inner[-1].name) == (short, short + b":2")
 
 
-def test_empty_buffers_are_dropped(for_a_quantiser: bytes) -> None:
+def test_empty_buffers_are_dropped(for_a_quantizer: bytes) -> None:
     """The first stands for all; what is full keeps its users."""
-    model = model_file.parsed(for_a_quantiser)
+    model = model_file.parsed(for_a_quantizer)
     before = {t.name: model.buffers[t.buffer].data for t in tensors(model)}
     for _ in range(5):
         model.buffers.insert(1, schema.BufferT())
@@ -164,8 +164,8 @@ def test_empty_buffers_are_dropped(for_a_quantiser: bytes) -> None:
         np.testing.assert_array_equal(again.buffers[tensor.buffer].data, before[tensor.name])
 
 
-def test_the_buffers_of_metadata_stay(for_a_quantiser: bytes) -> None:
-    model = model_file.parsed(for_a_quantiser)
+def test_the_buffers_of_metadata_stay(for_a_quantizer: bytes) -> None:
+    model = model_file.parsed(for_a_quantizer)
     model.buffers = [model.buffers[0], schema.BufferT(), *model.buffers[1:], schema.BufferT()]
     for tensor in tensors(model):
         tensor.buffer += tensor.buffer > 0
@@ -177,9 +177,9 @@ def test_the_buffers_of_metadata_stay(for_a_quantiser: bytes) -> None:
     assert bytes(again.buffers[again.metadata[0].buffer].data) == b"said of the file"
 
 
-def test_data_outside_of_the_tree(for_a_quantiser: bytes) -> None:
-    """Where a quantiser puts those of a large model: after the flatbuffer, by their offsets."""
-    model = model_file.parsed(for_a_quantiser)
+def test_data_outside_of_the_tree(for_a_quantizer: bytes) -> None:
+    """Where a quantizer puts those of a large model: after the flatbuffer, by their offsets."""
+    model = model_file.parsed(for_a_quantizer)
     outside = b""
     for buffer in full(model):
         outside += bytes(-len(outside) % 16)
@@ -195,4 +195,4 @@ def test_data_outside_of_the_tree(for_a_quantiser: bytes) -> None:
     with pytest.raises(ValueError, match="outside the flatbuffer"):
         packing.pack(read)
     packing.inline(read, data)
-    assert packing.pack(read, every_name=True) == for_a_quantiser
+    assert packing.pack(read, every_name=True) == for_a_quantizer

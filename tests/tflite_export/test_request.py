@@ -132,7 +132,7 @@ def test_clips_of_too_few_keypoints(
 
 
 def test_a_model_of_few_joints_needs_the_whole_skeleton(tmp_path: Path) -> None:
-    """Its hands and body are normalised by all of their points."""
+    """Its hands and body are normalized by all of their points."""
     config = small_config(joint_idx=(11, 0, 3))
     keras_model(config, state_dict(config)).save(tmp_path / "model.h5")
     folder = dataset(tmp_path / "signs", 5, points=60)

@@ -23,7 +23,7 @@ from tests.support.small_models import small_config, state_dict
 
 pytestmark = pytest.mark.usefixtures("converter_here")
 
-# Large enough that the converter quantises: it leaves tensors below 1,024 values as they are.
+# Large enough that the converter quantizes: it leaves tensors below 1,024 values as they are.
 CONFIG = small_config(
     d_model=36, encoder_layers=1, encoder_ffn_dim=48, decoder_layers=2, decoder_ffn_dim=40
 )

@@ -13,7 +13,7 @@ import bench
 import bench_clips
 import bench_latency
 import bench_limit
-from bench_models import relabelled
+from bench_models import relabeled
 from bench_runners import EAGER, FLOAT32, Classify, Floats, Peer, Runner, available, ours, tflite
 from bench_turns import Failed, run, timed
 from signbart_port.data.dataset import open_dataset
@@ -133,12 +133,12 @@ def test_a_dataset_gets_as_many_labels_as_the_model(tmp_path: Path) -> None:
     (data / "label2id.json").write_text('{"A": 0, "B": 1}')
     np.save(data / "train" / "B" / "clip.npy", np.zeros((3, 75, 2), np.float32))
 
-    assert relabelled(tmp_path, data, 2) == data
-    dataset = open_dataset(relabelled(tmp_path, data, 5))
+    assert relabeled(tmp_path, data, 2) == data
+    dataset = open_dataset(relabeled(tmp_path, data, 5))
     assert dataset.labels[:2] == ("A", "B") and len(dataset.labels) == 5
     assert [entry.label for entry in dataset.entries] == ["B"]
     with pytest.raises(ValueError, match="has 2 labels, the model 1"):
-        relabelled(tmp_path, data, 1)
+        relabeled(tmp_path, data, 1)
 
 
 def test_turns_begin_with_another_one_every_round() -> None:

@@ -1,4 +1,4 @@
-"""Quantisation-aware training: the model computes as its int8 .tflite, and stays a plain one."""
+"""Quantization-aware training: the model computes as its int8 .tflite, and stays a plain one."""
 
 from __future__ import annotations
 
