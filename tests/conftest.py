@@ -4,6 +4,7 @@ import fcntl
 import os
 import pickle
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 
 import signbart_port
 from signbart_port.cli import main
+from signbart_port.system import processes
 from tests.support.small_models import Once, distinct_state_dict, run_python, save_pth, small_config
+from tests.support.warm_workers import WarmWorkers
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 LONG = ("tflite", "mutation", "training", "end_to_end")
@@ -49,6 +52,33 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
             return pickle.loads(result.read_bytes())
 
     return made
+
+
+_COMMAND = processes.command
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let worker processes start with their framework imported (see `WarmWorkers`)."""
+    workers = WarmWorkers(tmp_path_factory.mktemp("workers"))
+    kill = subprocess.Popen.kill
+
+    def end(self: subprocess.Popen[Any]) -> None:
+        if isinstance(self.args, list) and workers.started(self.args) and self.poll() is None:
+            workers.end(self.args)
+        kill(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "command", lambda *run: workers.command(*run) or _COMMAND(*run))
+        patch.setattr(subprocess.Popen, "kill", end)
+        yield
+    workers.close()
+
+
+@pytest.fixture
+def cold_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start worker processes as the program does, with a new interpreter."""
+    monkeypatch.setattr(processes, "command", _COMMAND)
 
 
 @pytest.fixture(scope="session")

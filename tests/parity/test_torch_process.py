@@ -16,6 +16,8 @@ from signbart_port.parity.reference import TorchRun
 from signbart_port.system import processes
 from tests.support.small_models import save_pth, small_config, state_dict
 
+pytestmark = pytest.mark.usefixtures("cold_workers")
+
 
 def source_of(folder: Path):
     config = small_config()
