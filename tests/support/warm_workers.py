@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import selectors
 import signal
 import socket
@@ -19,14 +20,8 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-FRAMEWORKS = {
-    "signbart_port.parity.workers.torch_run": "torch",
-    "signbart_port.checkpoint.workers.torch_save": "torch",
-    "signbart_port.tflite_export.workers.converter": "tensorflow",
-}
-"""The framework that a worker module imports."""
-
 _PRELOADED = {
+    "ai_edge_quantizer": ("ai_edge_quantizer",),
     "torch": ("torch", "pt_reference"),
     "tensorflow": (
         "signbart_port.keras_model",
@@ -49,7 +44,7 @@ class WarmWorkers:
 
     def command(self, module: str, *arguments: str | Path) -> list[str] | None:
         """Return the command line of a forked worker, or None for a module without a server."""
-        framework = FRAMEWORKS.get(module)
+        framework = _framework_of(module)
         if framework is None:
             return None
         server = self._server(framework)
@@ -87,6 +82,18 @@ class WarmWorkers:
                     pass_fds=(number,),
                 )
         return path
+
+
+def _framework_of(module: str) -> str | None:
+    """Return the framework that a worker module imports, where that is one and no other."""
+    from importlib.util import find_spec
+
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return None
+    text = Path(spec.origin).read_text()
+    named = set(re.findall(rf'(?:import |framework=")({"|".join(_PRELOADED)})\b', text))
+    return named.pop() if len(named) == 1 else None
 
 
 # --- in place of the worker -----------------------------------------------------------------------
