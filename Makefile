@@ -1,20 +1,22 @@
-# Two targets do everything, set-up included, on a machine that has Python 3.11 or later, make and git.
+# Every target does its set-up too, on a machine that has Python 3.11 or later, make and git.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test test-all clean
 
 demo: $(VENV)/installed
 	$(BIN)/python tools/demo.py
 
-test: $(VENV)/installed
+# What every commit needs; test-all also runs what is marked `release`.
+test: PYTEST := -m "not release"
+test test-all: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 $(PYTEST)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

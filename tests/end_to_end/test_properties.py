@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,7 +38,6 @@ DTYPES = {
 }
 SLOW = settings(
     deadline=None,
-    max_examples=4,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -118,9 +118,7 @@ def same_bits(a: Arrays, b: Arrays) -> bool:
     return a.keys() == b.keys() and all(a[n].tobytes() == b[n].tobytes() for n in a)
 
 
-@SLOW
-@given(checkpoints.filter(lambda saved: steady(saved.config)))
-def test_converted_verified_and_sent_back(saved: Saved) -> None:
+def converted_verified_and_sent_back(saved: Saved) -> None:
     """The whole way with every proof."""
     with folder() as here:
         source = saved.write(here)
@@ -136,9 +134,7 @@ def test_converted_verified_and_sent_back(saved: Saved) -> None:
         assert same_bits({n: t.numpy() for n, t in returned.items()}, saved.float32())
 
 
-@settings(SLOW, max_examples=12)
-@given(checkpoints)
-def test_every_bit_arrives(saved: Saved) -> None:
+def every_bit_arrives(saved: Saved) -> None:
     """Into the .h5 as Keras reads it, and back: in every container and type, under any prefix."""
     with folder() as here:
         source, expected = saved.write(here), saved.float32()
@@ -164,9 +160,7 @@ def clips(draw: st.DrawFn) -> tuple[SignBartConfig, Inputs]:
     return config, Inputs(names, keypoints, masks.astype(np.float32))
 
 
-@settings(SLOW, max_examples=25)
-@given(clips(), st.integers(0, 2**32 - 1))
-def test_equal_under_any_mask(clips: tuple[SignBartConfig, Inputs], seed: int) -> None:
+def equal_under_any_mask(clips: tuple[SignBartConfig, Inputs], seed: int) -> None:
     config, inputs = clips
     arrays = state_dict(config, seed)
     single, double = torch_model(config, arrays), torch_model(config, arrays).double()
@@ -187,3 +181,25 @@ def test_equal_under_any_mask(clips: tuple[SignBartConfig, Inputs], seed: int) -
         lambda record: keras_run.run(keras, inputs, record),
     )
     assert report.passed, report.verdict()
+
+
+def examples(count: int, test: Any, *drawn: st.SearchStrategy[Any]) -> Any:
+    return settings(SLOW, max_examples=count)(given(*drawn)(test))
+
+
+steady_checkpoints = checkpoints.filter(lambda saved: steady(saved.config))
+clips_and_seeds = (clips(), st.integers(0, 2**32 - 1))
+
+test_converted_verified_and_sent_back = examples(
+    1, converted_verified_and_sent_back, steady_checkpoints
+)
+test_every_bit_arrives = examples(4, every_bit_arrives, checkpoints)
+test_equal_under_any_mask = examples(8, equal_under_any_mask, *clips_and_seeds)
+
+test_more_are_converted_verified_and_sent_back = pytest.mark.release(
+    examples(4, converted_verified_and_sent_back, steady_checkpoints)
+)
+test_every_bit_of_more_arrives = pytest.mark.release(examples(12, every_bit_arrives, checkpoints))
+test_more_are_equal_under_any_mask = pytest.mark.release(
+    examples(25, equal_under_any_mask, *clips_and_seeds)
+)

@@ -77,7 +77,9 @@ print(*(float(x).hex() for x in logits[0]))
 """
 
 
-@pytest.mark.parametrize("first", ["signbart_port", "keras"])
+@pytest.mark.parametrize(
+    "first", ["keras", pytest.param("signbart_port", marks=pytest.mark.release)]
+)
 def test_importing_the_package_is_enough(model: SignBart, tmp_path: Path, first: str) -> None:
     """Before Keras or after it: the names in the file are known."""
     path = tmp_path / "model.h5"

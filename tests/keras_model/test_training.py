@@ -100,11 +100,13 @@ def test_gradients_are_pytorchs() -> None:
         )
 
 
-def test_fit_then_save(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compiled", [False, pytest.param("auto", marks=pytest.mark.release)])
+def test_fit_then_save(tmp_path: Path, compiled: Any) -> None:
+    """Without XLA, and as `compile` has it by default: compiling takes many times as long."""
     config = small_config(encoder_layers=1, decoder_layers=1)
     model = keras_model(config, state_dict(config))
     before = [weight.numpy() for weight in model.trainable_weights]
-    model.compile(keras.optimizers.Adam(0.01), LOSS, metrics=["accuracy"])
+    model.compile(keras.optimizers.Adam(0.01), LOSS, metrics=["accuracy"], jit_compile=compiled)
     history = model.fit(BOTH, LABELS, batch_size=4, epochs=1, verbose=0).history
     assert np.isfinite(history["loss"]).all()
     for weight, old in zip(model.trainable_weights, before, strict=True):

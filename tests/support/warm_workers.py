@@ -93,6 +93,8 @@ def _framework_of(module: str) -> str | None:
         return None
     text = Path(spec.origin).read_text()
     named = set(re.findall(rf'(?:import |framework=")({"|".join(_PRELOADED)})\b', text))
+    if "keras_model" in text:
+        named.add("tensorflow")
     return named.pop() if len(named) == 1 else None
 
 

@@ -60,6 +60,7 @@ def test_the_checkpoint_classifies_its_clips(monkeypatch: pytest.MonkeyPatch) ->
     assert logits.argmax(axis=1).tolist() == labels
 
 
+@pytest.mark.release
 def test_training_twice_gives_the_same_file(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib, make_sample\n"

@@ -298,6 +298,7 @@ def test_adamw_adds_epsilon_to_the_corrected_root() -> None:
 # A kill
 
 
+@pytest.mark.release
 def test_killed_and_resumed(learned: Learned, tmp_path: Path) -> None:
     """In the middle of an epoch, and with half a checkpoint written, when another model of that
     epoch already is: it ends as if nothing had happened."""

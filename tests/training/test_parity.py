@@ -38,7 +38,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from steps import batches_of, rate_of, the_job
+from tests.support.training_steps import batches_of, rate_of, the_job
 from signbart_port.training import keras_fit
 
 config, signs, out = map(Path, sys.argv[1:4])

@@ -104,7 +104,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import tensorflow as tf
-from trainings import Seen, job_of
+from tests.support.small_trainings import Seen, job_of
 from signbart_port.training import keras_fit
 from signbart_port.training.files import Files
 
@@ -123,6 +123,7 @@ for folder, strategy in zip(folders, (tf.distribute.get_strategy(), mirrored), s
 """
 
 
+@pytest.mark.release
 def test_devices_and_workers(config: Path, signs: Path, tmp_path: Path) -> None:
     alone, mirrored, shared = (tmp_path / name for name in ("alone", "mirrored", "shared"))
     ran("-c", DEVICES, config, signs, alone, mirrored)
