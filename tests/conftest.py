@@ -15,7 +15,8 @@ import pytest
 import signbart_port
 from signbart_port.cli import main
 from signbart_port.system import processes
-from tests.support.small_models import Once, distinct_state_dict, run_python, save_pth, small_config
+from tests.support.running import run_program
+from tests.support.small_models import Once, distinct_state_dict, save_pth, small_config
 from tests.support.warm_workers import WarmWorkers
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -114,33 +115,7 @@ def ported(once: Once) -> Path:
 def _port(folder: Path) -> Path:
     config = small_config()
     save_pth(folder / "model.pth", distinct_state_dict(config), config=config.model_dump())
-    run_python(
-        """
-import sys
-from pathlib import Path
-import pytest
-import signbart_port
-from tests.support.converter_in_process import convert_by
-from signbart_port.tflite_export.workers.converter import converted
-
-folder = Path(sys.argv[1])
-convert_by(converted, pytest.MonkeyPatch())
-signbart_port.convert(folder / "model.pth", folder / "model.h5", verify=False)
-signbart_port.to_tflite(folder / "model.h5", folder / "model.tflite")
-
-import keras
-
-model = signbart_port.load(folder / "model.h5")
-for name in ("plain.h5", "model.keras"):
-    model.save(folder / name)
-model.save_weights(folder / "model.weights.h5")
-canary = str(folder / "canary")
-touching = keras.layers.Lambda(lambda x: (open(canary, "w"), x)[1], output_shape=(3,))
-keras.Sequential([keras.Input((3,)), touching]).save(folder / "lambda.h5")
-(folder / "canary").unlink(missing_ok=True)
-""",
-        folder,
-    )
+    run_program("port_in_every_format", folder)
     return folder
 
 

@@ -18,7 +18,8 @@ from signbart_port.checkpoint import NameRules, read, writer
 from signbart_port.errors import PortError
 from signbart_port.transfer import same_bits
 from tests.support.framework_models import torch_model
-from tests.support.small_models import distinct_state_dict, run_python, small_config, state_dict
+from tests.support.running import run_python
+from tests.support.small_models import distinct_state_dict, small_config, state_dict
 
 CONFIG = small_config()
 PLAIN: dict[str, Any] = CONFIG.model_dump(mode="json")

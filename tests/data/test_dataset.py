@@ -13,7 +13,7 @@ import pytest
 from signbart_port.data.dataset import Dataset, load, open_dataset
 from signbart_port.errors import PortError
 from tests.support.datasets import Folder, a_clip
-from tests.support.small_models import run_python
+from tests.support.running import run_python
 
 
 def names(dataset: Dataset) -> list[str]:

@@ -15,7 +15,8 @@ import pytest
 
 from signbart_port.cli import main
 from tests.support.framework_models import keras_model, save_model
-from tests.support.small_models import run_python, small_config, state_dict
+from tests.support.running import run_cli, run_program
+from tests.support.small_models import small_config, state_dict
 
 PROGRAM = Path(sys.executable).with_name("signbart-port")
 CONFIG = small_config()
@@ -47,18 +48,10 @@ def program(*arguments: object) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_help_imports_no_framework(arguments: str, says: str) -> None:
-    code = """
-import sys
-from signbart_port.cli import main
-try:
-    main()
-except SystemExit as end:
-    found = {"torch", "tensorflow", "keras", "h5py", "ai_edge_litert"} & set(sys.modules)
-    print(f"code {end.code}, imported {sorted(found)}")
-"""
-    *printed, last = run_python(code, *arguments.split()).splitlines()
-    assert last == "code 0, imported []"
-    assert says in " ".join(" ".join(printed).replace("│", " ").split())
+    ended = run_cli(*arguments.split())
+    assert ended.code == 0
+    assert not ended.imported & {"torch", "tensorflow", "keras", "h5py", "ai_edge_litert"}
+    assert says in " ".join(ended.printed.replace("│", " ").split())
 
 
 def test_the_two_commands(tmp_path: Path) -> None:
@@ -193,22 +186,9 @@ def test_terminated_while_writing(tmp_path: Path) -> None:
     out.write_bytes(b"the model of yesterday")
     scratch.mkdir()
     before = sorted(tmp_path.iterdir())
-    code = """
-import os, signal, sys, tempfile
-from signbart_port.model_files import h5
-from signbart_port.cli import main
-annotate, tempfile.tempdir = h5.annotate, sys.argv.pop()
-def annotate_and_end(path, *rest):
-    annotate(path, *rest)
-    assert path.exists()
-    os.kill(os.getpid(), signal.SIGTERM)
-h5.annotate = annotate_and_end
-try:
-    main()
-except SystemExit as end:
-    print(end.code)
-"""
-    printed = run_python(code, "convert", source, "--force", "-q", scratch)
+    printed = run_program(
+        "cli_terminated_while_writing", "convert", source, "--force", "-q", scratch
+    )
     assert printed.split() == ["143"]
     assert out.read_bytes() == b"the model of yesterday"
     assert sorted(tmp_path.iterdir()) == before and not list(scratch.iterdir())

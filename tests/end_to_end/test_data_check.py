@@ -15,7 +15,7 @@ import pytest
 
 from signbart_port.cli import main
 from tests.support.datasets import Folder, a_clip
-from tests.support.small_models import run_python
+from tests.support.running import run_cli
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -145,17 +145,10 @@ def test_wrong_labels(folder: Folder, run: Run, content: str, says: str) -> None
 
 @pytest.mark.parametrize("arguments", ["data --help", "data check --help", "data check FOLDER"])
 def test_no_framework_is_imported(folder: Folder, arguments: str) -> None:
-    code = """
-import sys
-from signbart_port.cli import main
-try:
-    main()
-except SystemExit as end:
-    found = {"torch", "tensorflow", "keras", "h5py", "ai_edge_litert"} & set(sys.modules)
-    print(f"code {end.code}, imported {sorted(found)}")
-"""
     words = [str(folder.root) if word == "FOLDER" else word for word in arguments.split()]
-    assert run_python(code, *words).splitlines()[-1] == "code 0, imported []"
+    ended = run_cli(*words)
+    assert ended.code == 0
+    assert not ended.imported & {"torch", "tensorflow", "keras", "h5py", "ai_edge_litert"}
 
 
 def test_real_clips(shared_data: Path, tmp_path: Path, run: Run) -> None:

@@ -19,10 +19,10 @@ from signbart_port.system import digest
 from signbart_port.transfer import same_bits
 from signbart_port.verbs.export import Container
 from tests.support.framework_models import save_model, torch_model, weights_of
+from tests.support.running import run_program
 from tests.support.small_models import (
     Arrays,
     distinct_state_dict,
-    run_python,
     save_pth,
     small_config,
     state_dict,
@@ -128,27 +128,7 @@ def back(
 
 def test_every_bit_in_every_container(back: Path) -> None:
     """As PyTorch reads it in a process that has never heard of this program."""
-    printed = run_python(
-        """
-import json, sys
-import torch
-path, out = sys.argv[1:]
-if path.endswith(".safetensors"):
-    from safetensors import safe_open
-    with safe_open(path, "pt") as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}
-        beside = {key: json.loads(text) for key, text in file.metadata().items() if key != "format"}
-elif path.endswith("training.pth"):
-    beside = torch.load(path, weights_only=True)
-    state = beside.pop("model")
-else:
-    state, beside = torch.load(path, weights_only=True), {}
-torch.save(state, out)
-print(json.dumps([beside, sorted(m for m in sys.modules if m.startswith(("signbart", "pt_ref")))]))
-""",
-        back,
-        back.with_suffix(".bin"),
-    )
+    printed = run_program("read_as_pytorch_does", back, back.with_suffix(".bin"))
     beside, modules = json.loads(printed)
     assert modules == []
     expected = {name: torch.from_numpy(array) for name, array in odd_values().items()}

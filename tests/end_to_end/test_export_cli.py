@@ -17,7 +17,8 @@ import pytest
 
 import signbart_port
 from signbart_port.cli import main
-from tests.support.small_models import run_python, small_config
+from tests.support.running import run_cli, run_program
+from tests.support.small_models import small_config
 
 PROGRAM = Path(sys.executable).with_name("signbart-port")
 WEIGHT = "model_weights/decoder/decoder/layers.1/encoder_attn/k_proj/kernel"
@@ -116,18 +117,7 @@ def test_modules_beside_a_strangers_model_are_not_imported(
 
 def test_terminated_while_pytorch_writes(model: Path) -> None:
     """The child is ended with its parent, and the name that it wrote for stays free."""
-    code = """
-import signal, subprocess, sys
-from signbart_port.system import processes as child
-from signbart_port.cli import main
-waits = "import os, signal, time; os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)"
-child.command = lambda *_: [sys.executable, "-c", waits]
-try:
-    main()
-except SystemExit as end:
-    print(end.code)
-"""
-    printed = run_python(code, "export", model, "-q")
+    printed = run_program("export_terminated_while_pytorch_writes", "export", model, "-q")
     assert printed == "143\n"
     assert contents(model.parent).keys() == {model}
 
@@ -152,17 +142,12 @@ def test_terminated_while_the_proof_runs(model: Path) -> None:
 
 
 def test_help_imports_no_framework_and_neither_does_writing(model: Path) -> None:
-    code = """
-import sys
-from signbart_port.cli import main
-try:
-    main()
-except SystemExit as end:
-    print(end.code, sorted({"torch", "tensorflow", "keras"} & set(sys.modules)))
-"""
-    *printed, last = run_python(code, "export", "--help").splitlines()
-    assert last == "0 []" and "--container" in " ".join(printed)
-    assert run_python(code, "export", model, "-q", "--no-verify") == "0 []\n"
+    explained = run_cli("export", "--help")
+    assert "--container" in explained.printed
+    written = run_cli("export", model, "-q", "--no-verify")
+    assert written.printed == ""
+    for ended in (explained, written):
+        assert ended.code == 0 and not ended.imported & {"torch", "tensorflow", "keras"}
 
 
 def test_what_a_person_reads(

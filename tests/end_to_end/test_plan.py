@@ -19,10 +19,10 @@ from signbart_port.transfer import Code
 from signbart_port.verbs.inspect_file import inspect_file
 from signbart_port.verbs.plan import plan
 from tests.support.forks import EVEN, FROM_ONE, SHORT, renamed
+from tests.support.running import run_python
 from tests.support.small_models import (
     distinct_state_dict,
     plan_of,
-    run_python,
     save_pth,
     small_config,
     state_dict,

@@ -12,7 +12,8 @@ import signbart_port
 from signbart_port.keras_model import SignBart
 from signbart_port.pairs import signbart_cases as parity_inputs
 from tests.support.framework_models import keras_model
-from tests.support.small_models import run_python, small_config, state_dict
+from tests.support.running import run_python
+from tests.support.small_models import small_config, state_dict
 
 CONFIG = small_config()
 INPUTS = parity_inputs.make_for(CONFIG)

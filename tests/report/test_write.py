@@ -10,7 +10,7 @@ import pytest
 from signbart_port import PortError
 from signbart_port import report as files
 from signbart_port.parity.report import Report
-from tests.support.small_models import run_python
+from tests.support.running import run_python
 
 
 @pytest.mark.parametrize("name", ["report", "report.htm", "report.pdf", "model.h5", ".html"])

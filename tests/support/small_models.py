@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from math import sqrt
 from pathlib import Path
@@ -81,16 +78,3 @@ def save_pth(path: Path, arrays: Arrays, **container: Any) -> Path:
     state = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
     torch.save({"model": state, **container} if container else state, path)
     return path
-
-
-def run_python(code: str, *arguments: object) -> str:
-    """What a fresh interpreter prints, given up after two minutes."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -17,14 +17,14 @@ from safetensors.numpy import save_file
 
 from signbart_port.errors import PortError
 from signbart_port.system import atomic_output
+from tests.support.running import ENVIRONMENT, PROGRAMS
 
 OLD, NEW = b"old", b"new" * 100_000
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def run_python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
+        [sys.executable, PROGRAMS / f"{program}.py", *map(str, arguments)],
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
@@ -194,26 +194,13 @@ def test_a_check_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_read_only_folder() -> None:
-    code = (
-        "import os, sys\n"
-        "from signbart_port import errors\n"
-        "from signbart_port.system import atomic_output as output\n"
-        "if os.geteuid() == 0:  # root writes everywhere\n"
-        "    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "for folder in ('open', 'closed'):\n"
-        "    path = f'{sys.argv[1]}/{folder}/model.h5'\n"
-        "    try:\n"
-        "        output.check(path, force=False)\n"
-        "        with output.replacing(path, force=False) as temp: temp.touch()\n"
-        "    except errors.PortError as error: print(error)\n"
-    )
     with tempfile.TemporaryDirectory() as name:  # other users cannot enter pytest's tmp_path
         folder = Path(name)
         folder.chmod(0o755)
         for sub, mode in (("open", 0o777), ("closed", 0o555)):
             (folder / sub).mkdir()
             (folder / sub).chmod(mode)
-        done = run_python(code, folder)
+        done = run("write_without_rights", folder)
         assert done.stdout.startswith(
             f"{folder}/closed/model.h5: cannot be written: its folder is read-only. "
         ), done.stderr
@@ -324,17 +311,7 @@ def test_a_full_disk(small_disk: Path) -> None:
 def test_a_file_beyond_the_size_limit(tmp_path: Path) -> None:
     path = tmp_path / "model.h5"
     path.write_bytes(OLD)
-    code = (
-        "import resource, sys\n"
-        "from signbart_port import errors\n"
-        "from signbart_port.system import atomic_output as output\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "try:\n"
-        "    with output.replacing(sys.argv[1], force=True) as temp:\n"
-        "        temp.write_bytes(bytes(200_000))\n"
-        "except errors.PortError as error: print(error)\n"
-    )
-    done = run_python(code, path)
+    done = run("write_beyond_the_limit", path)
     assert done.stdout.startswith(f"{path}: cannot be written: File too large. "), done.stderr
     assert names(tmp_path) == ["model.h5"]
     assert path.read_bytes() == OLD
@@ -375,27 +352,12 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
     assert names(tmp_path) == ["model.h5"]
 
 
-CONTESTANT = """
-import sys
-from signbart_port import errors
-from signbart_port.system import atomic_output as output
-try:
-    with output.replacing(sys.argv[1], force=False) as temp:
-        temp.write_bytes(sys.argv[2].encode() * 100_000)
-        print(flush=True)
-        sys.stdin.read(1)
-except errors.PortError as error:
-    print(error)
-    sys.exit(2)
-"""
-
-
 @pytest.mark.parametrize("attempt", range(4))
 def test_of_several_runs_at_once_one_wins(tmp_path: Path, attempt: int) -> None:
     path = tmp_path / "model.h5"
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", CONTESTANT, path, name],
+            [sys.executable, PROGRAMS / "write_once_told.py", path, name],
             env=ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -423,74 +385,13 @@ def test_of_several_runs_at_once_one_wins(tmp_path: Path, attempt: int) -> None:
 
 # Signals
 
-# Signals itself at the Nth line that runs in output.py, contextlib.py or here, for every N.
-EVERY_MOMENT = """
-import contextlib, json, os, shutil, signal, sys
-from pathlib import Path
-from signbart_port.system import atomic_output as output
-
-folder, number, force = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "True"
-path = folder / "model.h5"
-NEW = b"new" * 100_000
-
-def write():
-    with output.replacing(path, force=force) as temp:
-        with temp.open("wb") as file:
-            for start in range(0, len(NEW), 100_000):
-                file.write(NEW[start : start + 100_000])
-                file.flush()
-
-def signal_at(moment):
-    count = 0
-    watched = {output.__file__, contextlib.__file__, write.__code__.co_filename}
-
-    def trace(frame, event, _):
-        nonlocal count
-        if frame.f_code.co_filename not in watched:
-            return None
-        if event == "line":
-            count += 1
-            if count == moment:
-                os.kill(os.getpid(), number)
-        return trace
-
-    try:
-        with output.interruptible():
-            sys.settrace(trace)
-            write()
-    except (KeyboardInterrupt, SystemExit) as error:
-        return repr(error)
-    finally:
-        sys.settrace(None)
-    return "not reached" if count < moment else "survived"
-
-def killed_at(moment):
-    child = os.fork()
-    if child == 0:
-        os._exit(signal_at(moment) == "not reached")
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return "not reached" if status == 1 else f"exit code {status}"
-
-moment, end = 0, ""
-while end != "not reached":
-    moment += 1
-    shutil.rmtree(folder)
-    folder.mkdir()
-    if force:
-        path.write_bytes(b"old")
-    end = killed_at(moment) if number == signal.SIGKILL else signal_at(moment)
-    content = path.read_bytes() if path.exists() else b""
-    found = {b"": "none", b"old": "old", NEW: "new"}.get(content, "half")
-    print(json.dumps([moment, end, found, sorted(os.listdir(folder))]))
-"""
-
 
 @pytest.mark.parametrize("force", [True, False])
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT"])
 def test_a_signal_at_any_moment(tmp_path: Path, name: str, force: bool) -> None:
     number = signal.Signals[name]
     (tmp_path / "folder").mkdir()
-    done = run_python(EVERY_MOMENT, tmp_path / "folder", int(number), force)
+    done = run("signal_at_every_line", tmp_path / "folder", int(number), force)
     assert done.returncode == 0, done.stderr
     *interrupted, last = map(json.loads, done.stdout.splitlines())
     assert last[1:] == ["not reached", "new", ["model.h5"]]

@@ -22,7 +22,8 @@ from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.tflite import metadata, model_file
 from signbart_port.tflite.card import Card
 from tests.support.cards import a_card, bare, emit
-from tests.support.small_models import run_python, small_config
+from tests.support.running import run_python
+from tests.support.small_models import small_config
 
 CONFIG = small_config()
 

@@ -25,7 +25,8 @@ from tests.support.cards import a_card, bare, emit
 from tests.support.datasets import a_clip
 from tests.support.edited_tflite import packed
 from tests.support.framework_models import keras_model, torch_model
-from tests.support.small_models import run_python, small_config, state_dict
+from tests.support.running import run_python
+from tests.support.small_models import small_config, state_dict
 
 CONFIG = small_config()
 FRAMES = (3, 9, 16)

@@ -19,7 +19,8 @@ from signbart_port.tflite_export import emission
 from signbart_port.tflite_export.workers import converter
 from signbart_port.tflite_export.workers.converter import Conversion
 from tests.support.framework_models import keras_model, save_model
-from tests.support.small_models import run_python, small_config, state_dict
+from tests.support.running import run_python
+from tests.support.small_models import small_config, state_dict
 
 pytestmark = pytest.mark.usefixtures("cold_workers")
 CONFIG = small_config(encoder_layers=1, decoder_layers=1)

@@ -18,7 +18,8 @@ from signbart_port.tflite.modes import Gate, Quantization
 from signbart_port.tflite_export.request import TFLiteOptions, TFLiteRequest, validate_options
 from tests.support.datasets import Folder, a_clip
 from tests.support.framework_models import keras_model
-from tests.support.small_models import run_python, save_pth, small_config, state_dict
+from tests.support.running import run_python
+from tests.support.small_models import save_pth, small_config, state_dict
 from tests.support.trained_models import CONFIG
 
 Understand = Callable[..., TFLiteRequest]

@@ -16,7 +16,7 @@ from make_sample import clips, signer
 from signbart_port.checkpoint import NameRules, read
 from signbart_port.data.synthetic.signs import SIGNS
 from signbart_port.system import digest
-from tests.support.small_models import run_python
+from tests.support.running import run_python
 
 LEFT, RIGHT = slice(33, 54), slice(54, 75)
 README = (demo.SAMPLES / "README.md").read_text()

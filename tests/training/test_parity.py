@@ -22,48 +22,14 @@ from signbart_port.parity.tolerances import RUN
 from signbart_port.training import torch_fit
 from signbart_port.training.run import Job
 from signbart_port.transfer import Direction
-from tests.support.small_models import Arrays, run_python
+from tests.support.running import run_program
+from tests.support.small_models import Arrays
 from tests.support.small_trainings import write_config
 from tests.support.training_steps import batches_of, rate_of, the_job
 
 WITHIN = 1e-4
 """How far a tensor of weights may be from PyTorch's after all steps: the norm of the difference, by
 the norm of the tensor."""
-
-# What Keras does, by the parts that its engine is made of.
-KERAS = """
-import sys
-from pathlib import Path
-
-import keras
-import numpy as np
-import tensorflow as tf
-from tests.support.training_steps import batches_of, rate_of, the_job
-from signbart_port.training import keras_fit
-
-config, signs, out = map(Path, sys.argv[1:4])
-found = {}
-for case in sys.argv[4:]:
-    name, optimizer = case.split("/")
-    keras_fit.AdamW = {"ours": keras_fit.AdamW, "keras": keras.optimizers.AdamW}[optimizer]
-    job = the_job(config, signs, name)
-    model, learner = keras_fit.learner_of(job)
-    for step, batch in enumerate(batches_of(job)):
-        inputs = {"keypoints": batch.keypoints, "attention_mask": batch.attention_mask}
-        labels, weights = tf.constant(batch.labels), tf.constant(batch.weights)
-        if step == 0:
-            with tf.GradientTape() as tape:
-                logits = learner(inputs, training=True)
-                loss = learner.compute_loss(inputs, labels, logits, weights)
-            gradients = tape.gradient(loss, learner.trainable_variables)
-            found[f"{case}/loss"] = loss.numpy()
-            for variable, gradient in zip(learner.trainable_variables, gradients, strict=True):
-                found[f"{case}/gradient/{variable.path}"] = tf.convert_to_tensor(gradient).numpy()
-        learner.optimizer.learning_rate.assign(rate_of(job, step))
-        learner.train_step((inputs, labels, weights))
-    found |= {f"{case}/weight/{weight.path}": weight.numpy() for weight in model.weights}
-np.savez(out, **found)
-"""
 
 
 @dataclass(frozen=True)
@@ -84,7 +50,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def keras(config: Path, signs: Path) -> dict[str, Ran]:
     """What Keras does, by model and optimizer."""
     out, cases = config.with_suffix(".npz"), ("tiny/ours", "lsa-64/ours", "tiny/keras")
-    run_python(KERAS, config, signs, out, *cases)
+    run_program("training_steps_in_keras", config, signs, out, *cases)
     with np.load(out) as file:
         arrays = dict(file)
     ran = {}

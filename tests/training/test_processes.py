@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -19,13 +18,13 @@ import pytest
 from signbart_port import checkpoint
 from signbart_port.checkpoint import NameRules
 from signbart_port.model_files import h5
+from tests.support.running import ENVIRONMENT, PROGRAMS
 from tests.support.small_trainings import WITHOUT_DROPOUT, left, without_times, write_config
 
 WITHIN = 1e-5
 """How far a tensor of weights may be from that of one process: the norm of the difference, by the
 norm of the tensor. Sums in another order are all that differs."""
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 PATIENCE = 300
 PROGRAM = "from signbart_port.cli import main; main()"
 
@@ -97,36 +96,10 @@ def test_torchrun(config: Path, tmp_path: Path) -> None:
         assert_the_same(shared / name, alone / name)
 
 
-# One device, and two of them in one process.
-DEVICES = """
-import json, sys
-from dataclasses import asdict
-from pathlib import Path
-
-import tensorflow as tf
-from tests.support.small_trainings import Seen, job_of
-from signbart_port.training import keras_fit
-from signbart_port.training.files import Files
-
-two = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
-mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-config, signs, *folders = map(Path, sys.argv[1:])
-for folder, strategy in zip(folders, (tf.distribute.get_strategy(), mirrored), strict=True):
-    keras_fit.strategy_of_environment = lambda: strategy
-    job = job_of(config, signs, checkpoint_dir=folder)
-    files = Files.of(job.settings, ".h5")
-    files.open(resume=False, force=False)
-    trained = keras_fit.fit(job, files, Seen(), resume=False)
-    told = {"history": [asdict(epoch) for epoch in trained.history], "test": asdict(trained.test)}
-    (folder / "told.json").write_text(json.dumps(told))
-"""
-
-
 @pytest.mark.release
 def test_devices_and_workers(config: Path, signs: Path, tmp_path: Path) -> None:
     alone, mirrored, shared = (tmp_path / name for name in ("alone", "mirrored", "shared"))
-    ran("-c", DEVICES, config, signs, alone, mirrored)
+    ran(PROGRAMS / "train_on_two_devices.py", config, signs, alone, mirrored)
     expected, of_mirrored = (
         json.loads((folder / "told.json").read_text()) for folder in (alone, mirrored)
     )

@@ -24,7 +24,8 @@ from signbart_port.training.files import Files
 from signbart_port.training.history import best
 from signbart_port.training.initial import drawn
 from signbart_port.training.run import Job, Trained, scores
-from tests.support.small_models import LSA_64, run_python, small_config
+from tests.support.running import run_program
+from tests.support.small_models import LSA_64, small_config
 from tests.support.small_trainings import Run, Seen, job_of, left, without_times, write_config
 
 
@@ -77,14 +78,7 @@ def learned(signs: Path, tmp_path_factory: pytest.TempPathFactory) -> Learned:
 def converted(learned: Learned, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with best.h5 and last.h5, made of the checkpoints without a word on the config."""
     folder, files = tmp_path_factory.mktemp("converted"), learned.trained.files
-    code = """
-import sys
-from pathlib import Path
-import signbart_port
-for path in map(Path, sys.argv[2:]):
-    signbart_port.convert(path, Path(sys.argv[1]) / f"{path.stem}.h5", verify=False)
-"""
-    run_python(code, folder, files.best, files.last)
+    run_program("convert_unproven", folder, files.best, files.last)
     return folder
 
 

@@ -10,13 +10,8 @@ import pytest
 
 from signbart_port import transfer
 from signbart_port.transfer import Direction
-from tests.support.small_models import (
-    LSA_64,
-    distinct_state_dict,
-    plan_of,
-    run_python,
-    small_config,
-)
+from tests.support.running import run_python
+from tests.support.small_models import LSA_64, distinct_state_dict, plan_of, small_config
 
 TO_KERAS, TO_TORCH = Direction.TORCH_TO_KERAS, Direction.KERAS_TO_TORCH
 CONFIGS = pytest.mark.parametrize("config", [LSA_64, small_config()], ids=["lsa-64", "small"])

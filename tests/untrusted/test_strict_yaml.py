@@ -4,8 +4,6 @@ import math
 import os
 import pickle
 import random
-import subprocess
-import sys
 import zipfile
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +16,7 @@ from safetensors.numpy import save_file
 
 from signbart_port.errors import PortError
 from signbart_port.untrusted import strict_yaml
+from tests.support.running import run_program, run_python
 
 FILE = Path("config.yaml")
 
@@ -34,19 +33,6 @@ def refusal_of_file(path: Path) -> str:
         strict_yaml.load(path)
     assert "\n" not in str(refused.value)
     return str(refused.value).removeprefix(f"{path}: ")
-
-
-def run_python(code: str, *arguments: object) -> str:
-    """What a fresh interpreter prints, given up after a minute."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize(
@@ -240,18 +226,7 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
     for name, mode in (("open.yaml", 0o644), ("closed.yaml", 0o000)):
         (tmp_path / name).write_text("a: 1")
         (tmp_path / name).chmod(mode)
-    code = (
-        "import os, sys\n"
-        "from pathlib import Path\n"
-        "from signbart_port import errors\nfrom signbart_port.untrusted import strict_yaml\n"
-        "os.chdir(sys.argv[1])\n"
-        "if os.geteuid() == 0:  # root reads everything\n"
-        "    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "print(strict_yaml.load(Path('open.yaml')))\n"
-        "try: strict_yaml.load(Path('closed.yaml'))\n"
-        "except errors.PortError as error: print(error)\n"
-    )
-    assert run_python(code, tmp_path).splitlines() == [
+    assert run_program("load_yaml_without_rights", tmp_path).splitlines() == [
         "{'a': 1}",
         "closed.yaml: cannot be opened: Permission denied",
     ]

@@ -15,14 +15,8 @@ from signbart_port.errors import PortError
 from signbart_port.system import digest
 from signbart_port.untrusted.model_kind import ModelKind, expect, kind_of
 from signbart_port.verbs.inspect_file import Listed, inspect_file
-from tests.support.small_models import (
-    LSA_64,
-    distinct_state_dict,
-    plan_of,
-    run_python,
-    save_pth,
-    small_config,
-)
+from tests.support.running import run_python
+from tests.support.small_models import LSA_64, distinct_state_dict, plan_of, save_pth, small_config
 
 CONFIG = small_config()
 FORMATS = {

@@ -18,7 +18,8 @@ from signbart_port.model_files.keras_h5 import load
 from tests.support.cards import bare, emit, emit_model
 from tests.support.datasets import a_clip
 from tests.support.framework_models import keras_model
-from tests.support.small_models import run_python, save_pth, small_config, state_dict
+from tests.support.running import run_python
+from tests.support.small_models import save_pth, small_config, state_dict
 
 Run = Callable[..., tuple[int, str, str]]
 CONFIG = small_config()
