@@ -9,14 +9,15 @@ BIN := $(VENV)/bin
 demo: $(VENV)/installed
 	$(BIN)/python tools/demo.py
 
-# What every commit needs; test-all also runs what is marked `release`.
+# The two pytest workers share the cores, so the libraries take one thread each.
+# `test` is what every commit needs; test-all also runs what is marked `release`.
 test: PYTEST := -m "not release"
 test test-all: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 $(PYTEST)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

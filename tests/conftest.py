@@ -20,7 +20,7 @@ from tests.support.small_models import Once, distinct_state_dict, save_pth, smal
 from tests.support.warm_workers import WarmWorkers
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
-LONG = ("tflite", "mutation", "training", "end_to_end")
+LONG = ("tflite", "tflite_export", "mutation", "training", "end_to_end", "keras_model", "verbs")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ import signbart_port
 from signbart_port.keras_model import SignBart
 from signbart_port.pairs import signbart_cases as parity_inputs
 from tests.support.framework_models import keras_model
-from tests.support.running import run_python
+from tests.support.running import run_program
 from tests.support.small_models import small_config, state_dict
 
 CONFIG = small_config()
@@ -68,16 +68,6 @@ def test_clone_and_config(model: SignBart) -> None:
     assert SignBart(CONFIG.model_dump()).config == CONFIG
 
 
-FRESH = """
-import sys
-{imports}
-import numpy as np
-model = keras.models.load_model(sys.argv[1])
-logits = model(np.zeros((1, 4, 12, 2), "float32"), np.ones((1, 4), "float32"), training=False)
-print(*(float(x).hex() for x in logits[0]))
-"""
-
-
 @pytest.mark.parametrize(
     "first", ["keras", pytest.param("signbart_port", marks=pytest.mark.release)]
 )
@@ -85,8 +75,8 @@ def test_importing_the_package_is_enough(model: SignBart, tmp_path: Path, first:
     """Before Keras or after it: the names in the file are known."""
     path = tmp_path / "model.h5"
     model.save(path)
-    imports = sorted(["import signbart_port", "import keras"], key=lambda i: not i.endswith(first))
-    printed = run_python(FRESH.format(imports="\n".join(imports)), path)
+    other = {"keras": "signbart_port", "signbart_port": "keras"}[first]
+    printed = run_program("load_and_classify", path, first, other)
     clip = np.zeros((1, 4, 12, 2), np.float32), np.ones((1, 4), np.float32)
     np.testing.assert_allclose(
         [float.fromhex(x) for x in printed.split()], model(*clip)[0], rtol=1e-5, atol=1e-6

@@ -16,7 +16,7 @@ from make_sample import clips, signer
 from signbart_port.checkpoint import NameRules, read
 from signbart_port.data.synthetic.signs import SIGNS
 from signbart_port.system import digest
-from tests.support.running import run_python
+from tests.support.running import run_program
 
 LEFT, RIGHT = slice(33, 54), slice(54, 75)
 README = (demo.SAMPLES / "README.md").read_text()
@@ -62,15 +62,10 @@ def test_the_checkpoint_classifies_its_clips(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.release
 def test_training_twice_gives_the_same_file(tmp_path: Path) -> None:
-    code = (
-        "import sys, pathlib, make_sample\n"
-        "path = pathlib.Path(sys.argv[1])\n"
-        "make_sample.save(make_sample.train(signers=1, epochs=1), path)"
-    )
     digests = []
     for run in ("first", "second"):
         (tmp_path / run).mkdir()
-        run_python(code, tmp_path / run / "model.pth")
+        run_program("train_sample", tmp_path / run / "model.pth")
         digests.append(digest.of_file(tmp_path / run / "model.pth"))
     assert digests[0] == digests[1]
 
