@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from signbart_port import config as configs
 from signbart_port.errors import PortError
 from signbart_port.system import digest
-from signbart_port.untrusted.model_kind import ModelKind, expect, kind_of
+from signbart_port.untrusted.model_kind import ModelKind, check_kind, kind_of
 from signbart_port.verbs.inspect_file import Listed, inspect_file
 from tests.support.running import run_python
 from tests.support.small_models import LSA_64, distinct_state_dict, plan_of, save_pth, small_config
@@ -169,15 +169,15 @@ def test_what_is_no_model_is_named(tmp_path, content, what):
         said = f"{path}: {what}, not a .pth, .safetensors, .h5 or .tflite model"
         assert str(refused.value) == said
     with pytest.raises(PortError, match=f"{what}, not a TFLite model"):
-        expect(path, ModelKind.TFLITE)
+        check_kind(path, ModelKind.TFLITE)
 
 
 def test_a_model_of_another_kind_is_named(folder):
     for name, kind in FORMATS.items():
-        expect(folder / name, kind)
+        check_kind(folder / name, kind)
         for other in set(ModelKind) - {kind}:
             with pytest.raises(PortError, match=f", not a {other.value}"):
-                expect(folder / name, other)
+                check_kind(folder / name, other)
 
 
 def test_a_damaged_model_is_refused(folder, tmp_path):
