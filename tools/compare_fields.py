@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 Fields = dict[str, str]
+_SHOWN = 8  # values of an array
 
 
 def fields_of(path: Path) -> Fields:
@@ -101,7 +102,9 @@ def _told(value: Any) -> str:
         value = value.detach().numpy()
     if isinstance(value, bytes) and len(value) > 200:
         return f"{len(value)} bytes {hashlib.sha256(value).hexdigest()[:16]}"
-    if isinstance(value, np.ndarray) and value.dtype != object:
+    if isinstance(value, np.ndarray) and value.size > _SHOWN and value.dtype != object:
         found = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:16]
         return f"{value.dtype} {value.shape} {found}"
-    return str(value.tolist()) if isinstance(value, np.ndarray) else repr(value)
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.tolist()}"
+    return repr(value)

@@ -39,7 +39,7 @@ print("signbart-port:", signbart_port.__version__, *signbart_port.__path__, file
 FREE = (
     "*.created",  # the time of the conversion
     "*.versions.*",  # of the program and its packages
-    "*.version",
+    "*.signbart.json.version",
     "*.exported_from.signbart-port",
     "*keras_version",
     "*.mapping.sha256",  # the file's comments count
