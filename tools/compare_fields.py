@@ -51,7 +51,8 @@ def _safetensors(path: Path) -> Iterator[tuple[str, str]]:
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
     for name, entry in header.items():
-        yield from _flat(name, entry)
+        # The library writes the metadata in another order every time.
+        yield from _flat(name, dict(sorted(entry.items())))
         if name != "__metadata__":
             start, end = entry["data_offsets"]
             yield f"{name}.values", _told(data[8 + size :][start:end])
