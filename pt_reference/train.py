@@ -5,13 +5,18 @@ On several processes: `torchrun --nproc-per-node 2 -m pt_reference.train --confi
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
-from signbart_port import cli
 from signbart_port.cli import train
+from signbart_port.cli.main import STYLE, run
+
+if TYPE_CHECKING:
+    from signbart_port.training.run import Engine
 
 
-def _pytorch() -> train.Engine:
+def _pytorch() -> Engine:
     from signbart_port.training import torch_fit
 
     return torch_fit
@@ -19,9 +24,9 @@ def _pytorch() -> train.Engine:
 
 def main(*, all_holdouts: bool = False) -> None:
     """Run the command line, with the options of `signbart-port train`."""
-    program = typer.Typer(**cli.STYLE)
-    program.command()(train.verb(_pytorch, all_holdouts=all_holdouts))
-    cli.run(program)
+    program = typer.Typer(**STYLE)
+    program.command()(train.command(_pytorch, all_holdouts=all_holdouts))
+    run(program)
 
 
 if __name__ == "__main__":

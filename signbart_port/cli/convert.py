@@ -1,4 +1,4 @@
-"""The verb `convert`."""
+"""The command `convert`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from signbart_port.cli import app, options
+from signbart_port.cli import _options, _show
+from signbart_port.cli._report_file import ReportFile
 
 
-@app.command()
 def convert(
     checkpoint: Annotated[
         Path, typer.Argument(help="A .pth, .pt or .safetensors checkpoint.", metavar="MODEL.pth")
@@ -24,34 +24,32 @@ def convert(
             metavar="MODEL.h5",
         ),
     ] = None,
-    config: options.Config = None,
-    heads: options.Heads = None,
-    joints: options.Joints = None,
-    layout: options.Layout = None,
-    sizes_from_checkpoint: options.SizesFromCheckpoint = False,
-    mapping: options.Mapping = None,
+    config: _options.Config = None,
+    heads: _options.Heads = None,
+    joints: _options.Joints = None,
+    layout: _options.Layout = None,
+    sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
+    mapping: _options.Mapping = None,
     no_verify: Annotated[
         bool,
         typer.Option("--no-verify", help="Skip the proof; the file records that it is unproven."),
     ] = False,
-    report: options.Report = None,
-    force: options.Force = False,
-    every_module: options.EveryModule = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
+    report: _options.Report = None,
+    force: _options.Force = False,
+    every_module: _options.EveryModule = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Carry a PyTorch checkpoint into a Keras model.h5, and prove the two equal, module by module.
 
     Nothing is written unless the proof holds.
     """
-    from signbart_port.cli import show
-    from signbart_port.cli.reporting import ReportFile
     from signbart_port.verbs.convert import convert as run
 
-    chosen = options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
+    chosen = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
     file = ReportFile(report, force, (checkpoint, config, mapping), silent=quiet or json)
     file.check(proof=not no_verify)
-    with file.of_failure(), show.steps(quiet or json) as progress:
+    with file.of_failure(), _show.steps(quiet or json) as progress:
         done = run(
             checkpoint,
             out,
@@ -62,13 +60,13 @@ def convert(
             progress=progress,
         )
     if json:
-        show.as_json(_as_dict(done))
+        _show.as_json(_as_dict(done))
     elif not quiet:
         _print(done, every_module)
     if done.report:
         file.write(done.report)
     else:
-        show.warn(
+        _show.warn(
             f"NOT PROVEN: {done.out} was not compared with PyTorch (--no-verify);"
             " the file says so too"
         )
@@ -98,12 +96,10 @@ def _as_dict(done: Any) -> dict[str, Any]:
 
 
 def _print(done: Any, every_module: bool) -> None:
-    from signbart_port.cli import show
-
     checkpoint, resolved = done.source.checkpoint, done.source.resolved
     if done.report:
-        show.parity(done.report, every_module, notes=False)
-    show.facts(
+        _show.parity(done.report, every_module, notes=False)
+    _show.facts(
         [
             ("source", f"{checkpoint.path} ({checkpoint.container})"),
             *(("", note) for note in checkpoint.notes),
@@ -114,6 +110,6 @@ def _print(done: Any, every_module: bool) -> None:
                 f"{len(done.source.plan.transfers)} tensors, {done.parameters:,} parameters,"
                 " each placed once",
             ),
-            ("written", f"{done.out} ({show.bytes_of(done.out.stat().st_size)})"),
+            ("written", f"{done.out} ({_show.bytes_of(done.out.stat().st_size)})"),
         ],
     )

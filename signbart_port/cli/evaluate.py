@@ -1,4 +1,4 @@
-"""The verb `evaluate`."""
+"""The command `evaluate`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from signbart_port.cli import app, options
+from signbart_port.cli import _options, _show
+from signbart_port.cli._report_file import ReportFile
 
 if TYPE_CHECKING:
     from signbart_port.evaluation.result import ClassScore, Evaluation, Load, ModelScore
@@ -19,7 +20,6 @@ _WIDEST = 40  # characters of a file's name in a line
 _COLUMNS = ("right", "top-1", "95 %", "top-5", "macro F1", "parameters", "size", "FLOPs")
 
 
-@app.command()
 def evaluate(
     models: Annotated[
         list[Path],
@@ -50,13 +50,13 @@ def evaluate(
             " their names; may be repeated.",
         ),
     ] = None,
-    skip_bad: options.SkipBad = False,
-    config: options.Config = None,
-    heads: options.Heads = None,
-    joints: options.Joints = None,
-    layout: options.Layout = None,
-    sizes_from_checkpoint: options.SizesFromCheckpoint = False,
-    mapping: options.Mapping = None,
+    skip_bad: _options.SkipBad = False,
+    config: _options.Config = None,
+    heads: _options.Heads = None,
+    joints: _options.Joints = None,
+    layout: _options.Layout = None,
+    sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
+    mapping: _options.Mapping = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -73,22 +73,20 @@ def evaluate(
             help="Draw the confusion matrices, a panel a model.",
         ),
     ] = None,
-    force: options.Force = False,
+    force: _options.Force = False,
     every_class: Annotated[
         bool, typer.Option("--every-class", help="List the figures of every class.")
     ] = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Say how well models do on a dataset, side by side.
 
     Each model is fed the clips as it was trained on them, in its own framework.
     """
-    from signbart_port.cli import show
-    from signbart_port.cli.reporting import ReportFile
     from signbart_port.data.labels import ID2LABEL, LABEL2ID
 
-    chosen = options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
+    chosen = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
     kept = (*models, config, mapping, data / LABEL2ID, data / ID2LABEL)
     inputs = [path for path in kept if path is not None]
     file = ReportFile(report, force, kept, silent=quiet or json)
@@ -99,7 +97,7 @@ def evaluate(
         picture.check(confusion, force=force, inputs=inputs)
     from signbart_port.verbs.evaluate import evaluate as run
 
-    with show.steps(quiet or json) as progress:
+    with _show.steps(quiet or json) as progress:
         found = run(
             models,
             data,
@@ -111,14 +109,14 @@ def evaluate(
             progress=progress,
         )
     if json:
-        show.as_json(found.as_dict())
+        _show.as_json(found.as_dict())
     elif not quiet:
         _print(found, every_class)
     file.write(found)
     if confusion is not None:
         picture.write(confusion, found, force=force, inputs=inputs)
         if not (quiet or json):
-            show.facts([("picture", show.written(confusion))])
+            _show.facts([("picture", _show.written(confusion))])
 
 
 def _print(found: Evaluation, every_class: bool) -> None:
@@ -126,7 +124,6 @@ def _print(found: Evaluation, every_class: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from signbart_port.cli import show
     from signbart_port.errors import printable
 
     signers = f" of {', '.join(found.signers)}" if found.signers else ""
@@ -147,34 +144,33 @@ def _print(found: Evaluation, every_class: bool) -> None:
             f"{scores.top5:.1%}",
             f"{scores.macro_f1:.3f}",
             f"{model.parameters:,}",
-            show.bytes_of(model.size),
+            _show.bytes_of(model.size),
             _flops(model.median),
         )
-    show.whole(table)
-    show.facts(list(_rows(found)))
+    _show.whole(table)
+    _show.facts(list(_rows(found)))
     if every_class:
         for model in found.models:
             _list_classes(model)
 
 
 def _rows(found: Evaluation) -> Iterator[tuple[str, str]]:
-    from signbart_port.cli.show import labelled
-
-    yield from labelled("FLOPs", [_costs(model) for model in found.models])
+    yield from _show.labelled("FLOPs", [_costs(model) for model in found.models])
     if found.agreement:
         lines = [
             f"{one.first} and {one.second}: the same class for {one.same} of {found.clips} clips"
             f" ({one.share:.1%})"
             for one in found.agreement
         ]
-        yield from labelled("agreement", lines)
-    yield from labelled("confused", [line for model in found.models for line in _confused(model)])
+        yield from _show.labelled("agreement", lines)
+    confused = [line for model in found.models for line in _confused(model)]
+    yield from _show.labelled("confused", confused)
     if signers := list(_of_signers(found)):
-        yield from labelled("signers", signers)
+        yield from _show.labelled("signers", signers)
     for model in found.models:
         yield from (("note", f"{model.model}: {note}") for note in model.notes)
     if found.left_out:
-        yield from labelled("left out", [f"{bad.path}: {bad.why}" for bad in found.left_out])
+        yield from _show.labelled("left out", [f"{bad.path}: {bad.why}" for bad in found.left_out])
 
 
 def _confused(model: ModelScore) -> Iterator[str]:
@@ -213,7 +209,6 @@ def _list_classes(model: ModelScore) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from signbart_port.cli import show
     from signbart_port.errors import printable
 
     table = Table(title=escape(printable(model.model)), title_justify="left")
@@ -222,7 +217,7 @@ def _list_classes(model: ModelScore) -> None:
         table.add_column(name, justify="right")
     for one in model.scores.classes:
         table.add_row(escape(printable(one.label)), *_figures(one), str(one.support))
-    show.out.print(table)
+    _show.out().print(table)
 
 
 def _figures(one: ClassScore) -> Iterator[str]:

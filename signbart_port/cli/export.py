@@ -1,4 +1,4 @@
-"""The verb `export`."""
+"""The command `export`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from signbart_port.cli import app, options
+from signbart_port.cli import _options, _show
+from signbart_port.cli._report_file import ReportFile
 
 _WITHOUT_CONFIG = (
     "not in the checkpoint: no tensor tells heads and joints",
@@ -17,7 +18,6 @@ _WITHOUT_CONFIG = (
 )
 
 
-@app.command()
 def export(
     model: Annotated[Path, typer.Argument(help="A model.h5.", metavar="MODEL.h5")],
     out: Annotated[
@@ -45,23 +45,21 @@ def export(
             "--no-verify", help="Skip the run in PyTorch; every weight is compared all the same."
         ),
     ] = False,
-    report: options.Report = None,
-    force: options.Force = False,
-    every_module: options.EveryModule = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
+    report: _options.Report = None,
+    force: _options.Force = False,
+    every_module: _options.EveryModule = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Carry a Keras model.h5 back into a PyTorch checkpoint, and prove the two equal.
 
     Nothing is written unless the proof holds.
     """
-    from signbart_port.cli import show
-    from signbart_port.cli.reporting import ReportFile
     from signbart_port.verbs.export import export as run
 
     file = ReportFile(report, force, (model,), silent=quiet or json)
     file.check(proof=not no_verify)
-    with file.of_failure(), show.steps(quiet or json) as progress:
+    with file.of_failure(), _show.steps(quiet or json) as progress:
         done = run(
             model,
             out,
@@ -71,13 +69,13 @@ def export(
             progress=progress,
         )
     if json:
-        show.as_json(_as_dict(done))
+        _show.as_json(_as_dict(done))
     elif not quiet:
         _print(done, every_module)
     if done.report:
         file.write(done.report)
     else:
-        show.warn(f"NOT PROVEN: {done.out} was not run in PyTorch (--no-verify)")
+        _show.warn(f"NOT PROVEN: {done.out} was not run in PyTorch (--no-verify)")
 
 
 def _as_dict(done: Any) -> dict[str, Any]:
@@ -97,12 +95,10 @@ def _as_dict(done: Any) -> dict[str, Any]:
 
 
 def _print(done: Any, every_module: bool) -> None:
-    from signbart_port.cli import show
-
     if done.report:
-        show.parity(done.report, every_module)
+        _show.parity(done.report, every_module)
     config, *more = ["in the checkpoint"] if done.holds_config else _WITHOUT_CONFIG
-    show.facts(
+    _show.facts(
         [
             ("source", str(done.source.path)),
             ("config", config),
@@ -112,6 +108,6 @@ def _print(done: Any, every_module: bool) -> None:
                 f"{len(done.plan.transfers)} tensors, {done.parameters:,} parameters,"
                 " read back equal in every bit",
             ),
-            ("written", f"{done.out} ({show.bytes_of(done.out.stat().st_size)})"),
+            ("written", f"{done.out} ({_show.bytes_of(done.out.stat().st_size)})"),
         ],
     )

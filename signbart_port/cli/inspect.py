@@ -1,4 +1,4 @@
-"""The verb `inspect`."""
+"""The command `inspect`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from signbart_port.cli import app, options
+from signbart_port.cli import _options, _show
 
 if TYPE_CHECKING:
     from signbart_port.tflite.card import Card
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 _MOST_LABELS = 10
 
 
-@app.command()
 def inspect(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="A .pth, .safetensors, .h5 or .tflite.")
     ],
     tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor.")] = False,
-    json: options.Json = False,
+    json: _options.Json = False,
 ) -> None:
     """Say what a file is: its tensors, its config, where it comes from.
 
@@ -32,18 +31,17 @@ def inspect(
     """
     from math import prod
 
-    from signbart_port.cli import show
     from signbart_port.config import joints
     from signbart_port.verbs.inspect_file import inspect_file as run
 
     found = run(file)
     if json:
-        show.as_json(dataclasses.asdict(found) | {"kind": found.kind.value})
+        _show.as_json(dataclasses.asdict(found) | {"kind": found.kind.value})
         return
     values = sum(prod(t.shape) for t in found.tensors)
     rows = [
         ("file", str(found.path)),
-        ("kind", f"{found.kind.value}, {show.bytes_of(found.size)}"),
+        ("kind", f"{found.kind.value}, {_show.bytes_of(found.size)}"),
         ("sha256", found.sha256),
         ("tensors", f"{len(found.tensors)}, {values:,} values"),
         *(("note", note) for note in found.notes),
@@ -63,7 +61,7 @@ def inspect(
         rows += [(key, _plain(value)) for key, value in found.provenance.items()]
     elif found.provenance is None and found.kind.value == "Keras model":
         rows.append(("provenance", "none: not written by signbart-port convert"))
-    show.facts(rows)
+    _show.facts(rows)
     if tensors:
         from rich.markup import escape
         from rich.table import Table
@@ -74,12 +72,11 @@ def inspect(
         for tensor in found.tensors:
             shape = "×".join(map(str, tensor.shape)) or "scalar"
             table.add_row(escape(printable(tensor.name)), shape, tensor.dtype)
-        show.out.print(table)
+        _show.out().print(table)
 
 
 def _said(card: Card) -> Iterator[tuple[str, str]]:
-    """What a .tflite says of itself. A stranger's may say anything: `show.facts` escapes it."""
-    from signbart_port.cli import show
+    """What a .tflite says of itself. A stranger's may say anything: `_show.facts` escapes it."""
     from signbart_port.config import joints
 
     if card.labels is not None:
@@ -93,7 +90,7 @@ def _said(card: Card) -> Iterator[tuple[str, str]]:
     yield "", f"it reads {joints.short(card.joint_idx)}"
     yield "gives", f"{card.output}; quantization {card.quantization}"
     made_of = [f"{name} {sha256}" for name, sha256 in card.source.items()]
-    yield from show.labelled("made of", made_of)
+    yield from _show.labelled("made of", made_of)
     proof = "equal to Keras" if card.proof["passed"] else "NOT EQUAL to Keras"
     origin = "proven" if card.proof["from_pytorch"] else "not proven"
     yield "proof", f"{proof}; the .h5 {origin} against PyTorch"
@@ -102,7 +99,7 @@ def _said(card: Card) -> Iterator[tuple[str, str]]:
         errors = f"error {one['error']:.1e}, limit {one['limit']:.1e}"
         yield "", f"{one['frames']} frames: {errors}; same class for {same} clips"
     if card.accuracy:
-        yield from show.labelled(
+        yield from _show.labelled(
             "accuracy",
             [
                 f"{one['model']}: top-1 {one['top1']:.1%}, top-5 {one['top5']:.1%}, same prediction"

@@ -1,4 +1,4 @@
-"""The verb `plan`."""
+"""The command `plan`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import app, options
+from signbart_port.cli import _options, _show
 
 if TYPE_CHECKING:
     from signbart_port.transfer import Transfer
     from signbart_port.verbs.plan import Planned
 
 
-@app.command()
 def plan(
     checkpoint: Annotated[
         Path, typer.Argument(help="A .pth, .pt or .safetensors checkpoint.", metavar="MODEL.pth")
     ],
-    mapping: options.Mapping = None,
-    config: options.Config = None,
-    json: options.Json = False,
+    mapping: _options.Mapping = None,
+    config: _options.Config = None,
+    json: _options.Json = False,
 ) -> None:
     """Show where a mapping puts every tensor of a checkpoint, and everything that is wrong with it.
 
@@ -33,15 +32,14 @@ def plan(
     mapping file of one's own. Exit code 0: the plan is complete; 2: it is not.
     """
     from signbart_port import transfer
-    from signbart_port.cli import show
     from signbart_port.errors import PortError
     from signbart_port.verbs.plan import plan as run
 
     found = run(checkpoint, mapping=mapping, config=config)
     if json:
-        show.as_json(_as_dict(found))
+        _show.as_json(_as_dict(found))
     else:
-        show.facts(list(_rows(found, mapping)))
+        _show.facts(list(_rows(found, mapping)))
         if found.draft:
             print(f"\n{found.draft}", end="")
     if found.findings:
@@ -50,12 +48,11 @@ def plan(
 
 def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
     from signbart_port import transfer
-    from signbart_port.cli.show import labelled
 
     checkpoint, rules = found.checkpoint, found.plan.mapping
     known = {name: n for name, n in found.plan.sizes.items() if name not in found.unsettled}
     yield "checkpoint", f"{checkpoint.path} ({checkpoint.container})"
-    yield from labelled("", checkpoint.notes)
+    yield from _show.labelled("", checkpoint.notes)
     yield "mapping", f"{mapping or rules.path.name} ({rules.family})"
     yield "sizes", ", ".join(f"{name} {n}" for name, n in known.items()) or "unknown"
     if found.contradictions:
@@ -68,12 +65,12 @@ def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
         f" {use.rule.kind} ({rules.at(use.rule.line)})"
         for use in found.uses()
     ]
-    yield from labelled("rules", rows)
-    yield from labelled("transfers", _folded(found.transfers()))
+    yield from _show.labelled("rules", rows)
+    yield from _show.labelled("transfers", _folded(found.transfers()))
     left = [f"{name}: {why}" for name, why in found.left_behind().items()]
-    yield from labelled("left behind", left)
+    yield from _show.labelled("left behind", left)
     sentences = [finding.sentence() for finding in transfer.gathered(found.findings)]
-    yield from labelled("findings", sentences)
+    yield from _show.labelled("findings", sentences)
     if found.suggestions:
         guesses = sum(bool(line.doubt) for line in found.suggestions.lines)
         said = f"{len(found.suggestions.lines)} rules, {guesses} of them guesses"

@@ -1,4 +1,4 @@
-"""The verb `predict`."""
+"""The command `predict`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import app, options
+from signbart_port.cli import _options, _show
 from signbart_port.errors import printable
 
 if TYPE_CHECKING:
     from signbart_port.verbs.predict import Prediction
 
 
-@app.command()
 def predict(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="A .pth, .safetensors, .h5 or .tflite.")
@@ -45,15 +44,15 @@ def predict(
             " to be tested against.",
         ),
     ] = None,
-    config: options.Config = None,
-    heads: options.Heads = None,
-    joints: options.Joints = None,
-    layout: options.Layout = None,
-    sizes_from_checkpoint: options.SizesFromCheckpoint = False,
-    mapping: options.Mapping = None,
-    force: options.Force = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
+    config: _options.Config = None,
+    heads: _options.Heads = None,
+    joints: _options.Joints = None,
+    layout: _options.Layout = None,
+    sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
+    mapping: _options.Mapping = None,
+    force: _options.Force = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Say which sign a clip shows.
 
@@ -65,7 +64,7 @@ def predict(
     given = (config, heads, joints, layout)
     chosen = None
     if sizes_from_checkpoint or any(one is not None for one in given):
-        chosen = options.resolve_options(*given, sizes_from_checkpoint)
+        chosen = _options.resolve_options(*given, sizes_from_checkpoint)
     if golden is not None:
         vectors.check(golden, model, clips, force=force)
     with _steps(model, quiet or json) as progress:
@@ -73,9 +72,7 @@ def predict(
     if golden is not None:
         vectors.write(golden, found, force=force)
     if json:
-        from signbart_port.cli import show
-
-        show.as_json(_as_dict(found, top))
+        _show.as_json(_as_dict(found, top))
     elif not quiet:
         _print(found, top)
 
@@ -84,9 +81,7 @@ def _steps(model: Path, quiet: bool) -> AbstractContextManager[Callable[[str], N
     """What is going on, for those that take a while: a .tflite is done before that is imported."""
     if model.suffix == ".tflite":
         return nullcontext(lambda step: None)
-    from signbart_port.cli import show
-
-    return show.steps(quiet)
+    return _show.steps(quiet)
 
 
 def _as_dict(found: Prediction, top: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The verb `tflite`."""
+"""The command `tflite`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import app, options
+from signbart_port.cli import _options, _show
 from signbart_port.errors import PortError
 from signbart_port.tflite.modes import MODES, Quantization, describe_gates, describe_modes
 
@@ -19,7 +19,6 @@ _CLIPS = "Real clips"
 _EDGES = "What goes in and out"
 
 
-@app.command()
 def tflite(
     model: Annotated[Path, typer.Argument(help="A model.h5.", metavar="MODEL.h5")],
     out: Annotated[
@@ -142,16 +141,15 @@ def tflite(
             rich_help_panel=_CLIPS,
         ),
     ] = None,
-    skip_bad: options.SkipBad = False,
-    force: options.Force = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
+    skip_bad: _options.SkipBad = False,
+    force: _options.Force = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Emit a TFLite file from a Keras model.h5: builtin operators only, checked against Keras."""
-    from signbart_port.cli import show
     from signbart_port.verbs.to_tflite import to_tflite
 
-    with show.steps(quiet or json) as progress:
+    with _show.steps(quiet or json) as progress:
         done = to_tflite(
             model,
             out,
@@ -174,11 +172,11 @@ def tflite(
             progress=progress,
         )
     if json:
-        show.as_json(_as_dict(done))
+        _show.as_json(_as_dict(done))
     elif not quiet:
-        _show(done)
+        _print(done)
     if not done.source_proven:
-        show.warn(
+        _show.warn(
             f"NOT PROVEN against PyTorch: {model} does not come straight from a proven conversion;"
             f" {done.out} was compared with it alone"
         )
@@ -195,12 +193,10 @@ def _lengths(frames: str | None) -> list[int] | None:
         ) from None
 
 
-def _show(done: Emitted) -> None:
-    from signbart_port.cli import show
-
-    show.logits(done.reports)
+def _print(done: Emitted) -> None:
+    _show.logits(done.reports)
     if done.accuracy:
-        _show_accuracy(done.accuracy)
+        _print_accuracy(done.accuracy)
     file, proven = done.file, done.reports[0].weights
     computed = _shares(file.share_of_computation())
     ops = ", ".join(f"{count} {name}" for name, count in file.ops.most_common())
@@ -224,18 +220,17 @@ def _show(done: Emitted) -> None:
         rows.append(("calibrated", f"on {len(done.calibrated_on)} clips"))
     if done.kept.modules:
         rows.append(
-            ("in float", f"{', '.join(done.kept.modules)}: +{show.bytes_of(done.kept.bytes)}")
+            ("in float", f"{', '.join(done.kept.modules)}: +{_show.bytes_of(done.kept.bytes)}")
         )
     if done.skipped:
         rows.append(("left out", f"{len(done.skipped)} samples that cannot be read"))
-    show.facts([*rows, ("written", f"{done.out} ({show.bytes_of(file.size)})")])
+    _show.facts([*rows, ("written", f"{done.out} ({_show.bytes_of(file.size)})")])
 
 
-def _show_accuracy(accuracy: Accuracy) -> None:
+def _print_accuracy(accuracy: Accuracy) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from signbart_port.cli import show
     from signbart_port.errors import printable
 
     table = Table(title=f"accuracy on {accuracy.clips} clips", title_justify="left")
@@ -244,10 +239,10 @@ def _show_accuracy(accuracy: Accuracy) -> None:
     for score in accuracy.scores:
         shares = (f"{share:.1%}" for share in (score.top1, score.top5, score.agreement))
         table.add_row(escape(printable(score.model)), *shares)
-    show.out.print(table)
+    _show.out().print(table)
     for worst in accuracy.worst:
         if worst.expected != worst.got:
-            show.out.print(
+            _show.out().print(
                 escape(
                     printable(
                         f"{worst.clip}, a {worst.label}: {worst.got} instead of {worst.expected}"

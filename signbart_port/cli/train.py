@@ -1,39 +1,30 @@
-"""The verb `train`: the same words for both frameworks."""
+"""The command `train`: the same words for both frameworks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import app, options
+from signbart_port.cli import _options, _show
 from signbart_port.errors import PortError
 
 if TYPE_CHECKING:
     from signbart_port.training.files import Files
-    from signbart_port.training.run import Job, Trained, Watcher
+    from signbart_port.training.loso import Loso
+    from signbart_port.training.request import Plan
+    from signbart_port.training.run import Engine, Job, Trained
 
 
-class Engine(Protocol):
-    """A framework's training: the modules `training.keras_fit` and `training.torch_fit`."""
-
-    SUFFIX: str
-
-    def leads(self) -> bool:
-        """Whether this process writes and prints: of several that share a training, the first."""
-
-    def fit(self, job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained: ...
-
-
-def verb(
+def command(
     load: Callable[[], Engine], *, simulates: bool = False, all_holdouts: bool = False
 ) -> Callable[..., None]:
-    """A verb that trains with the engine that `load` imports.
+    """Make the command that trains with the engine that `load` imports.
 
-    `simulates` says whether that can simulate int8; with `all_holdouts` every signer is left out in
-    turn, where nothing else is said.
+    `simulates` says whether the engine can simulate int8. With `all_holdouts`, `--holdouts` is
+    `all` by default.
     """
 
     def train(
@@ -91,23 +82,23 @@ def verb(
                 help="In Keras: simulate int8, for tflite --quantization int8.",
             ),
         ] = False,
-        skip_bad: options.SkipBad = False,
+        skip_bad: _options.SkipBad = False,
         resume: Annotated[
             bool, typer.Option("--resume", help="Go on after the last epoch that was finished.")
         ] = False,
         force: Annotated[
             bool, typer.Option("--force", help="Begin anew: replace what is there.")
         ] = False,
-        json: options.Json = False,
-        quiet: options.Quiet = False,
+        json: _options.Json = False,
+        quiet: _options.Quiet = False,
     ) -> None:
         """Train a SignBART on a dataset of keypoints.
 
         Keeps the best model by validation accuracy, and the last one with all that --resume needs
         to go on from there, whatever ended the training.
         """
-        from signbart_port.cli import train_runs
-        from signbart_port.training.request import Asked
+        from signbart_port.cli import _training_progress
+        from signbart_port.training.request import Asked, Plan
 
         if quantization_aware and not simulates:
             raise PortError(
@@ -134,14 +125,77 @@ def verb(
             skip_bad=skip_bad,
             quantization_aware=quantization_aware,
         )
-        manner = train_runs.Manner(resume, force, json, quiet)
+        plan, silent = Plan(asked), json or quiet
         if holdouts is None:
-            train_runs.one(load, asked, manner)
+            trained, leads = _train_once(load, plan, silent, resume=resume, force=force)
+            if leads and json:
+                _show.as_json(_training_progress.as_dict(trained))
+            elif leads and not quiet:
+                _show.facts(list(_training_progress.rows(trained)))
         else:
             who = () if holdouts == "all" else tuple(dict.fromkeys(holdouts.split(",")))
-            train_runs.loso(load, asked, manner, who, _numbers(seeds))
+            all_seeds = _numbers(seeds) or (plan.settings.seed,)
+            folds, leads = _leave_out(
+                load, plan, silent, who, all_seeds, resume=resume, force=force
+            )
+            if leads and json:
+                _show.as_json(folds.as_dict())
+            elif leads and not quiet:
+                _show.out().print(_training_progress.table(folds))
 
     return train
+
+
+def _train_once(
+    load: Callable[[], Engine], plan: Plan, silent: bool, *, resume: bool, force: bool
+) -> tuple[Trained, bool]:
+    """Train one model; say too whether this process is the one that prints."""
+    from signbart_port.cli import _training_progress
+    from signbart_port.training.files import Files
+
+    data = plan.data()
+    parts = data.parts(plan.settings)
+    job = plan.job(parts, plan.settings)
+    with _training_progress.engine(load, silent) as (engine, bar):
+        files = Files.of(plan.settings, engine.SUFFIX)
+        goes_on = files.open(resume=resume, force=force)
+        bar.says("training", _training_progress.about(job, len(data.bad), parts.notes))
+        done = engine.fit(job, files, bar, resume=goes_on)
+        return done, engine.leads()
+
+
+def _leave_out(
+    load: Callable[[], Engine],
+    plan: Plan,
+    silent: bool,
+    holdouts: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    resume: bool,
+    force: bool,
+) -> tuple[Loso, bool]:
+    """Train once for every signer who is left out and every seed; say too whether this process is
+    the one that prints."""
+    from signbart_port.cli import _training_progress
+    from signbart_port.training import loso
+
+    with _training_progress.engine(load, silent) as (engine, bar):
+
+        def fit(job: Job, files: Files, resume: bool) -> Trained:
+            bar.says(files.models.name, _training_progress.about(job, 0, ()))
+            return engine.fit(job, files, bar, resume=resume)
+
+        folds = loso.run(
+            plan,
+            fit,
+            engine.SUFFIX,
+            holdouts=holdouts,
+            seeds=seeds,
+            resume=resume,
+            force=force,
+            leads=engine.leads(),
+        )
+        return loso.Loso(tuple(folds)), engine.leads()
 
 
 def _set(settings: Sequence[str]) -> dict[str, Any]:
@@ -176,4 +230,4 @@ def _keras() -> Engine:
     return keras_fit
 
 
-app.command("train")(verb(_keras, simulates=True))
+train = command(_keras, simulates=True)

@@ -119,6 +119,17 @@ class Trained:
         return histories.best(self.history)
 
 
+class Engine(Protocol):
+    """A framework's training: the modules `training.keras_fit` and `training.torch_fit`."""
+
+    SUFFIX: str
+
+    def leads(self) -> bool:
+        """Say whether this process writes and prints: of several in one training, the first."""
+
+    def fit(self, job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained: ...
+
+
 class Run:
     """A training: its log so far, and the files that it keeps.
 

@@ -12,7 +12,7 @@ import pytest
 import signbart_port
 from signbart_port import PortError, ProofError
 from signbart_port.cli import main
-from signbart_port.cli.reporting import ReportFile
+from signbart_port.cli._report_file import ReportFile
 from signbart_port.keras_model import layers
 from signbart_port.parity.report import Report
 from tests.support.framework_models import save_model

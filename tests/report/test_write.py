@@ -63,8 +63,8 @@ def test_a_template_engine_is_imported_for_a_page_alone(tmp_path: Path) -> None:
     code = """
 import sys
 from signbart_port import report
-from signbart_port.cli import convert, inspect, show, tflite, verify
-from signbart_port.cli.reporting import ReportFile
+from signbart_port.cli import _show, convert, inspect, tflite, verify
+from signbart_port.cli._report_file import ReportFile
 ReportFile(None, False, (), True).check()
 report.check("report.html", force=False)
 print("jinja2" in sys.modules)

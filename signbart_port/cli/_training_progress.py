@@ -1,96 +1,26 @@
-"""What `train` does, and how it looks: a bar for the epoch, a line for each that is done."""
+"""How `train` looks: a bar for the current epoch, a line for each finished one, the result."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, replace
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from signbart_port.cli import show
 from signbart_port.system.stderr import quiet as held_back
-from signbart_port.training import loso as leaving_out
-from signbart_port.training.files import Files
 from signbart_port.training.history import Epoch
 from signbart_port.training.loso import Loso
-from signbart_port.training.request import Asked, Plan
-from signbart_port.training.run import Job, Trained
-
-if TYPE_CHECKING:
-    from signbart_port.cli.train import Engine
-
-Load = Callable[[], "Engine"]
+from signbart_port.training.run import Engine, Job, Trained
 
 
-@dataclass(frozen=True)
-class Manner:
-    """How to begin where a training was before, and how to talk."""
-
-    resume: bool
-    force: bool
-    json: bool
-    quiet: bool
-
-    @property
-    def silent(self) -> bool:
-        return self.json or self.quiet
-
-
-def one(load: Load, asked: Asked, manner: Manner) -> None:
-    """Train one model."""
-    plan = Plan(asked)
-    data = plan.data()
-    parts = data.parts(plan.settings)
-    job = plan.job(parts, plan.settings)
-    with _engine(load, manner) as (engine, bar):
-        files = Files.of(plan.settings, engine.SUFFIX)
-        goes_on = files.open(resume=manner.resume, force=manner.force)
-        bar.says("training", _about(job, len(data.bad), parts.notes))
-        done = engine.fit(job, files, bar, resume=goes_on)
-        leads = engine.leads()
-    if leads and manner.json:
-        show.as_json(_as_dict(done))
-    elif leads and not manner.silent:
-        show.facts(list(_rows(done)))
-
-
-def loso(
-    load: Load, asked: Asked, manner: Manner, holdouts: Sequence[str], seeds: Sequence[int]
-) -> None:
-    """Train once for every signer who is left out, and every seed."""
-    plan = Plan(asked)
-    with _engine(load, manner) as (engine, bar):
-
-        def fit(job: Job, files: Files, resume: bool) -> Trained:
-            bar.says(files.models.name, _about(job, 0, ()))
-            return engine.fit(job, files, bar, resume=resume)
-
-        folds = leaving_out.run(
-            plan,
-            fit,
-            engine.SUFFIX,
-            holdouts=holdouts,
-            seeds=seeds or (plan.settings.seed,),
-            resume=manner.resume,
-            force=manner.force,
-            leads=engine.leads(),
-        )
-        done = Loso(tuple(folds))
-        leads = engine.leads()
-    if leads and manner.json:
-        show.as_json(done.as_dict())
-    elif leads and not manner.silent:
-        show.out.print(_table(done))
-
-
-class _Bar:
-    """Tells a person how the training gets on: a Watcher."""
+class Bar:
+    """The progress of a training on a terminal: a Watcher."""
 
     def __init__(self, console: Console, progress: Progress) -> None:
         self.console, self.progress = console, progress
@@ -116,15 +46,18 @@ class _Bar:
 
 
 @contextmanager
-def _engine(load: Load, manner: Manner) -> Iterator[tuple[Engine, _Bar]]:
-    """A framework, and a bar for its training; what else it writes to stderr is held back."""
+def engine(load: Callable[[], Engine], silent: bool) -> Iterator[tuple[Engine, Bar]]:
+    """Import a framework, and hold back whatever else it writes to stderr.
+
+    Yields its engine, and a bar for the training.
+    """
     with os.fdopen(os.dup(2), "w") as stderr:
-        console = Console(file=stderr, highlight=False, quiet=manner.silent)
-        hidden = manner.silent or not console.is_terminal  # elsewhere it would leave empty lines
+        console = Console(file=stderr, highlight=False, quiet=silent)
+        hidden = silent or not console.is_terminal  # elsewhere it would leave empty lines
         with held_back():
             with nullcontext() if hidden else console.status("Importing the framework"):
-                engine = load()
-            if not engine.leads():
+                found = load()
+            if not found.leads():
                 console.quiet = True
             columns = (
                 TextColumn("{task.description}"),
@@ -134,10 +67,11 @@ def _engine(load: Load, manner: Manner) -> Iterator[tuple[Engine, _Bar]]:
                 TimeRemainingColumn(),
             )
             with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-                yield engine, _Bar(console, progress)
+                yield found, Bar(console, progress)
 
 
-def _about(job: Job, bad: int, notes: Sequence[str]) -> str:
+def about(job: Job, bad: int, notes: Sequence[str]) -> str:
+    """Say what a training is about to read."""
     parts = [
         f"{len(job.train):,} clips",
         *notes,
@@ -147,7 +81,8 @@ def _about(job: Job, bad: int, notes: Sequence[str]) -> str:
     return "; ".join(parts)
 
 
-def _as_dict(done: Trained) -> dict[str, Any]:
+def as_dict(done: Trained) -> dict[str, Any]:
+    """Return the result as `--json` prints it."""
     return {
         "best": str(done.files.best),
         "last": str(done.files.last),
@@ -158,7 +93,8 @@ def _as_dict(done: Trained) -> dict[str, Any]:
     }
 
 
-def _rows(done: Trained) -> Iterator[tuple[str, str]]:
+def rows(done: Trained) -> Iterator[tuple[str, str]]:
+    """Yield the result's lines: a label and a text each."""
     best = done.best
     yield "best", f"epoch {best.epoch} of {len(done.history)}: {done.files.best}"
     yield "validation", f"{best.val_accuracy:.1%} right, {best.val_top5:.1%} among the first five"
@@ -168,9 +104,10 @@ def _rows(done: Trained) -> Iterator[tuple[str, str]]:
     yield "log", f"{done.files.log}, {done.files.curves}, TensorBoard in {done.files.logs}"
 
 
-def _table(done: Loso) -> Table:
+def table(done: Loso) -> Table:
+    """Draw the accuracies, a row for each signer."""
     seeds = list(dict.fromkeys(fold.seed for fold in done.folds))
-    table = Table(
+    drawn = Table(
         "left out",
         *(f"seed {seed}" for seed in seeds),
         "mean",
@@ -182,7 +119,7 @@ def _table(done: Loso) -> Table:
     for signer in done.signers:
         folds = [fold for fold in done.folds if fold.signer == signer]
         of_signer = replace(done, folds=tuple(folds))
-        table.add_row(
+        drawn.add_row(
             f"{escape(signer)}, {folds[0].clips} clips",
             *(f"{fold.top1:.1%}" for fold in folds),
             f"{of_signer.mean:.1%}",
@@ -190,13 +127,13 @@ def _table(done: Loso) -> Table:
             f"{sum(fold.seconds for fold in folds) / len(folds):.1f} s",
         )
     each = [replace(done, folds=tuple(f for f in done.folds if f.seed == seed)) for seed in seeds]
-    table.add_section()
-    table.add_row(
+    drawn.add_section()
+    drawn.add_row(
         "mean", *(f"{one.mean:.1%}" for one in each), f"{done.mean:.1%}", _points(done.over_seeds)
     )
     if done.over_signers is not None:
-        table.add_row("deviation over signers", *("" for _ in seeds), _points(done.over_signers))
-    return table
+        drawn.add_row("deviation over signers", *("" for _ in seeds), _points(done.over_signers))
+    return drawn
 
 
 def _points(deviation: float | None) -> str:

@@ -1,30 +1,43 @@
-"""How results look to a person: tables on stdout, steps on stderr."""
+"""How results look to a person: tables on stdout, steps on stderr.
+
+The functions import what they draw with: every command file imports this one, and `--help` and a
+.tflite's `predict` print without it.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from signbart_port.errors import printable
-from signbart_port.parity.blocks import by_block, strain
-from signbart_port.parity.report import Report
-from signbart_port.report.document import bytes_of as bytes_of
-from signbart_port.report.document import strict_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from signbart_port.parity.report import Report
 
 _LONGEST = 10_000  # characters of a line
-out = Console(highlight=False, soft_wrap=True)
+
+
+@cache
+def out() -> Console:
+    """Return the console of stdout."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def steps(quiet: bool) -> Iterator[Callable[[str], None]]:
     """A function that shows the current step on stderr, while stderr itself is held back."""
+    from rich.console import Console
+    from rich.markup import escape
+
     with os.fdopen(os.dup(2), "w") as stderr:
         console = Console(file=stderr, highlight=False, quiet=quiet)
         with console.status("Starting") as status:
@@ -33,11 +46,15 @@ def steps(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 def warn(message: str) -> None:
     """Loud, on stderr, whatever else is silenced."""
+    from rich.console import Console
+
     Console(stderr=True, highlight=False).print(f"[bold yellow]{message}[/]", soft_wrap=True)
 
 
 def as_json(data: dict[str, Any]) -> None:
     """Print strict JSON: what is not finite becomes null."""
+    from signbart_port.report.document import strict_json
+
     print(strict_json(data))
 
 
@@ -46,16 +63,18 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
 
     Not a table: digests and paths must survive being copied.
     """
+    from rich.markup import escape
+
     width = max(len(label) for label, _ in rows)
     for label, text in rows:
-        out.print(f"[dim]{label:<{width}}[/]  {escape(printable(text, _LONGEST))}")
+        out().print(f"[dim]{label:<{width}}[/]  {escape(printable(text, _LONGEST))}")
 
 
 def whole(table: Table) -> None:
     """A table as wide as it is: no figure is cut, however narrow the terminal."""
-    options = out.options.update(max_width=_LONGEST)
-    table.width = out.measure(table, options=options).maximum
-    out.print(table)
+    options = out().options.update(max_width=_LONGEST)
+    table.width = out().measure(table, options=options).maximum
+    out().print(table)
 
 
 def labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -66,8 +85,15 @@ def labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield from (("", line) for line in rest)
 
 
+def first_of(names: Sequence[str], most: int = 10) -> str:
+    """Join the first names, with dots where there are more."""
+    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
+
+
 def logits(reports: Sequence[Report]) -> None:
     """Comparisons of the logits alone, and of a rounded file's graph, one a number of frames."""
+    from rich.table import Table
+
     first = reports[0]
     table = Table(
         title=f"{_title(first)}: logits of {len(first.clips)} clips, largest error against float64",
@@ -85,11 +111,16 @@ def logits(reports: Sequence[Report]) -> None:
             "{} of {}".format(*report.agreement),
             _verdict(report.passed),
         )
-    out.print(table)
+    out().print(table)
 
 
 def parity(report: Report, every_module: bool = False, *, notes: bool = True) -> None:
     """The comparison as a table, by block of the model or module by module, and the verdict."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from signbart_port.parity.blocks import by_block, strain
+
     table = Table(
         title=f"{_title(report)}: {len(report.clips)} clips of"
         f" {report.frames} frames, largest error against float64",
@@ -109,18 +140,18 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
         if alone:
             cells.append(f"{max(apart, key=strain).error:.1e}" if apart else "")
         table.add_row(name, *cells, _verdict(all(r.passed for r in (*rows, *apart))))
-    out.print(table)
+    out().print(table)
     same, of = report.agreement
     colour = "green" if report.passed else "bold red"
-    out.print(f"[{colour}]{escape(report.verdict())}[/]; same class for {same} of {of} clips")
+    out().print(f"[{colour}]{escape(report.verdict())}[/]; same class for {same} of {of} clips")
     if not notes:
         return
     if report.weights and report.weights.passed:  # else the verdict has it
-        out.print(escape(printable(report.weights.sentence(), _LONGEST)))
+        out().print(escape(printable(report.weights.sentence(), _LONGEST)))
     for change in _roundings(report):
-        out.print(escape(printable(change, _LONGEST)))
+        out().print(escape(printable(change, _LONGEST)))
     for note in report.notes:
-        out.print(f"[dim]{escape(printable(note, _LONGEST))}[/]")
+        out().print(f"[dim]{escape(printable(note, _LONGEST))}[/]")
 
 
 def _roundings(report: Report) -> list[str]:
@@ -137,11 +168,20 @@ def _roundings(report: Report) -> list[str]:
 
 
 def _title(report: Report) -> str:
+    from rich.markup import escape
+
     return escape(printable(f"{report.candidate} against {report.reference}"))
 
 
 def _verdict(passed: bool) -> str:
     return "[green]equal[/]" if passed else "[bold red]WRONG[/]"
+
+
+def bytes_of(size: int) -> str:
+    """A size as a person reads it."""
+    from signbart_port.report import document
+
+    return document.bytes_of(size)
 
 
 def written(path: Path) -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from signbart_port.cli import show
+from signbart_port.cli import _show
 from signbart_port.errors import PortError, ProofError
-from signbart_port.parity.report import Report
 
 if TYPE_CHECKING:
     from signbart_port.evaluation.result import Evaluation
+    from signbart_port.parity.report import Report
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,11 @@ class ReportFile:
         try:
             self._write(report)
         except PortError as refusal:
+            from signbart_port.parity.report import Report
+
             if not isinstance(report, Report) or report.passed:
                 raise
-            show.warn(str(refusal))
+            _show.warn(str(refusal))
 
     def _write(self, report: Report | Evaluation) -> None:
         if self.path is not None:
@@ -62,7 +64,7 @@ class ReportFile:
             files.write(self.path, report, force=self.force, inputs=filter(None, self.inputs))
             if not self.silent:
                 # As wide as the labels that stand above it.
-                show.facts([("report ", show.written(self.path))])
+                _show.facts([("report ", _show.written(self.path))])
 
     @contextmanager
     def of_failure(self) -> Iterator[None]:

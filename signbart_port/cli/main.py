@@ -1,0 +1,100 @@
+"""The command line: one line for each command, and what an error becomes.
+
+A command parses, calls the library, and prints. Command files import the library inside their
+functions: `--help` takes no longer than the parser itself.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from signbart_port.cli import (
+    convert,
+    data_check,
+    data_synth,
+    evaluate,
+    export,
+    inspect,
+    plan,
+    predict,
+    tflite,
+    train,
+    verify,
+)
+from signbart_port.errors import ExitCode, PortError, ProofError
+
+STYLE: dict[str, Any] = {
+    "no_args_is_help": True,
+    "add_completion": False,
+    "rich_markup_mode": "rich",
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from signbart_port import __version__
+
+        typer.echo(f"signbart-port {__version__}")
+        raise typer.Exit
+
+
+def _signbart_port(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Move trained PyTorch SignBART models to Keras and TFLite, and prove them equal.
+
+    Exit codes: 0 done and proven; 1 a proof failed, nothing was written; 2 bad input, said in one
+    line.
+    """
+
+
+app = typer.Typer(name="signbart-port", callback=_signbart_port, **STYLE)
+app.command("convert")(convert.convert)
+app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
+app.command("inspect")(inspect.inspect)
+app.command("plan")(plan.plan)
+app.command("predict")(predict.predict)
+app.command("tflite")(tflite.tflite)
+app.command("train")(train.train)
+app.command("verify")(verify.verify)
+
+data = typer.Typer(no_args_is_help=True)
+app.add_typer(data, name="data", help="Look at datasets of keypoints, or make one up.")
+data.command("check")(data_check.data_check)
+data.command("synth")(data_synth.data_synth)
+
+
+def main() -> None:
+    """Run the console script."""
+    run(app)
+
+
+def run(command: Callable[[], object]) -> None:
+    """Run a command line; an error of the library becomes one line and an exit code."""
+    from signbart_port.system.atomic_output import interruptible
+
+    try:
+        with interruptible():
+            command()
+    except PortError as error:
+        _end(str(error), ExitCode.BAD_INPUT)
+    except ProofError as error:
+        _end(str(error), ExitCode.PROOF_FAILED)
+    except Exception:  # a defect of ours: never to be taken for a failed proof
+        traceback.print_exc()
+        raise SystemExit(ExitCode.DEFECT) from None
+
+
+def _end(message: str, code: ExitCode) -> None:
+    print(f"signbart-port: {message}", file=sys.stderr)
+    raise SystemExit(code)
