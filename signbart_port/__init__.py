@@ -9,51 +9,38 @@ Importing this package imports no framework. Once Keras is imported, before or a
 `keras.models.load_model` knows the layers of SignBART.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import wrapt
+from signbart_port import _renamed
+from signbart_port.system.import_hooks import when_imported
+from signbart_port.system.lazy_package import lazy_package
 
-from signbart_port.errors import PortError, ProofError
+if TYPE_CHECKING:  # the table below once more, for type checkers and editors
+    from signbart_port.config import SignBartConfig as SignBartConfig
+    from signbart_port.errors import PortError as PortError
+    from signbart_port.errors import ProofError as ProofError
+    from signbart_port.keras_model import SignBart as SignBart
+    from signbart_port.model_files.config_resolution import Options as Options
+    from signbart_port.model_files.keras_h5 import load as load
+    from signbart_port.system.version import __version__ as __version__
+    from signbart_port.verbs.convert import convert as convert
+    from signbart_port.verbs.evaluate import evaluate as evaluate
+    from signbart_port.verbs.export import export as export
+    from signbart_port.verbs.inspect_file import inspect_file as inspect_file
+    from signbart_port.verbs.plan import plan as plan
+    from signbart_port.verbs.predict import predict as predict
+    from signbart_port.verbs.to_tflite import to_tflite as to_tflite
+    from signbart_port.verbs.verify import verify as verify
 
-if TYPE_CHECKING:
-    __version__: str
-    from signbart_port.config import SignBartConfig
-    from signbart_port.keras_model import SignBart
-    from signbart_port.model_files.config_resolution import Options
-    from signbart_port.model_files.keras_h5 import load
-    from signbart_port.verbs.convert import convert
-    from signbart_port.verbs.evaluate import evaluate
-    from signbart_port.verbs.export import export
-    from signbart_port.verbs.inspect_file import inspect_file
-    from signbart_port.verbs.plan import plan
-    from signbart_port.verbs.predict import predict
-    from signbart_port.verbs.to_tflite import to_tflite
-    from signbart_port.verbs.verify import verify
-
-__all__ = [
-    "Options",
-    "PortError",
-    "ProofError",
-    "SignBart",
-    "SignBartConfig",
-    "convert",
-    "evaluate",
-    "export",
-    "inspect_file",
-    "load",
-    "plan",
-    "predict",
-    "to_tflite",
-    "verify",
-]
-
-_HOMES = {
+# What is public, and the module of each name, which is imported when the name is first used.
+_PUBLIC = {
     "Options": "signbart_port.model_files.config_resolution",
+    "PortError": "signbart_port.errors",
+    "ProofError": "signbart_port.errors",
     "SignBart": "signbart_port.keras_model",
     "SignBartConfig": "signbart_port.config",
+    "__version__": "signbart_port.system.version",
     "convert": "signbart_port.verbs.convert",
     "evaluate": "signbart_port.verbs.evaluate",
     "export": "signbart_port.verbs.export",
@@ -64,19 +51,8 @@ _HOMES = {
     "to_tflite": "signbart_port.verbs.to_tflite",
     "verify": "signbart_port.verbs.verify",
 }
+__all__ = list(_PUBLIC)
+__getattr__, __dir__ = lazy_package(__name__, _PUBLIC)
 
-
-def __getattr__(name: str) -> Any:
-    if name == "__version__":  # by a module that takes a while to import
-        value: Any = import_module("importlib.metadata").version("signbart-port")
-    elif name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-@wrapt.when_imported("keras")
-def _register(_: Any) -> None:
-    import_module("signbart_port.keras_model")
+_renamed.install()
+when_imported("keras", lambda: import_module("signbart_port.keras_model"))

@@ -39,7 +39,7 @@ STYLE: dict[str, Any] = {
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from signbart_port import __version__
+        from signbart_port.system.version import __version__
 
         typer.echo(f"signbart-port {__version__}")
         raise typer.Exit

@@ -1,16 +1,34 @@
-"""The config of a SignBART and of its training: files in, validated values out."""
+"""The config of a SignBART and of its training: files in, validated values out.
 
-from signbart_port.config.files import find, load, named, published_names, read
-from signbart_port.config.model import SIZES, SignBartConfig, parse, training_keys
+The names are imported when they are first used: the command line needs `config.joints` for its
+help, and neither Pydantic nor YAML.
+"""
 
-__all__ = [
-    "SIZES",
-    "SignBartConfig",
-    "find",
-    "load",
-    "named",
-    "parse",
-    "published_names",
-    "read",
-    "training_keys",
-]
+from typing import TYPE_CHECKING
+
+from signbart_port.system.lazy_package import lazy_package
+
+if TYPE_CHECKING:
+    from signbart_port.config.files import find as find
+    from signbart_port.config.files import load as load
+    from signbart_port.config.files import named as named
+    from signbart_port.config.files import published_names as published_names
+    from signbart_port.config.files import read as read
+    from signbart_port.config.model import SIZES as SIZES
+    from signbart_port.config.model import SignBartConfig as SignBartConfig
+    from signbart_port.config.model import parse as parse
+    from signbart_port.config.model import training_keys as training_keys
+
+_HOMES = {
+    "SIZES": "signbart_port.config.model",
+    "SignBartConfig": "signbart_port.config.model",
+    "find": "signbart_port.config.files",
+    "load": "signbart_port.config.files",
+    "named": "signbart_port.config.files",
+    "parse": "signbart_port.config.model",
+    "published_names": "signbart_port.config.files",
+    "read": "signbart_port.config.files",
+    "training_keys": "signbart_port.config.model",
+}
+__all__ = list(_HOMES)
+__getattr__, __dir__ = lazy_package(__name__, _HOMES)

@@ -11,7 +11,7 @@ from importlib import metadata
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from signbart_port import __version__
+from signbart_port.system.version import __version__
 
 if TYPE_CHECKING:
     from signbart_port.evaluation.result import Evaluation

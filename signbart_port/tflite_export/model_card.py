@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from signbart_port import __version__
 from signbart_port.data.preprocessing import GROUPS
 from signbart_port.metrics.accuracy import Accuracy
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.report import Report
+from signbart_port.system.version import __version__
 from signbart_port.tflite.card import Card
 from signbart_port.tflite_export.request import TFLiteRequest
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from signbart_port import __version__, transfer
+from signbart_port import transfer
 from signbart_port.data.batches import Batch, shards_of, unchanged
 from signbart_port.data.examples import Examples
 from signbart_port.data.prefetch import Prefetcher
@@ -22,6 +22,7 @@ from signbart_port.errors import PortError
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model.weights import assign
 from signbart_port.model_files import h5, mappings
+from signbart_port.system.version import __version__
 from signbart_port.training import keras_files
 from signbart_port.training.files import Files
 from signbart_port.training.history import Epoch

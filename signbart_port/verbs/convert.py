@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port import __version__, transfer
+from signbart_port import transfer
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.errors import PortError, ProofError
 from signbart_port.model_files import h5, mappings
@@ -30,6 +30,7 @@ from signbart_port.parity.weights import EXACT, rounded
 from signbart_port.system import atomic_output, digest
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import quiet
+from signbart_port.system.version import __version__
 from signbart_port.transfer import Direction
 from signbart_port.untrusted import model_kind
 

@@ -7,8 +7,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from signbart_port import __version__, transfer
 from signbart_port import config as configs
+from signbart_port import transfer
 from signbart_port.checkpoint import NameRules, writer
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.config import SignBartConfig
@@ -19,6 +19,7 @@ from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.report import Report
 from signbart_port.system import atomic_output, processes
 from signbart_port.system.progress import ProgressCallback, no_progress
+from signbart_port.system.version import __version__
 from signbart_port.transfer import Direction, Plan
 from signbart_port.untrusted import model_kind
 

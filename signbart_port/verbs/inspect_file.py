@@ -67,6 +67,9 @@ def inspect_file(path: str | Path) -> Inspection:
     }[kind](path)
 
 
+inspect = inspect_file  # its name in version 0.1
+
+
 def _checkpoint(path: Path) -> Inspection:
     from signbart_port.checkpoint import NameRules
     from signbart_port.checkpoint import read as read_checkpoint
