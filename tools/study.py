@@ -130,18 +130,17 @@ def _compare(
 
 def _emitted(model: Any, double: Any, inputs: Inputs, folder: Path) -> Row:
     from signbart_port.data.model_interface import Interface
-    from signbart_port.inference.workers.tflite_signature import run
+    from signbart_port.inference.logits import run
     from signbart_port.tflite import model_file
     from signbart_port.tflite.modes import Quantization
-    from signbart_port.tflite_export.workers import converter
+    from signbart_port.tflite_export.conversion import Conversion, start
 
     keras, path = folder / "model.h5", folder / "model.tflite"
     model.save(keras)
     frames, interface = inputs.attention_mask.shape[1], Interface(model.config.keypoints)
-    conversion = converter.Conversion((frames,), Quantization.NONE, interface)
-    with converter.start(keras, conversion, path) as work:
-        if failed := work.wait(600):
-            raise SystemExit(f"the converter {failed}")
+    conversion = Conversion((frames,), Quantization.NONE, interface)
+    with start(keras, conversion, path) as work:
+        work.answer()
     feed = (inputs.keypoints, inputs.attention_mask)
     truth = np.asarray(double(*feed, training=False))
     noise = largest_difference(np.asarray(model(*feed, training=False)), truth, inputs.classified)

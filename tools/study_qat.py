@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from signbart_port.data import clips
 from signbart_port.data.clips import RealClips
 from signbart_port.data.dataset import open_dataset
-from signbart_port.data.model_inputs import Inputs, save_inputs
+from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.model_interface import longest_clip, of_model
 from signbart_port.model_files import h5
 from signbart_port.model_files.h5_model import KerasModel
@@ -31,10 +31,10 @@ from signbart_port.system import processes
 from signbart_port.system.stderr import quiet
 from signbart_port.tflite import model_file
 from signbart_port.tflite.modes import Quantization
-from signbart_port.tflite_export import gate
-from signbart_port.tflite_export.workers import converter, quantizer
-from signbart_port.tflite_export.workers.converter import Conversion
-from signbart_port.tflite_export.workers.quantizer import Job
+from signbart_port.tflite_export import gate, quantization
+from signbart_port.tflite_export.conversion import Conversion
+from signbart_port.tflite_export.quantization import Integers
+from signbart_port.tflite_export.workers import converter
 
 Weights = NDArray[np.float32]
 BATCH = 32
@@ -62,7 +62,7 @@ class Study:
         self.train = clips.of_split(dataset, self.config, test=False, skip_bad=False)
         self.test = clips.of_split(dataset, self.config, test=True, skip_bad=False)
         calibration = clips.for_calibration(root, self.config, count=128, seed=0, skip_bad=False)
-        save_inputs(folder, self.inputs(calibration))
+        self.calibration = self.inputs(calibration)
 
     def inputs(self, known: RealClips) -> Inputs:
         return known.inputs(self.interface, self.config, self.frames, self.frames)
@@ -94,9 +94,10 @@ class Study:
         conversion = Conversion((self.frames,), Quantization.INT8, self.interface)
         (self.folder / "float.tflite").write_bytes(converter.converted(model, conversion))
         out = self.folder / "int8.tflite"
-        with quantizer.start(self.folder, Job(Quantization.INT8), out) as work:
-            if (failed := work.wait(300)) is not None:
-                raise SystemExit(f"the quantizer {failed}")
+        with quantization.start(
+            self.folder, Integers(Quantization.INT8), out, self.calibration
+        ) as work:
+            work.answer()
         return gate.file_outputs(model_file.read_all(out), self.test, self.interface, self.config)
 
 

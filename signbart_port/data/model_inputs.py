@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,15 @@ class Inputs:
         plain = mask[:, 0] & ~(mask[:, 1:] & ~mask[:, :-1]).any(axis=1)
         names = tuple(name for name, kept in zip(self.names, plain, strict=True) if kept)
         return Inputs(names, self.keypoints[plain], self.attention_mask[plain])
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return the arrays by name, as a job hands them to a worker: see `from_arrays`."""
+        return {"keypoints": self.keypoints, "attention_mask": self.attention_mask}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Inputs:
+        """Return the clips, without their names, of which `arrays` gave these."""
+        return cls((), arrays["keypoints"], arrays["attention_mask"])
 
     def drawn(self) -> tuple[str, ...]:
         """Return the attention masks for the user: a character per frame, 1 for a real one."""

@@ -81,7 +81,7 @@ def _taken(folder: Path, memory: int | None) -> tuple[Order, Arrays]:
 
 def _report(folder: Path, error: Exception) -> None:
     if isinstance(error, PortError):
-        culprit = None if error.path is None else os.fspath(error.path)
+        culprit = None if error.path is None else Path(error.path)
         failure = Failure(FailureKind.REFUSED, error.what, culprit, error.hint)
     else:
         failure = Failure(FailureKind.FAILED, _line(error))

@@ -58,7 +58,7 @@ class Failure:
     kind: FailureKind
     message: str
     """What went wrong: as the predicate of a sentence, or an exception in a line."""
-    culprit: str | None = None
+    culprit: Path | None = None
     """The file that is to blame, where a worker refuses one."""
     hint: str = ""
     """What to do about it."""

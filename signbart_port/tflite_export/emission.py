@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.data.clips import RealClips
-from signbart_port.data.model_inputs import save_inputs
+from signbart_port.data.model_inputs import Inputs
 from signbart_port.errors import PortError, ProofError
-from signbart_port.inference.workers.tflite_signature import Run, run
+from signbart_port.inference.logits import Run, run
 from signbart_port.metrics.accuracy import Accuracy, measure
 from signbart_port.model_files import mappings
 from signbart_port.model_files.checkpoint_model import open_checkpoint
@@ -21,17 +21,17 @@ from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.compare import LOGITS
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report
-from signbart_port.system import processes
 from signbart_port.system.progress import ProgressCallback
+from signbart_port.system.worker import Worker, WorkerFailed
 from signbart_port.tflite import model_file
 from signbart_port.tflite.model_file import TFLiteFile
-from signbart_port.tflite_export import gate, mixed_precision
+from signbart_port.tflite_export import conversion, gate, mixed_precision, quantization
+from signbart_port.tflite_export.conversion import Conversion
 from signbart_port.tflite_export.proof import Expected, Models, prove, refuse_wrong_graph
+from signbart_port.tflite_export.quantization import Integers
 from signbart_port.tflite_export.request import TFLiteRequest
-from signbart_port.tflite_export.workers import converter, quantizer
 
-_SECONDS = 900
-"""For a conversion, and for a calibration: both take seconds, a few minutes for the largest."""
+_SECONDS = conversion.SECONDS
 
 Outputs = NDArray[np.floating]
 
@@ -49,14 +49,15 @@ class Emission:
         self._progress = progress
         self._float = folder / "float.tflite"
         self._outputs: dict[str, Outputs] = {}
+        self._calibration: Inputs | None = None
 
     def convert(self, pytorch: str | Path | None) -> None:
         """Keras, and PyTorch where a checkpoint is given, run here and in a process of its own
         while a third one converts."""
         file, request = self._file, self._request
-        conversion = converter.Conversion(request.frames, request.quantization, request.interface)
+        wanted = Conversion(request.frames, request.quantization, request.interface)
         with ExitStack() as stack:
-            work = stack.enter_context(converter.start(file.path, conversion, self._float))
+            work = stack.enter_context(conversion.start(file.path, wanted, self._float, _SECONDS))
             torch = stack.enter_context(self._pytorch(Path(pytorch))) if pytorch else None
             self._progress("Importing TensorFlow")
             self.models = Models(file, request.interface, request.quantization.calibrated)
@@ -80,10 +81,9 @@ class Emission:
             return self._float, self._gated(self._float), mixed_precision.Kept()
         if request.calibration is not None:
             self._progress("Calibrating")
-            inputs = request.calibration.inputs(
+            self._calibration = request.calibration.inputs(
                 request.interface, self._file.config, request.longest, request.longest
             )
-            save_inputs(self._folder, inputs)
         file = self._quantized(())
         try:
             return file, self._gated(file), mixed_precision.Kept()
@@ -132,9 +132,10 @@ class Emission:
 
     def _quantized(self, kept: tuple[str, ...], with_weights: bool = False) -> Path:
         out = self._folder / "quantized.tflite"
-        job = quantizer.Job(self._request.quantization, kept, with_weights)
-        with quantizer.start(self._folder, job, out) as work:
-            self._finish("the quantiser", work)
+        integers = Integers(self._request.quantization, kept, with_weights)
+        clips = self._calibration
+        with quantization.start(self._folder, integers, out, clips, _SECONDS) as work:
+            self._finish("the quantizer", work)
         return out
 
     def _gated(self, path: Path) -> Accuracy | None:
@@ -171,6 +172,8 @@ class Emission:
         except PortError as error:
             raise ProofError(f"{self._file.path}: the .tflite made of it {error.what}") from None
 
-    def _finish(self, who: str, work: processes.Work) -> None:
-        if (failed := work.wait(_SECONDS)) is not None:
-            raise ProofError(f"{self._file.path}: {who} {failed}")
+    def _finish(self, who: str, work: Worker) -> None:
+        try:
+            work.answer()
+        except WorkerFailed as failed:
+            raise ProofError(f"{self._file.path}: {who} {failed}") from None

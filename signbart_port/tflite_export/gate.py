@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,11 @@ from signbart_port.config import SignBartConfig
 from signbart_port.data.clips import RealClips
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.model_interface import Interface, longest_clip, of_model
-from signbart_port.inference.workers.tflite_signature import run
+from signbart_port.inference.batches import batches_of, logits
+from signbart_port.inference.logits import run as run_file
 from signbart_port.metrics.accuracy import Accuracy
 from signbart_port.tflite.model_file import TFLiteFile
 from signbart_port.tflite.modes import Gate
-
-_BATCH = 32
 
 
 def keras_inputs(clips: RealClips, config: SignBartConfig) -> Inputs:
@@ -24,15 +24,13 @@ def keras_inputs(clips: RealClips, config: SignBartConfig) -> Inputs:
     return clips.inputs(of_model(config), config, longest_clip(config))
 
 
-def keras_logits(model: object, inputs: Inputs) -> NDArray[np.floating]:
-    """(N, labels), a few clips at a time."""
-    from signbart_port.tflite_export.proof import outputs
+def keras_logits(model: Any, inputs: Inputs) -> NDArray[np.floating]:
+    """Run a Keras model of this process: (N, labels)."""
 
-    parts = [slice(at, at + _BATCH) for at in range(0, len(inputs.names), _BATCH)]
-    batches = [
-        Inputs(inputs.names[p], inputs.keypoints[p], inputs.attention_mask[p]) for p in parts
-    ]
-    return np.concatenate([outputs(model, batch) for batch in batches])
+    def run(keypoints: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.floating]:
+        return np.asarray(model(keypoints, mask, training=False))
+
+    return logits(run, batches_of(inputs))
 
 
 def file_outputs(
@@ -45,7 +43,7 @@ def file_outputs(
     for length, places in clips.by_length(lengths):
         file = by_frames.get(length, files[0])
         inputs = clips.pick(places).inputs(interface, config, length, length)
-        given[places] = run(file, inputs).outputs
+        given[places] = run_file(file, inputs).outputs
     return given
 
 

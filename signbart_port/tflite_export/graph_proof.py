@@ -15,7 +15,7 @@ from signbart_port.config import SignBartConfig
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
-from signbart_port.inference.workers.tflite_signature import run
+from signbart_port.inference.logits import run
 from signbart_port.parity.compare import Row, absent
 from signbart_port.parity.compare import compare as compare_outputs
 from signbart_port.parity.proof import Recorded

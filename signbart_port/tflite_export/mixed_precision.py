@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from signbart_port.system.progress import ProgressCallback
 from signbart_port.tflite import model_file
-from signbart_port.tflite_export.workers.quantizer import module_of
+from signbart_port.tflite_export.quantization import module_of
 
 _ATTEMPTS = (1, 2, 4, 8, 16)
 _COMPUTING = ("BATCH_MATMUL", "SOFTMAX", "GELU", "RSQRT")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.model_interface import Interface
 from signbart_port.errors import ProofError
-from signbart_port.inference.workers.tflite_signature import Run, run
+from signbart_port.inference.logits import Run, run
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.pairs.signbart_cases import make
 from signbart_port.parity.compare import LOGITS, largest_difference

@@ -21,11 +21,10 @@ from signbart_port.data.model_interface import longest_clip
 from signbart_port.keras_model.layers import Dense, LayerNorm, Tensor
 from signbart_port.keras_model.model import SignBart
 from signbart_port.keras_model.rounding import rounding
-from signbart_port.tflite_export import converter_rewrites
-from signbart_port.tflite_export.workers import quantizer
-from signbart_port.tflite_export.workers.converter import MASK_BOUND
+from signbart_port.tflite_export import converter_rewrites, quantization
+from signbart_port.tflite_export.conversion import MASK_BOUND
 
-_ROOM = quantizer.ROOM[8]
+_ROOM = quantization.ROOM[8]
 _SOFTMAX = 0.0, 255 / 256
 """The range of what LiteRT's softmax gives, whatever was seen."""
 _SMALLEST = 1e-9

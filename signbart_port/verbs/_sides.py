@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from signbart_port.data.model_inputs import Inputs
-from signbart_port.inference.workers.tflite_signature import run
+from signbart_port.inference.logits import run
 from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.model_file import ModelFile

@@ -6,7 +6,6 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from signbart_port.data.dataset import Dataset, Entry, open_dataset
 from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError, printable
 from signbart_port.evaluation.result import Agreement, Evaluation, LeftOut, Load, ModelScore
-from signbart_port.inference import framework_run
+from signbart_port.inference.logits import Inference, Outputs
 from signbart_port.model_files import mappings
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.model_file import ModelFile, WeightFile, open_model
@@ -84,19 +83,11 @@ def evaluate(
         clips=len(clips.entries),
         models=tuple(_scored(*pair, clips) for pair in zip(opened, ran, strict=True)),
         agreement=tuple(
-            _agreement(opened[a].path, opened[b].path, ran[a].outputs, ran[b].outputs)
+            _agreement(opened[a].path, opened[b].path, ran[a].scores, ran[b].scores)
             for a, b in combinations(range(len(opened)), 2)
         ),
         left_out=tuple(LeftOut(str(bad.entry.path), bad.why) for bad in clips.bad),
     )
-
-
-@dataclass(frozen=True)
-class _Ran:
-    """What a model gave, (N, labels), and how many `frames` of each clip it ran."""
-
-    outputs: NDArray[np.floating]
-    frames: NDArray[np.intp]
 
 
 def _refuse_other_classes(dataset: Dataset, model: ModelFile) -> None:
@@ -125,33 +116,34 @@ def _of_signers(
     return [entry for entry in entries if signer_of(entry.path) in signers]
 
 
-def _run(models: Sequence[ModelFile], clips: RealClips) -> list[_Ran]:
+def _run(models: Sequence[ModelFile], clips: RealClips) -> list[Outputs]:
     """Each model on the clips: those of a framework side by side, as many as there is room for, and
     the .tflite files meanwhile."""
     paths = [entry.path for entry in clips.entries]
-    ran: dict[int, _Ran] = {}
+    ran: dict[int, Outputs] = {}
     with ExitStack() as stack:
-        started = deque[tuple[int, WeightFile, framework_run.FrameworkRun]]()
+        started = deque[tuple[int, Inference]]()
 
         def finish() -> None:
-            place, model, run = started.popleft()
-            frames = framework_run.frames_read(model.config, clips.keypoints)
-            ran[place] = _Ran(run.outputs(), frames)
+            place, run = started.popleft()
+            ran[place] = run.outputs()
 
         for place, model in enumerate(models):
             if isinstance(model, WeightFile):
-                batches = framework_run.batches(model.config, clips.keypoints, paths)
                 if len(started) == _at_once():
                     finish()
-                run = framework_run.FrameworkRun(model, batches)
-                started.append((place, model, stack.enter_context(run)))
+                run = stack.enter_context(Inference(model.path, model.kind))
+                run.send(clips.keypoints, paths, model)
+                started.append((place, run))
         for place, model in enumerate(models):
             if model.kind is ModelKind.TFLITE:
-                ran[place] = _tflite(model.path, clips, paths)
+                with Inference(model.path, model.kind) as run:
+                    run.send(clips.keypoints, paths)
+                    ran[place] = run.outputs()
         while started:
             finish()
     for place, model in enumerate(models):
-        framework_run.refuse_not_finite(model.path, ran[place].outputs)
+        ran[place].check_finite(model.path)
     return [ran[place] for place in range(len(models))]
 
 
@@ -160,16 +152,7 @@ def _at_once() -> int:
     return max(1, min(os.cpu_count() or 1, memory // _MEMORY))
 
 
-def _tflite(path: Path, clips: RealClips, paths: Sequence[Path]) -> _Ran:
-    from signbart_port.inference.tflite_run import Apart
-
-    with Apart(path) as apart:
-        ran = apart.run(clips.keypoints, paths)
-    frames = [one.fed.attention_mask.shape[1] for one in ran]
-    return _Ran(np.stack([one.scores for one in ran]), np.array(frames))
-
-
-def _scored(model: ModelFile, ran: _Ran, clips: RealClips) -> ModelScore:
+def _scored(model: ModelFile, ran: Outputs, clips: RealClips) -> ModelScore:
     from signbart_port.evaluation.figures import scores
 
     frames = np.sort(ran.frames)
@@ -184,7 +167,7 @@ def _scored(model: ModelFile, ran: _Ran, clips: RealClips) -> ModelScore:
         median=median,
         longest=longest,
         scores=scores(
-            ran.outputs,
+            ran.scores,
             clips.targets,
             clips.labels,
             [signer_of(entry.path) for entry in clips.entries],

@@ -16,6 +16,7 @@ from signbart_port.errors import PortError, ProofError
 from signbart_port.model_files import h5
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.h5_model import KerasModel
+from signbart_port.pairs.signbart_state_dict import state_layout
 from signbart_port.parity.report import Report
 from signbart_port.system import atomic_output, processes
 from signbart_port.system.progress import ProgressCallback, no_progress
@@ -137,7 +138,7 @@ def _encoded(file: KerasModel, plan: Plan, out: Path, holds_config: bool) -> byt
     beside = {"config": config, "exported_from": origin} if holds_config else None
     if out.suffix == _SAFETENSORS:
         return writer.safetensors_bytes(tensors, beside)
-    return writer.torch_bytes(tensors, config, beside)
+    return writer.torch_bytes(tensors, state_layout(file.config), beside)
 
 
 def _plain(file: KerasModel) -> dict[str, Any]:

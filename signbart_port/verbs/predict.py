@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from signbart_port.errors import PortError
-from signbart_port.inference.tflite_run import Apart
+from signbart_port.inference.logits import Inference
 from signbart_port.system.progress import ProgressCallback, no_progress
+from signbart_port.untrusted import model_kind
+from signbart_port.untrusted.model_kind import ModelKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 
     from signbart_port.data.samples import Sample
     from signbart_port.model_files.config_resolution import Options
+    from signbart_port.model_files.model_file import WeightFile
     from signbart_port.tflite.runner import Fed
+
+_PACKAGES = {ModelKind.CHECKPOINT: "PyTorch", ModelKind.KERAS: "TensorFlow"}
 
 
 @dataclass(frozen=True)
@@ -63,17 +68,6 @@ class Prediction:
             yield Guess(number, label, float(clip.probabilities[number]))
 
 
-@dataclass(frozen=True)
-class _Outputs:
-    """What a model gave: `scores` (clips, classes)."""
-
-    scores: NDArray[np.floating]
-    output: str = "logits"
-    labels: tuple[str, ...] | None = None
-    notes: tuple[str, ...] = ()
-    fed: Sequence[Fed] = ()
-
-
 def predict(
     model: str | Path,
     clips: Sequence[str | Path],
@@ -107,23 +101,32 @@ def predict(
     if not paths:
         raise PortError(None, "no clip is given")
     with ExitStack() as stack:
-        apart = stack.enter_context(Apart(model)) if model.suffix == ".tflite" else None
+        early = None
+        if model.suffix == ".tflite":
+            early = stack.enter_context(Inference(model, ModelKind.TFLITE))
 
         from signbart_port.data import samples
         from signbart_port.data.labels import read_labels
         from signbart_port.data.model_interface import softmax
-        from signbart_port.inference.framework_run import refuse_not_finite
-        from signbart_port.untrusted import model_kind
 
-        tflite = model_kind.kind_of(model) is model_kind.ModelKind.TFLITE
+        kind = model_kind.kind_of(model)
         named = None if labels is None else read_labels(labels)
         read = [samples.read(path) for path in paths]
-        if tflite:
-            given = _tflite(model, read, apart or stack.enter_context(Apart(model)))
+        keypoints = [clip.keypoints for clip in read]
+        if kind is ModelKind.TFLITE:
+            run = early or stack.enter_context(Inference(model, kind))
+            run.send(keypoints, paths)
+            own, notes = _about_tflite(model)
         else:
-            given = _framework(model, read, options, mapping, progress)
-    refuse_not_finite(model, given.scores)
-    known, classes = given.labels if named is None else named, given.scores.shape[1]
+            progress(f"Importing {_PACKAGES[kind]}")
+            run = stack.enter_context(Inference(model, kind))
+            opened = _opened(model, options, mapping)
+            run.send(keypoints, paths, opened)
+            own, notes = opened.class_names, opened.notes
+            progress(f"Running {opened.format}")
+        given = run.outputs()
+    given.check_finite(model)
+    known, classes = own if named is None else named, given.scores.shape[1]
     if known is not None and len(known) != classes:
         what = f"has {len(known)} labels, the model {classes} classes"
         raise PortError(labels if named is not None else model, what)
@@ -134,46 +137,22 @@ def predict(
             read, given.scores, given.fed if given.fed else [None] * len(read), strict=True
         )
     )
-    return Prediction(model, known, given.output, predicted, given.notes)
+    return Prediction(model, known, given.output, predicted, notes)
 
 
-def _tflite(model: Path, clips: Sequence[Sample], apart: Apart) -> _Outputs:
-    import numpy as np
-
+def _about_tflite(path: Path) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """Return the labels that a .tflite names, and what a person should know of it."""
     from signbart_port.tflite import metadata
     from signbart_port.tflite.runner import NO_CARD
 
-    card = metadata.read(model)
-    ran = apart.run([clip.keypoints for clip in clips], [clip.path for clip in clips])
-    return _Outputs(
-        np.stack([one.scores for one in ran]),
-        ran[0].output,
-        card.labels if card else None,
-        () if card else (f"{model.name} {NO_CARD}",),
-        [one.fed for one in ran],
-    )
+    if card := metadata.read(path):
+        return card.labels, ()
+    return None, (f"{path.name} {NO_CARD}",)
 
 
-def _framework(
-    path: Path,
-    clips: Sequence[Sample],
-    options: Options | None,
-    mapping: str | Path | None,
-    progress: ProgressCallback,
-) -> _Outputs:
-    from signbart_port.inference import framework_run
+def _opened(path: Path, options: Options | None, mapping: str | Path | None) -> WeightFile:
     from signbart_port.model_files import mappings
     from signbart_port.model_files.config_resolution import Options
     from signbart_port.model_files.model_file import open_weights
-    from signbart_port.system.stderr import quiet
 
-    opened = open_weights(path, options or Options(), mappings.find(mapping))
-    config, framework = opened.config, framework_run.framework_of(opened)
-    keypoints, paths = [clip.keypoints for clip in clips], [clip.path for clip in clips]
-    batches = framework_run.batches(config, keypoints, paths)
-    progress(f"Importing {framework.package}")
-    with quiet():
-        model = framework.model(config, framework.weights(opened))
-        progress(f"Running {framework.name}")
-        scores = framework_run.outputs(model, batches)
-    return _Outputs(scores, notes=opened.notes)
+    return open_weights(path, options or Options(), mappings.find(mapping))

@@ -16,6 +16,8 @@ from safetensors import safe_open
 
 from signbart_port.checkpoint import NameRules, read, writer
 from signbart_port.errors import PortError
+from signbart_port.pairs.signbart_state_dict import state_layout
+from signbart_port.system import processes
 from signbart_port.transfer import same_bits
 from tests.support.framework_models import torch_model
 from tests.support.running import run_python
@@ -47,7 +49,7 @@ def written(path: Path, data: bytes) -> Path:
 
 
 def torch_bytes(**beside: Any) -> bytes:
-    return writer.torch_bytes(views_of(with_odd_values()), PLAIN, beside or None)
+    return writer.torch_bytes(views_of(with_odd_values()), state_layout(CONFIG), beside or None)
 
 
 @pytest.mark.parametrize("kind", ["bare.pth", "training.pth", "model.safetensors"])
@@ -95,16 +97,32 @@ def test_the_same_pth_each_time() -> None:
 
 
 def test_tensors_of_another_model() -> None:
-    """PyTorch's own check: no name or shape too few, too many or different."""
+    """No name too few, too many or different."""
     arrays = state_dict(CONFIG)
-    del arrays["projection.proj_x1.bias"]
-    with pytest.raises(PortError, match=r"PyTorch cannot write .*RuntimeError: Error"):
-        writer.torch_bytes(arrays, PLAIN)
+    bias = arrays.pop("projection.proj_x1.bias")
+    with pytest.raises(PortError, match=r"PyTorch cannot write .*no tensor projection\.pr"):
+        writer.torch_bytes(arrays, state_layout(CONFIG))
+    arrays |= {"projection.proj_x1.bias": bias, "more": bias}
+    with pytest.raises(PortError, match=r"PyTorch cannot write .*unexpected tensor more"):
+        writer.torch_bytes(arrays, state_layout(CONFIG))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"encoder_layers": 1, "decoder_layers": 3}, {"layout": "selected", "d_model": 24}],
+)
+def test_the_bytes_of_a_models_own_state_dict(changes: dict[str, Any]) -> None:
+    """Bit for bit what torch.save makes of it, whatever the config."""
+    config = small_config(**changes)
+    model = torch_model(config, state_dict(config))
+    torch.save(model.state_dict(), expected := io.BytesIO())
+    arrays = views_of(state_dict(config))
+    assert writer.torch_bytes(arrays, state_layout(config)) == expected.getvalue()
 
 
 def test_a_child_that_dies(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    monkeypatch.setattr(writer.child, "command", lambda module: [sys.executable, "-c", code])
+    monkeypatch.setattr(processes, "command", lambda *_: [sys.executable, "-c", code])
     with pytest.raises(PortError, match=r"^PyTorch cannot write the checkpoint \(status -9\)$"):
         torch_bytes()
 
@@ -113,11 +131,12 @@ def test_no_framework_in_this_process() -> None:
     code = """
 import sys
 import numpy as np
-from helpers import small_config, state_dict
 from signbart_port.checkpoint import writer
+from signbart_port.pairs.signbart_state_dict import state_layout
+from tests.support.small_models import small_config, state_dict
 config = small_config()
 writer.safetensors_bytes(state_dict(config))
-assert writer.torch_bytes(state_dict(config), config.model_dump(mode="json")).startswith(b"PK")
+assert writer.torch_bytes(state_dict(config), state_layout(config)).startswith(b"PK")
 print(sorted({"torch", "tensorflow", "keras"} & set(sys.modules)))
 """
     assert run_python(code) == "[]\n"

@@ -97,24 +97,27 @@ def test_another_tensor_in_the_file(
     model: Path, monkeypatch: pytest.MonkeyPatch, change: Change
 ) -> None:
     """Found without PyTorch, and so in spite of --no-verify."""
-    write = writer.safetensors_bytes
 
-    def spoil(tensors: Arrays, *beside: Any) -> bytes:
-        change(tensors := dict(tensors))
-        return write(tensors, *beside)
+    def spoiling(write: Callable[..., bytes]) -> Callable[..., bytes]:
+        def spoil(tensors: Arrays, *others: Any) -> bytes:
+            change(tensors := dict(tensors))
+            return write(tensors, *others)
 
-    monkeypatch.setattr(writer, "safetensors_bytes", spoil)
+        return spoil
+
+    monkeypatch.setattr(writer, "safetensors_bytes", spoiling(writer.safetensors_bytes))
+    monkeypatch.setattr(writer, "torch_bytes", spoiling(writer.torch_bytes))
     assert IN_THE_WRITER[change] in disproved(model, "model.safetensors", verify=False)
-    if change not in (lost, added, half):  # of these PyTorch's own strict=True makes no file
+    if change not in (lost, added, half):  # of these PyTorch would make another file
         assert IN_THE_WRITER[change] in disproved(model, verify=False)
 
 
 def test_another_config_in_the_file(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = writer.torch_bytes
 
-    def spoil(tensors: Arrays, config: dict[str, Any], beside: dict[str, Any]) -> bytes:
-        wrong = config | {"decoder_attention_heads": 1}
-        return write(tensors, config, beside | {"config": wrong})
+    def spoil(tensors: Arrays, layout: writer.StateLayout, beside: dict[str, Any]) -> bytes:
+        wrong = beside["config"] | {"decoder_attention_heads": 1}
+        return write(tensors, layout, beside | {"config": wrong})
 
     monkeypatch.setattr(writer, "torch_bytes", spoil)
     assert "holds another config" in disproved(model, container="training", verify=False)

@@ -21,7 +21,8 @@ from signbart_port.model_files import h5
 from signbart_port.model_files.keras_h5 import build
 from signbart_port.parity.compare import LOGITS
 from signbart_port.tflite.modes import Quantization
-from signbart_port.tflite_export.workers.converter import Conversion, converted
+from signbart_port.tflite_export.conversion import Conversion
+from signbart_port.tflite_export.workers.converter import converted
 from tests.support.framework_models import save_model
 from tests.support.small_models import save_pth, small_config, state_dict
 

@@ -13,7 +13,8 @@ from signbart_port.tflite import metadata, model_file
 from signbart_port.tflite.card import Card
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import packing
-from signbart_port.tflite_export.workers.converter import Conversion, converted
+from signbart_port.tflite_export.conversion import Conversion
+from signbart_port.tflite_export.workers.converter import converted
 from tests.support.framework_models import keras_model
 from tests.support.small_models import state_dict
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from signbart_port.model_files import h5
-from signbart_port.tflite_export.workers import converter as worker
-from signbart_port.tflite_export.workers.converter import Conversion
+from signbart_port.system import messages
+from signbart_port.tflite_export import conversion as conversion_jobs
+from signbart_port.tflite_export.conversion import Conversion
 
 if TYPE_CHECKING:
     from signbart_port.keras_model import SignBart
@@ -22,20 +23,22 @@ Converter = Callable[["SignBart", Conversion], bytes]
 
 
 class _Done:
-    """Work that is done, in place of `child.Work`."""
+    """A worker that is done."""
 
-    def wait(self, seconds: float) -> None:
+    def answer(self) -> None:
         """Nothing went wrong."""
 
 
 def convert_by(converter: Converter, patch: pytest.MonkeyPatch) -> None:
-    """Let the program convert by this function, told what its process is told: a file and JSON."""
+    """Let the program convert by this function, with a job as its worker would read it."""
 
-    def start(model: Path, conversion: Conversion, out: Path) -> AbstractContextManager[_Done]:
+    def start(
+        model: Path, conversion: Conversion, out: Path, seconds: float = 0
+    ) -> AbstractContextManager[_Done]:
         from signbart_port.model_files.keras_h5 import build
 
-        asked = Conversion.of_json(conversion.as_json())
+        asked = messages.from_plain(Conversion, messages.to_plain(conversion))
         out.write_bytes(converter(build(h5.read(model)), asked))
         return nullcontext(_Done())
 
-    patch.setattr(worker, "start", start)
+    patch.setattr(conversion_jobs, "start", start)

@@ -11,8 +11,8 @@ import numpy as np
 from signbart_port.data.model_interface import Interface
 from signbart_port.tflite import model_file
 from signbart_port.tflite.modes import Quantization
+from signbart_port.tflite_export.conversion import Conversion
 from signbart_port.tflite_export.workers import converter
-from signbart_port.tflite_export.workers.converter import Conversion
 
 if TYPE_CHECKING:
     from signbart_port.keras_model import SignBart

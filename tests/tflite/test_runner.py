@@ -11,16 +11,17 @@ from ai_edge_litert.interpreter import Interpreter
 
 from signbart_port.config import SignBartConfig
 from signbart_port.data import preprocessing
-from signbart_port.data.model_inputs import save_inputs
 from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
-from signbart_port.inference.tflite_run import Apart
+from signbart_port.inference.logits import Inference, Outputs
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.tflite import metadata, model_file
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite.runner import Runner
-from signbart_port.tflite_export.workers import quantizer
-from signbart_port.tflite_export.workers.converter import Conversion, converted
+from signbart_port.tflite_export import quantization
+from signbart_port.tflite_export.conversion import Conversion
+from signbart_port.tflite_export.workers.converter import converted
+from signbart_port.untrusted.model_kind import ModelKind
 from tests.support.cards import a_card, bare, emit
 from tests.support.datasets import a_clip
 from tests.support.edited_tflite import packed
@@ -141,10 +142,12 @@ def test_integers_in_and_out(folder: Path) -> None:
     conversion = Conversion((8, 16), Quantization.INT8_FULL, Interface(12))
     data = converted(keras_model(config, state_dict(config)), conversion)
     (folder / "float.tflite").write_bytes(data)
-    save_inputs(folder, parity_inputs.make(12, 16).beginning_real())
+    clips = parity_inputs.make(12, 16).beginning_real()
     path = folder / "integers.tflite"
-    with quantizer.start(folder, quantizer.Job(Quantization.INT8_FULL), path) as work:
-        assert work.wait(120) is None
+    with quantization.start(
+        folder, quantization.Integers(Quantization.INT8_FULL), path, clips
+    ) as work:
+        work.answer()
     runner, clip = Runner(path), clip_of(7)
     assert model_file.read(path).integer_edges
     tree = model_file.parsed(path.read_bytes())
@@ -201,9 +204,15 @@ def test_a_card_of_another_file(
 
 def once(path: Path, clip: np.ndarray | None = None) -> np.ndarray:
     clip = clip_of(5) if clip is None else clip
-    with Apart(path) as apart:
-        (ran,) = apart.run([clip], [Path("clip.pkl")])
-    return ran.scores
+    (scores,) = apart(path, [clip], [Path("clip.pkl")]).scores
+    return scores
+
+
+def apart(path: Path, clips: list[np.ndarray], paths: list[Path]) -> Outputs:
+    """What a process of its own gives."""
+    with Inference(path, ModelKind.TFLITE) as run:
+        run.send(clips, paths)
+        return run.outputs()
 
 
 def renamed(data: bytes) -> bytes:
@@ -243,23 +252,22 @@ def test_a_file_that_crashes_the_interpreter_crashes_it_alone(model: Path, tmp_p
 
 def test_apart_gives_what_the_runner_does(model: Path) -> None:
     runner, clips = Runner(model), [clip_of(frames) for frames in (2, 30, 8)]
-    with Apart(model) as apart:
-        ran = apart.run(clips, [Path(f"{n}.pkl") for n in range(3)])
-    assert [one.output for one in ran] == ["logits"] * 3
-    for one, clip in zip(ran, clips, strict=True):
+    ran = apart(model, clips, [Path(f"{n}.pkl") for n in range(3)])
+    assert ran.output == "logits" and ran.frames.tolist() == [3, 16, 9]
+    for scores, one, clip in zip(ran.scores, ran.fed, clips, strict=True):
         fed = runner.fed(clip)
-        assert np.array_equal(one.scores, runner.scores(clip))
-        assert one.fed.signature == fed.signature
-        assert np.array_equal(one.fed.keypoints, fed.keypoints)
-        assert np.array_equal(one.fed.attention_mask, fed.attention_mask)
+        assert np.array_equal(scores, runner.scores(clip))
+        assert one.signature == fed.signature
+        assert np.array_equal(one.keypoints, fed.keypoints)
+        assert np.array_equal(one.attention_mask, fed.attention_mask)
 
 
 def test_a_clip_that_does_not_fit_is_named(model: Path) -> None:
     clips, paths = [clip_of(2), clip_of(2, points=42)], [Path("a.pkl"), Path("b.pkl")]
     with pytest.raises(ValueError, match="42 keypoints: the whole skeleton has 75 or more"):
         Runner(model).scores(clips[1])
-    with Apart(model) as apart, pytest.raises(PortError, match=r"^b\.pkl: 42 keypoints"):
-        apart.run(clips, paths)
+    with pytest.raises(PortError, match=r"^b\.pkl: 42 keypoints"):
+        apart(model, clips, paths)
 
 
 def test_it_needs_no_framework(model: Path, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from signbart_port import ProofError
 from signbart_port.cli import main
 from signbart_port.keras_model import SignBart, decoder, masks
 from signbart_port.tflite.modes import Quantization
-from signbart_port.tflite_export.workers.converter import Conversion, converted
+from signbart_port.tflite_export.conversion import Conversion
+from signbart_port.tflite_export.workers.converter import converted
 from tests.support.converter_in_process import Converter, convert_by
 from tests.support.framework_models import keras_model
 from tests.support.small_models import small_config, state_dict

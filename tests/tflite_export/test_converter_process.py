@@ -15,9 +15,9 @@ from signbart_port.data.model_interface import Interface
 from signbart_port.model_files.keras_h5 import build
 from signbart_port.system import processes
 from signbart_port.tflite.modes import Quantization
-from signbart_port.tflite_export import emission
+from signbart_port.tflite_export import conversion, emission
+from signbart_port.tflite_export.conversion import Conversion
 from signbart_port.tflite_export.workers import converter
-from signbart_port.tflite_export.workers.converter import Conversion
 from tests.support.framework_models import keras_model, save_model
 from tests.support.running import run_python
 from tests.support.small_models import small_config, state_dict
@@ -38,8 +38,8 @@ def test_it_makes_what_this_process_would(h5: Path, tmp_path: Path) -> None:
     """Byte for byte, whatever is asked for: most tests convert without it."""
     interface = Interface(75, preprocessing=True, count_missing=False, probabilities=True)
     asked = Conversion((4, 9), Quantization.FLOAT16, interface)
-    with converter.start(h5, asked, tmp_path / "model.tflite") as work:
-        assert work.wait(300) is None
+    with conversion.start(h5, asked, tmp_path / "model.tflite") as work:
+        work.answer()
     model = build(signbart_port.model_files.h5.read(h5))
     assert (tmp_path / "model.tflite").read_bytes() == converter.converted(model, asked)
 

@@ -15,7 +15,7 @@ from signbart_port import transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.data.model_interface import Interface
 from signbart_port.errors import ProofError
-from signbart_port.inference.workers.tflite_signature import run
+from signbart_port.inference.logits import run
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model.layers import LayerNorm
 from signbart_port.keras_model.weights import assign
@@ -29,11 +29,12 @@ from signbart_port.tflite import constants, model_file
 from signbart_port.tflite.model_file import SIGNATURE
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import graph_proof, proof
+from signbart_port.tflite_export.conversion import Conversion
 from signbart_port.tflite_export.dequantize import stored, widened
 from signbart_port.tflite_export.graph_proof import GRAPH, GraphProof
 from signbart_port.tflite_export.weight_matching import match
 from signbart_port.tflite_export.weight_proof import compare
-from signbart_port.tflite_export.workers.converter import Conversion, converted
+from signbart_port.tflite_export.workers.converter import converted
 from signbart_port.transfer import Direction
 from signbart_port.verbs import to_tflite
 from signbart_port.verbs.convert import convert as convert_checkpoint

@@ -17,8 +17,8 @@ from signbart_port.pairs import signbart_cases
 from signbart_port.tflite import model_file
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import packing
+from signbart_port.tflite_export.conversion import Conversion
 from signbart_port.tflite_export.workers import converter
-from signbart_port.tflite_export.workers.converter import Conversion
 from signbart_port.verbs.to_tflite import Emitted
 from tests.support.framework_models import keras_model
 from tests.support.small_models import small_config, state_dict

@@ -16,7 +16,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from signbart_port.config import joints
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.preprocessing import Floats, clip, normalize
-from signbart_port.inference.workers.tflite_signature import run
+from signbart_port.inference.logits import run
 from signbart_port.tflite import model_file
 from tests.support.framework_models import keras_model
 from tests.support.small_models import small_config, state_dict

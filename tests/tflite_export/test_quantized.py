@@ -15,7 +15,6 @@ from ai_edge_litert.interpreter import Interpreter
 from signbart_port.data import clips
 from signbart_port.data.clips import RealClips
 from signbart_port.data.dataset import open_dataset
-from signbart_port.data.model_inputs import save_inputs
 from signbart_port.data.model_interface import Interface
 from signbart_port.data.preprocessing import prepare, shorten
 from signbart_port.metrics.accuracy import measure
@@ -24,9 +23,9 @@ from signbart_port.model_files.keras_h5 import build
 from signbart_port.tflite import model_file
 from signbart_port.tflite.modes import Precision, Quantization
 from signbart_port.tflite_export import gate
-from signbart_port.tflite_export.workers import converter, quantizer
-from signbart_port.tflite_export.workers.converter import Conversion
-from signbart_port.tflite_export.workers.quantizer import Job
+from signbart_port.tflite_export.conversion import Conversion
+from signbart_port.tflite_export.quantization import Integers, start
+from signbart_port.tflite_export.workers import converter
 from signbart_port.verbs.to_tflite import Emitted
 from tests.support.trained_models import CONFIG, EACH
 
@@ -184,10 +183,9 @@ def test_padding_is_hidden_though_no_clip_had_any(
     known = clips.for_calibration(signs, CONFIG, count=100, seed=0, skip_bad=False)
     full = known.inputs(interface, CONFIG, frames, frames)
     assert full.attention_mask.all()
-    save_inputs(tmp_path, full)
     out = tmp_path / "int8.tflite"
-    with quantizer.start(tmp_path, Job(Quantization.INT8), out) as work:
-        assert work.wait(300) is None
+    with start(tmp_path, Integers(Quantization.INT8), out, full) as work:
+        work.answer()
     runner = Interpreter(str(out)).get_signature_runner()
     mask = np.float32([[1, 1, 0, 0]])
     for clip in full.keypoints[::10]:
@@ -224,13 +222,12 @@ def real_files(
             conversion = Conversion((64,), quantization, interface)
             source.write_bytes(converter.converted(model, conversion))
         if quantization.calibrated:
-            if not (folder / "inputs.npz").exists():
-                calibration = clips.for_calibration(
-                    real_signs, keras.config, count=100, seed=0, skip_bad=False
-                )
-                save_inputs(folder, calibration.inputs(interface, keras.config, 64, 64))
-            with quantizer.start(folder, Job(quantization), out) as work:
-                assert work.wait(300) is None
+            calibration = clips.for_calibration(
+                real_signs, keras.config, count=100, seed=0, skip_bad=False
+            )
+            read = calibration.inputs(interface, keras.config, 64, 64)
+            with start(folder, Integers(quantization), out, read) as work:
+                work.answer()
         return out
 
     return of

@@ -10,7 +10,7 @@ import pytest
 
 import signbart_port
 from signbart_port.data.model_inputs import Inputs
-from signbart_port.inference.workers.tflite_signature import run
+from signbart_port.inference.logits import run
 
 pytestmark = pytest.mark.usefixtures("converter_here")
 

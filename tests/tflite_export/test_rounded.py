@@ -10,7 +10,8 @@ import pytest
 from signbart_port.errors import ProofError
 from signbart_port.keras_model import SignBart
 from signbart_port.keras_model.weights import assign
-from signbart_port.tflite_export.workers.converter import Conversion, converted
+from signbart_port.tflite_export.conversion import Conversion
+from signbart_port.tflite_export.workers.converter import converted
 from signbart_port.verbs import to_tflite
 from signbart_port.verbs.convert import convert
 from tests.support.converter_in_process import convert_by

@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 import signbart_port
 from signbart_port import PortError
-from signbart_port.inference.workers.tflite_signature import run
+from signbart_port.inference.logits import run
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.tflite import model_file
 from tests.support.framework_models import keras_model, save_model

@@ -12,18 +12,18 @@ import tensorflow as tf
 from ai_edge_quantizer import qtyping
 from ai_edge_quantizer.algorithms.uniform_quantize import uniform_quantize_tensor
 
-from signbart_port.data.model_inputs import Inputs, save_inputs
+from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.model_interface import of_model
-from signbart_port.inference.workers.tflite_signature import run
+from signbart_port.inference.logits import run
 from signbart_port.keras_model import SignBart
 from signbart_port.model_files import h5
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.tflite import model_file
 from signbart_port.tflite.modes import Quantization
-from signbart_port.tflite_export import converter_rewrites
+from signbart_port.tflite_export import converter_rewrites, quantization
+from signbart_port.tflite_export.conversion import Conversion
+from signbart_port.tflite_export.quantization import Integers
 from signbart_port.tflite_export.workers import converter, quantizer
-from signbart_port.tflite_export.workers.converter import Conversion
-from signbart_port.tflite_export.workers.quantizer import Job
 from signbart_port.training.quantization_aware import (
     QuantizationAware,
     per_channel,
@@ -154,14 +154,13 @@ def emitted(tmp_path_factory: pytest.TempPathFactory) -> Emitted:
     folder, model, seen = tmp_path_factory.mktemp("aware"), model_of(), clips(24)
     data = converter.converted(model, Conversion((FRAMES,), Quantization.INT8, of_model(CONFIG)))
     (folder / "float.tflite").write_bytes(data)
-    save_inputs(folder, seen)
     out = folder / "int8.tflite"
-    with quantizer.start(folder, Job(Quantization.INT8), out) as work:
-        assert work.wait(300) is None
+    with quantization.start(folder, Integers(Quantization.INT8), out, seen) as work:
+        work.answer()
     aware = quantization_aware(model, forgetting=0.0)
     for part in (slice(12), slice(12, None)):
         aware.observe(seen.keypoints[part], seen.attention_mask[part])
-    found = quantizer.calibrated(data, folder, 8).values()
+    found = quantizer.calibrated(data, quantization.ranges_of(folder), seen, 8).values()
     ranges = [(np.min(of["min"]), np.max(of["max"])) for of in found if of]
     return Emitted(model, aware, np.array(ranges), out)
 

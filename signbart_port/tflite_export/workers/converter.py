@@ -5,58 +5,23 @@ It prints dozens of lines, keeps its memory, and some weights make it abort.
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from signbart_port.config import SignBartConfig
-from signbart_port.data.model_interface import Interface
+from signbart_port.model_files import h5
 from signbart_port.system import processes
+from signbart_port.system.serving import Arrays, Result, serve
 from signbart_port.tflite import model_file
 from signbart_port.tflite.model_file import SIGNATURE, signature_of
-from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import packing
-
-MASK_BOUND = -100.0
-"""What the masks of an integer graph add (see `keras_model.masks`). In float, keys that score up to
-80 above the best real one still get no more than exp(-20) of its weight."""
-
-PREPROCESSING = "preprocessing"
-"""The scope of the operators that prepare raw keypoints: a quantiser leaves them in float."""
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """What to make of a model.h5: `frames` are the lengths, a signature for each; none where the
-    number is set at run time."""
-
-    frames: tuple[int, ...]
-    quantization: Quantization
-    interface: Interface
-
-    def as_json(self) -> str:
-        return json.dumps(asdict(self) | {"quantization": self.quantization.value})
-
-    @classmethod
-    def of_json(cls, text: str) -> Conversion:
-        values = json.loads(text)
-        return cls(
-            tuple(values["frames"]),
-            Quantization(values["quantization"]),
-            Interface(**values["interface"]),
-        )
-
-
-def start(model: Path, conversion: Conversion, out: Path) -> processes.Work:
-    """Begin to convert: `out` is there when the work is done.
-
-    A mode that needs calibration gives a float32 file, ready to be calibrated.
-    """
-    return processes.Work(__name__, model.resolve(), out, conversion.as_json())
+from signbart_port.tflite_export.conversion import (
+    MASK_BOUND,
+    PREPROCESSING,
+    Conversion,
+    ConverterJob,
+)
 
 
 def converted(model: Any, conversion: Conversion) -> bytes:
@@ -127,14 +92,12 @@ def _classify(model: Any, conversion: Conversion, frames: int | None) -> Any:
     return classify.get_concrete_function()
 
 
-def _main(model: str, out: str, conversion: str) -> None:
-    from signbart_port.model_files import h5
+def _run(job: ConverterJob, arrays: Arrays) -> Result:
     from signbart_port.model_files.keras_h5 import build
 
-    file = h5.read(model)
-    processes.limit_memory(12 * 2**30 + 40 * Path(model).stat().st_size)
-    Path(out).write_bytes(converted(build(file), Conversion.of_json(conversion)))
+    job.out.write_bytes(converted(build(h5.read(job.model)), job.conversion))
+    return None, {}
 
 
 if __name__ == "__main__":
-    _main(*sys.argv[1:])
+    serve(ConverterJob, _run, framework="tensorflow", memory=12 << 30, isolated=True)

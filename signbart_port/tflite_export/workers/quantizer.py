@@ -7,74 +7,32 @@ clips that the file has, and hold for every signature, so that all share their w
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from signbart_port.data.model_inputs import load_inputs
-from signbart_port.system import processes
+from signbart_port.data.model_inputs import Inputs
+from signbart_port.system.serving import Arrays, Result, serve
 from signbart_port.tflite import model_file
-from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import packing
-from signbart_port.tflite_export.workers.converter import PREPROCESSING
-
-if TYPE_CHECKING:
-    from signbart_port.data.model_inputs import Inputs
+from signbart_port.tflite_export.conversion import PREPROCESSING
+from signbart_port.tflite_export.quantization import ROOM, Integers, QuantizerJob, module_of
 
 Range = dict[str, Any]  # "min" and "max", arrays
-_RANGES = "ranges.json"
 _NORM = re.compile(r"/(layernorm|\w+_layer_norm)")
-ROOM = {8: 8.0, 16: 20.0}
-"""How far below the lowest score a masked one may be kept, by the bits of an activation: softmax
-makes of it at most exp(-8), a tenth of an int8 step. More room would only cost resolution."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """What to make: `kept` are the modules that stay in float, `with_weights` their products with
-    weights too, which then are float32."""
-
-    quantization: Quantization
-    kept: tuple[str, ...] = ()
-    with_weights: bool = False
-
-    def as_json(self) -> str:
-        return json.dumps(asdict(self) | {"quantization": self.quantization.value})
-
-    @classmethod
-    def of_json(cls, text: str) -> Job:
-        values = json.loads(text)
-        return cls(
-            Quantization(values["quantization"]), tuple(values["kept"]), values["with_weights"]
-        )
-
-
-def start(folder: Path, job: Job, out: Path) -> processes.Work:
-    """Begin to quantise `float.tflite` in this folder with the clips that `save_inputs` wrote
-    there: `out` is there when the work is done. The ranges stay in the folder for the next job."""
-    return processes.Work(__name__, folder, job.as_json(), out)
-
-
-def module_of(name: str) -> str:
-    """The module in which the tensor of this name is computed, by its path in the model."""
-    return name.rpartition("/")[0]
-
-
-def calibrated(data: bytes, folder: Path, bits: int) -> dict[str, Range]:
-    """The range of every tensor of every signature, by name."""
-    saved = folder / _RANGES
+def calibrated(data: bytes, saved: Path, clips: Inputs, bits: int) -> dict[str, Range]:
+    """Return the range of every tensor of every signature, by name: as `saved`, where they are."""
     model = model_file.parsed(data)
     longest = model_file.graph_of(model, model_file.SIGNATURE)
     if any(_wiring(graph) != _wiring(longest) for graph in model.subgraphs):
-        raise SystemExit("cannot give one signature the ranges of another: their graphs differ")
+        raise ValueError("cannot give one signature the ranges of another: their graphs differ")
     if saved.exists():
         from ai_edge_quantizer.utils.calibration_utils import load_calibration_results
 
@@ -86,7 +44,7 @@ def calibrated(data: bytes, folder: Path, bits: int) -> dict[str, Range]:
         recipes = recipe_manager.RecipeManager()
         recipes.load_quantization_recipe(recipe.static_wi8_ai8())
         observer = calibrator.Calibrator(data, num_threads=1, qsv_update_func=min_max_update)
-        observer.calibrate({model_file.SIGNATURE: _fed(load_inputs(folder))}, recipes)
+        observer.calibrate({model_file.SIGNATURE: _fed(clips)}, recipes)
         observer.save_calibration_result(str(saved))
         ranges = observer.get_model_qsvs()
     _bound_scores(model, longest, ranges, ROOM[bits])
@@ -138,7 +96,7 @@ def _bound_scores(model: Any, graph: Any, ranges: Mapping[str, Range], room: flo
         masked["min"] = np.maximum(masked["min"], max(float(low.min()) for low in lows) - room)
 
 
-def recipe_for(job: Job, data: bytes) -> Any:
+def recipe_for(job: Integers, data: bytes) -> Any:
     """What to do with each operator, as ai-edge-quantizer has it."""
     from ai_edge_quantizer import recipe, recipe_manager
     from ai_edge_quantizer.qtyping import TFLOperationName as Operator
@@ -165,7 +123,7 @@ def recipe_for(job: Job, data: bytes) -> Any:
     return recipes.get_quantization_recipe()
 
 
-def _in_float(model: Any, job: Job) -> Iterator[str]:
+def _in_float(model: Any, job: Integers) -> Iterator[str]:
     """Regular expressions of the names of all tensors that are computed in float.
 
     Of the kept modules themselves, not of those inside. The preparation of raw keypoints in any
@@ -197,20 +155,20 @@ def _name(tensor: Any) -> str:
     return name
 
 
-def _main(folder: str, job_json: str, out: str) -> None:
+def _run(job: QuantizerJob, arrays: Arrays) -> Result:
     from ai_edge_quantizer import quantizer
 
-    job = Job.of_json(job_json)
-    data = (Path(folder) / "float.tflite").read_bytes()
-    processes.limit_memory(8 * 2**30 + 60 * len(data))
-    bits = job.quantization.spec.precision.spec.activation_bits
-    ranges = calibrated(data, Path(folder), bits) if job.quantization.calibrated else None
-    worker = quantizer.Quantizer(data, recipe_for(job, data))
-    quantized = bytes(worker.quantize(ranges).quantized_model)
+    data, integers = job.source.read_bytes(), job.integers
+    bits = integers.quantization.spec.precision.spec.activation_bits
+    ranges = calibrated(data, job.ranges, Inputs.from_arrays(arrays), bits) if arrays else None
+    quantized = bytes(
+        quantizer.Quantizer(data, recipe_for(integers, data)).quantize(ranges).quantized_model
+    )
     model = model_file.parsed(quantized)
     packing.inline(model, quantized)
-    Path(out).write_bytes(packing.pack(model))
+    job.out.write_bytes(packing.pack(model))
+    return None, {}
 
 
 if __name__ == "__main__":
-    _main(*sys.argv[1:])
+    serve(QuantizerJob, _run, framework="ai_edge_quantizer", memory=8 << 30, isolated=True)

@@ -1,0 +1,43 @@
+"""The jobs of the workers that run models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WEIGHTS = "weights/"
+"""Before the names of the arrays that are weights."""
+
+
+@dataclass(frozen=True)
+class FrameworkJob:
+    """A model of a framework on batches of clips; these and the weights are the job's arrays."""
+
+    config: Mapping[str, Any]
+    batches: int
+
+
+@dataclass(frozen=True)
+class TFLiteJob:
+    """A .tflite on clips, which are the job's arrays: raw ones, or prepared for one signature."""
+
+    model: Path
+    clips: tuple[Path, ...] = ()
+    """The file of each raw clip, whose arrays are numbered."""
+    signature: str | None = None
+    """The signature that the prepared clips are for; None for raw ones."""
+    timed: bool = False
+
+
+@dataclass(frozen=True)
+class TFLiteResult:
+    """What a .tflite gave, besides its scores."""
+
+    output: str
+    """What the scores are: "logits" or "probabilities"."""
+    signatures: tuple[str, ...] = ()
+    """The signature that each raw clip was run by."""
+    milliseconds: float | None = None
+    """The median time of one clip on one thread; None where it was not measured."""

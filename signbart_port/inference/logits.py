@@ -1,0 +1,173 @@
+"""The outputs of a model file for clips, by a worker that starts at once and gets its clips later.
+
+The worker imports its framework while the clips are read here, so nothing heavy is imported here
+before that; and the two frameworks never share a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from signbart_port.errors import PortError
+from signbart_port.inference.jobs import WEIGHTS, FrameworkJob, TFLiteJob, TFLiteResult
+from signbart_port.system.worker import Answer, Limits, Worker, WorkerFailed
+from signbart_port.untrusted.model_kind import ModelKind
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from signbart_port.data.model_inputs import Inputs
+    from signbart_port.model_files.model_file import WeightFile
+    from signbart_port.tflite.model_file import TFLiteFile
+    from signbart_port.tflite.runner import Fed
+
+_WORKERS = {
+    ModelKind.CHECKPOINT: "signbart_port.inference.workers.torch_logits",
+    ModelKind.KERAS: "signbart_port.inference.workers.keras_logits",
+    ModelKind.TFLITE: "signbart_port.inference.workers.tflite_runner",
+}
+_CANNOT = {
+    ModelKind.CHECKPOINT: "PyTorch cannot run it",
+    ModelKind.KERAS: "Keras cannot run it",
+    ModelKind.TFLITE: "the LiteRT interpreter cannot run it",
+}
+_FRAMEWORK_SECONDS = 3600
+_TFLITE_SECONDS = 600
+_TFLITE_MEMORY = 20  # times the file
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a model gave for raw clips."""
+
+    scores: NDArray[np.floating]
+    """(N, labels)"""
+    frames: NDArray[np.intp]
+    """(N,): the frames of each clip that the model ran on."""
+    output: str = "logits"
+    """What the scores are: "logits" or "probabilities"."""
+    fed: tuple[Fed, ...] = ()
+    """Each clip as a .tflite was fed it."""
+
+    def check_finite(self, path: Path) -> None:
+        """Raise PortError for a model that gives NaN or infinity: it has no prediction."""
+        import numpy as np
+
+        if not np.isfinite(self.scores).all():
+            raise PortError(path, "gives numbers that are not finite")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a signature gave for prepared clips."""
+
+    outputs: NDArray[np.float32]
+    """(N, labels)"""
+    milliseconds: float
+    """The median time of one clip on one thread; NaN where it was not measured."""
+
+
+class Inference:
+    """A model file at work in a process of its own.
+
+    A context manager: leaving it ends the process. One `send`, then one `outputs`.
+    """
+
+    def __init__(self, path: Path, kind: ModelKind) -> None:
+        self._path, self._kind = path, kind
+        self._frames: NDArray[np.intp] | None = None
+        self._worker = Worker(_WORKERS[kind])
+
+    def __enter__(self) -> Inference:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._worker.__exit__(*error)
+
+    def send(
+        self,
+        clips: Sequence[NDArray[Any]],
+        paths: Sequence[Path],
+        model: WeightFile | None = None,
+    ) -> None:
+        """Hand over raw clips (T, K, 2 or more), and for a checkpoint or a model.h5 the opened
+        file.
+
+        Raises PortError for a clip that does not fit, by its path: of a .tflite, `outputs` does.
+        """
+        if model is None:
+            arrays = {str(number): clip for number, clip in enumerate(clips)}
+            self._send_tflite(TFLiteJob(self._path, tuple(paths)), arrays)
+            return
+        from signbart_port.inference.batches import batches, frames_read, to_arrays
+
+        made = batches(model.config, clips, paths)
+        config = model.config.model_dump(exclude={"training"})
+        weights = {f"{WEIGHTS}{name}": array for name, array in weights_of(model).items()}
+        self._frames = frames_read(model.config, clips)
+        limits = Limits(_FRAMEWORK_SECONDS)
+        self._worker.send(FrameworkJob(config, len(made)), limits, weights | to_arrays(made))
+
+    def outputs(self) -> Outputs:
+        """Wait for the outputs.
+
+        Raises PortError for a file that cannot be run.
+        """
+        answer = self._answer()
+        if self._frames is not None:
+            return Outputs(answer.arrays["logits"], self._frames)
+        import numpy as np
+
+        from signbart_port.tflite.runner import Fed
+
+        result, arrays = answer.read(TFLiteResult), answer.arrays
+        fed = tuple(
+            Fed(signature, arrays[f"{n}.keypoints"], arrays[f"{n}.attention_mask"])
+            for n, signature in enumerate(result.signatures)
+        )
+        scores = np.stack([arrays[f"{n}.scores"] for n in range(len(fed))])
+        frames = np.array([one.attention_mask.shape[1] for one in fed])
+        return Outputs(scores, frames, result.output, fed)
+
+    def run_prepared(self, signature: str, inputs: Inputs, *, timed: bool) -> Run:
+        """Run prepared clips through a signature of a .tflite."""
+        job = TFLiteJob(self._path, signature=signature, timed=timed)
+        self._send_tflite(job, inputs.arrays())
+        answer = self._answer()
+        milliseconds = answer.read(TFLiteResult).milliseconds
+        return Run(answer.arrays["scores"], float("nan") if milliseconds is None else milliseconds)
+
+    def _send_tflite(self, job: TFLiteJob, arrays: dict[str, Any]) -> None:
+        try:
+            size = self._path.stat().st_size
+        except OSError:
+            size = 0  # the worker says what is wrong
+        self._worker.send(job, Limits(_TFLITE_SECONDS, _TFLITE_MEMORY * size), arrays)
+
+    def _answer(self) -> Answer:
+        try:
+            return self._worker.answer()
+        except WorkerFailed as failed:
+            raise failed.error(self._path, _CANNOT[self._kind]) from None
+
+
+def run(file: TFLiteFile, inputs: Inputs, *, timed: bool = False) -> Run:
+    """Run prepared clips through a file's signature, one at a time.
+
+    Raises PortError where the interpreter refuses the file.
+    """
+    with Inference(file.path, ModelKind.TFLITE) as inference:
+        return inference.run_prepared(file.signature, inputs, timed=timed)
+
+
+def weights_of(model: WeightFile) -> dict[str, NDArray[Any]]:
+    """Return the weights that the worker of a checkpoint or a model.h5 takes, in float32."""
+    if model.kind is ModelKind.KERAS:
+        return dict(model.keras_tensors)
+    import numpy as np
+
+    return {name: np.array(one, np.float32) for name, one in model.reference_tensors.items()}

@@ -1,0 +1,47 @@
+"""model.h5 to a .tflite in float: what is asked of TensorFlow's converter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from signbart_port.data.model_interface import Interface
+from signbart_port.system.worker import Limits, Worker
+from signbart_port.tflite.modes import Quantization
+
+WORKER = "signbart_port.tflite_export.workers.converter"
+MASK_BOUND = -100.0
+"""What the masks of an integer graph add (see `keras_model.masks`). In float, keys that score up to
+80 above the best real one still get no more than exp(-20) of its weight."""
+PREPROCESSING = "preprocessing"
+"""The scope of the operators that prepare raw keypoints: a quantizer leaves them in float."""
+SECONDS = 900
+"""For a conversion, and for a calibration: both take seconds, a few minutes for the largest."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What to make of a Keras model."""
+
+    frames: tuple[int, ...]
+    """The lengths, a signature for each; none where the number is set at run time."""
+    quantization: Quantization
+    """A mode that needs calibration gives a float32 file, ready to be calibrated."""
+    interface: Interface
+
+
+@dataclass(frozen=True)
+class ConverterJob:
+    """A conversion of a file."""
+
+    model: Path
+    out: Path
+    conversion: Conversion
+
+
+def start(model: Path, conversion: Conversion, out: Path, seconds: float = SECONDS) -> Worker:
+    """Begin to convert: `out` is there when the worker has answered."""
+    worker = Worker(WORKER)
+    limits = Limits(seconds, memory=40 * model.stat().st_size)
+    worker.send(ConverterJob(model.resolve(), out.resolve(), conversion), limits)
+    return worker
