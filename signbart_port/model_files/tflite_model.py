@@ -14,7 +14,7 @@ from signbart_port.tflite.card import Card
 from signbart_port.tflite.flops import flops
 from signbart_port.tflite.model_file import TFLiteFile
 from signbart_port.tflite.modes import Precision
-from signbart_port.tflite.runner import NO_CARD
+from signbart_port.tflite.runner import card_notes
 from signbart_port.transfer.ops import Array
 from signbart_port.untrusted.model_kind import ModelKind
 
@@ -114,7 +114,7 @@ class TFLiteModel:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return () if self.card else (f"{self.path.name} {NO_CARD}",)
+        return card_notes(self.path, self.card)
 
     @cached_property
     def _flops(self) -> Mapping[int, int]:

@@ -23,6 +23,11 @@ NO_CARD = (
 _INPUTS = {"attention_mask": 2, "keypoints": 4}  # and their dimensions
 
 
+def card_notes(path: Path, card: Card | None) -> tuple[str, ...]:
+    """Return what a person should know of a file with this card before using its results."""
+    return () if card else (f"{path.name} {NO_CARD}",)
+
+
 @dataclass(frozen=True)
 class Fed:
     """A clip as a signature reads it: `keypoints` (1, T, K, 2) and `attention_mask` (1, T), before
@@ -60,7 +65,7 @@ class Runner:
             what = f"gives {self.classes} classes, its card names {len(card.labels)}"
             raise PortError(self.path, what)
         self.card = card or found
-        self.notes = () if card else (f"{self.path.name} {NO_CARD}",)
+        self.notes = card_notes(self.path, card)
         self._interface = Interface(
             self.card.keypoints,
             preprocessing=self.card.preprocessing,

@@ -108,39 +108,41 @@ def _checkpoint(path: Path) -> Inspection:
 def _keras(path: Path) -> Inspection:
     from signbart_port.model_files import h5
 
-    file = h5.read(path)
+    model = h5.read(path)
     return Inspection(
         path=path,
-        kind=ModelKind.KERAS,
-        sha256=file.sha256,
+        kind=model.kind,
+        sha256=model.sha256,
         size=path.stat().st_size,
-        tensors=tuple(Listed(n, t.shape, str(t.dtype)) for n, t in file.tensors.items()),
-        config=file.config.model_dump(),
+        tensors=tuple(Listed(n, t.shape, str(t.dtype)) for n, t in model.tensors.items()),
+        config=model.config.model_dump(),
         config_note="stored in the file",
-        provenance=file.provenance,
+        provenance=model.provenance,
     )
 
 
 def _tflite(path: Path) -> Inspection:
-    from signbart_port.tflite import metadata, model_file
+    from signbart_port.model_files.tflite_model import TFLiteModel
+    from signbart_port.tflite import model_file
 
     file = model_file.read(path)
-    card = metadata.read(path)
+    model = TFLiteModel(file)
+    card = model.card
     return Inspection(
         path=path,
-        kind=ModelKind.TFLITE,
-        sha256=file.sha256,
+        kind=model.kind,
+        sha256=model.sha256,
         size=file.size,
         tensors=tuple(Listed(c.name, c.shape, c.type.lower()) for c in file.constants),
         notes=() if card else ("it has no model card: not written by signbart-port tflite",),
         config_note="a .tflite holds no config",
         facts={
-            "precision": file.precision.value,
+            "precision": model.precision.value,
             "signatures": {
                 name: frames or "set at run time" for name, frames in file.lengths.items()
             },
             "joints": file.joints,
-            "labels": file.labels,
+            "labels": model.labels,
             "weights by type": file.share_of_types(),
             "operators": dict(file.ops.most_common()),
         },

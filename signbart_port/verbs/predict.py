@@ -143,11 +143,10 @@ def predict(
 def _about_tflite(path: Path) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
     """Return the labels that a .tflite names, and what a person should know of it."""
     from signbart_port.tflite import metadata
-    from signbart_port.tflite.runner import NO_CARD
+    from signbart_port.tflite.runner import card_notes
 
-    if card := metadata.read(path):
-        return card.labels, ()
-    return None, (f"{path.name} {NO_CARD}",)
+    card = metadata.read(path)
+    return card.labels if card else None, card_notes(path, card)
 
 
 def _opened(path: Path, options: Options | None, mapping: str | Path | None) -> WeightFile:
