@@ -56,7 +56,7 @@ def converted(model: Any, conversion: Conversion) -> bytes:
                 tf.dtypes.as_dtype(name) for name in spec.supported_types
             ]
         model_tree = model_file.parsed(converter.convert())
-    return packing.pack(model_tree, every_name=conversion.quantization.calibrated)
+    return packing.pack(model_tree, every_name=conversion.quantization.spec.recipe is not None)
 
 
 def _classify(model: Any, conversion: Conversion, frames: int | None) -> Any:
