@@ -97,12 +97,13 @@ def part(name: str, folder: Path) -> None:
 def swaying(rng: np.random.Generator, ways: NDArray[np.float64], frames: int) -> NDArray[Any]:
     """A noisy clip (frames, 75, 2) of a sign in which every point sways in its own way; some are
     missing. Coordinates are of few digits."""
-    centre, sway, pace = np.moveaxis(ways, -1, 0)
+    center, sway, pace = np.moveaxis(ways, -1, 0)
     time = np.linspace(0, 1, frames)[:, None, None] + rng.random()
-    clip = centre + sway * np.sin(pace * time) + rng.normal(0, 0.02, (frames, KEYPOINTS, 2))
+    clip = center + sway * np.sin(pace * time) + rng.normal(0, 0.02, (frames, KEYPOINTS, 2))
     clip = np.round(clip.clip(1 / 256, 1) * 256) / 256
     clip[rng.random((frames, KEYPOINTS)) < 0.1] = 0
-    return clip.astype(np.float32)
+    rounded: Array = clip.astype(np.float32)
+    return rounded
 
 
 def write_swaying(root: Path) -> None:
