@@ -102,7 +102,7 @@ def swaying(rng: np.random.Generator, ways: NDArray[np.float64], frames: int) ->
     clip = center + sway * np.sin(pace * time) + rng.normal(0, 0.02, (frames, KEYPOINTS, 2))
     clip = np.round(clip.clip(1 / 256, 1) * 256) / 256
     clip[rng.random((frames, KEYPOINTS)) < 0.1] = 0
-    rounded: Array = clip.astype(np.float32)
+    rounded: NDArray[np.float32] = clip.astype(np.float32)
     return rounded
 
 
