@@ -47,7 +47,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "says"),
+    ("options", "says"),
     [
         ({"quantization": "int4"}, "'int4' is not available. Available: none, float16, dynamic"),
         *(
@@ -93,16 +93,16 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_refused(
-    understand: Understand, signs: Path, few: Path, wishes: dict[str, Any], says: str
+    understand: Understand, signs: Path, few: Path, options: dict[str, Any], says: str
 ) -> None:
     folders = {"signs": signs, "few": few}
     with pytest.raises(PortError, match=says) as refused:
-        understand(**{name: folders.get(value, value) for name, value in hashable(wishes)})
+        understand(**{name: folders.get(value, value) for name, value in hashable(options)})
     assert str(refused.value).isprintable(), "one line"
 
 
-def hashable(wishes: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [(name, tuple(v) if isinstance(v, list) else v) for name, v in wishes.items()]
+def hashable(options: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, tuple(v) if isinstance(v, list) else v) for name, v in options.items()]
 
 
 @pytest.mark.parametrize("use", ["calibration", "data"])
@@ -113,7 +113,7 @@ def test_a_dataset_of_other_labels(understand: Understand, tmp_path: Path, use: 
 
 
 @pytest.mark.parametrize(
-    ("points", "wishes", "says"),
+    ("points", "options", "says"),
     [
         (60, {}, "60 keypoints, the model reads 75"),
         (60, {"preprocessing": True}, "60 keypoints, the model reads 75"),
@@ -122,12 +122,12 @@ def test_a_dataset_of_other_labels(understand: Understand, tmp_path: Path, use: 
 )
 @pytest.mark.parametrize("use", ["calibration", "data"])
 def test_clips_of_too_few_keypoints(
-    understand: Understand, tmp_path: Path, points: int, wishes: Any, says: str, use: str
+    understand: Understand, tmp_path: Path, points: int, options: Any, says: str, use: str
 ) -> None:
     folder = dataset(tmp_path / "signs", 100, points)
     with pytest.raises(PortError, match=says) as refused:
         understand(
-            quantization="int8" if use == "calibration" else "none", **{use: folder} | wishes
+            quantization="int8" if use == "calibration" else "none", **{use: folder} | options
         )
     assert Path(refused.value.path or "").is_relative_to(folder), "names a clip"
 
@@ -191,8 +191,8 @@ def test_nothing_is_calibrated_without_need(understand: Understand, few: Path, m
 def test_the_number_of_clips(understand: Understand, tmp_path: Path) -> None:
     folder = dataset(tmp_path / "signs", 130)
     for asked, got in ((None, 128), (100, 100), (500, 130)):
-        wishes = {} if asked is None else {"clips": asked}
-        made = understand(quantization="int8", calibration=folder, **wishes).calibration
+        options = {} if asked is None else {"clips": asked}
+        made = understand(quantization="int8", calibration=folder, **options).calibration
         assert made is not None and len(set(made.names)) == got
         most, *_, fewest = sorted(np.bincount(made.targets).tolist(), reverse=True)
         assert most - fewest <= 1
@@ -216,14 +216,14 @@ def test_bad_samples(understand: Understand, tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", Quantization)
 def test_the_gate(understand: Understand, signs: Path, mode: Quantization) -> None:
     """Stricter where less is lost; what a person says instead stands, each alone."""
-    wishes = {"quantization": mode, "calibration": signs}
-    own = understand(**wishes).gate
+    options = {"quantization": mode, "calibration": signs}
+    own = understand(**options).gate
     exact = mode in (Quantization.NONE, Quantization.FLOAT16)
     assert (own == Gate(min_agreement=1, max_drop=0)) == exact
     assert 0.95 <= own.min_agreement <= 1 and 0 <= own.max_drop <= 2
-    assert understand(**wishes, min_agreement=0.5).gate == Gate(0.5, own.max_drop)
-    assert understand(**wishes, max_drop=50).gate == Gate(own.min_agreement, 50)
-    assert understand(**wishes, min_agreement=0, max_drop=0.0).gate == Gate(0, 0.0)
+    assert understand(**options, min_agreement=0.5).gate == Gate(0.5, own.max_drop)
+    assert understand(**options, max_drop=50).gate == Gate(own.min_agreement, 50)
+    assert understand(**options, min_agreement=0, max_drop=0.0).gate == Gate(0, 0.0)
 
 
 def test_frames(understand: Understand) -> None:
@@ -287,7 +287,7 @@ print(json.dumps(sorted({"torch", "tensorflow", "keras"} & set(sys.modules))))
     assert not list(folder.iterdir())
 
 
-def test_every_wish_has_an_option() -> None:
+def test_every_option_is_on_the_command_line() -> None:
     """The command line says all that Python can."""
     from inspect import signature
 
