@@ -23,6 +23,10 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.keras_model import SignBart as SignBart
     from signbart_port.model_files.config_resolution import Options as Options
     from signbart_port.model_files.keras_h5 import load as load
+    from signbart_port.parity.pair import Case as Case
+    from signbart_port.parity.pair import Pair as Pair
+    from signbart_port.parity.pair import Signature as Signature
+    from signbart_port.parity.pair import Tap as Tap
     from signbart_port.system.version import __version__ as __version__
     from signbart_port.verbs.convert import convert as convert
     from signbart_port.verbs.evaluate import evaluate as evaluate
@@ -35,6 +39,10 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
 
 # What is public, and the module of each name, which is imported when the name is first used.
 _PUBLIC = {
+    "Case": "signbart_port.parity.pair",
+    "Pair": "signbart_port.parity.pair",
+    "Signature": "signbart_port.parity.pair",
+    "Tap": "signbart_port.parity.pair",
     "Options": "signbart_port.model_files.config_resolution",
     "PortError": "signbart_port.errors",
     "ProofError": "signbart_port.errors",

@@ -33,7 +33,7 @@ from signbart_port.model_files import h5, keras_h5, model_file
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.h5_model import KerasModel
-from signbart_port.parity import reference
+from signbart_port.pairs.signbart_torch_run import torch_run
 from signbart_port.parity.report import Report
 from signbart_port.tflite.modes import Quantization
 from signbart_port.transfer import Direction
@@ -97,14 +97,13 @@ class Chain:
     @contextmanager
     def pytorch(self) -> Iterator[None]:
         """Let every `verify` within use one run of PyTorch."""
-        real = reference.TorchRun
         runs: dict[int, Any] = {}
 
         class Kept:
             def __init__(self, source: CheckpointModel, inputs: Any, *, truth: bool) -> None:
                 key = inputs.attention_mask.shape[1]
                 if key not in runs:
-                    runs[key] = real(source, inputs, truth=truth)
+                    runs[key] = torch_run(source, inputs, truth=truth)
 
                 self.run = runs[key]
 
@@ -114,7 +113,7 @@ class Chain:
             def __exit__(self, *error: object) -> None:
                 pass
 
-        with mock.patch.object(_sides, "TorchRun", Kept):
+        with mock.patch.object(_sides, "torch_run", Kept):
             try:
                 yield
             finally:

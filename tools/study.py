@@ -31,9 +31,13 @@ from signbart_port.model_files import mappings
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.pairs import signbart_cases as parity_inputs
-from signbart_port.parity.compare import LOGITS, Row, largest_difference
+from signbart_port.pairs.signbart import SIGNBART, case_of
+from signbart_port.pairs.signbart_torch_run import torch_run
+from signbart_port.parity.compare import Row
+from signbart_port.parity.counting import Counting, largest_difference
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.taps import LOGITS
 from signbart_port.parity.tolerances import ALONE, EPSILON, RUN
 from signbart_port.system.stderr import quiet
 from signbart_port.transfer import Direction
@@ -91,10 +95,10 @@ def measure(models: int, tflite: int, seed: int) -> Iterator[dict[str, Any]]:
         folder = Path(name)
         # The next model's PyTorch process runs while this one's Keras does.
         source, inputs = make(folder, 0, seed)
-        run = TorchRun(source, inputs, truth=True)
+        run = torch_run(source, inputs, truth=True)
         for number in range(models):
             now, (source, inputs) = (run, source, inputs), make(folder, number + 1, seed)
-            run = TorchRun(source, inputs, truth=True)
+            run = torch_run(source, inputs, truth=True)
             yield from _compare(*now, emit=number < tflite, folder=folder)
             now[0].__exit__(None, None, None)
         run.__exit__(None, None, None)
@@ -113,14 +117,16 @@ def _compare(
         assign(model, transfer.apply(source.plan, Direction.TORCH_TO_KERAS, tensors))
         return model
 
-    model = build("float32")
+    model, case = build("float32"), case_of(inputs)
+    layouts = SIGNBART.taps(source.resolved.config)
     report = judge(
+        SIGNBART,
+        case,
         ("", ""),
         run,
         run.result["taps"],
-        inputs,
-        lambda record: keras_run.run(model, inputs, record),
-        isolation=keras_run.isolation(model, run),
+        lambda record: keras_run.run(SIGNBART, model, case.keras, layouts, record),
+        isolation=keras_run.isolation(model, layouts, run),
     )
     for mode, rows in (("run", report.rows), ("alone", report.isolated)):
         yield from (_row(mode, kind(row.tap), row) for row in rows)
@@ -143,10 +149,14 @@ def _emitted(model: Any, double: Any, inputs: Inputs, folder: Path) -> Row:
         work.answer()
     feed = (inputs.keypoints, inputs.attention_mask)
     truth = np.asarray(double(*feed, training=False))
-    noise = largest_difference(np.asarray(model(*feed, training=False)), truth, inputs.classified)
+    float32 = np.asarray(model(*feed, training=False))
+    noise = largest_difference(LOGITS, float32, truth, Counting.whole())
     recorded = Recorded({LOGITS: truth}, {LOGITS: noise})
     logits = run(model_file.read(path), inputs).outputs
-    report = judge(("", ""), recorded, [LOGITS], inputs, lambda record: record(LOGITS, logits))
+    case = case_of(inputs)
+    report = judge(
+        SIGNBART, case, ("", ""), recorded, [LOGITS], lambda record: record(LOGITS, logits)
+    )
     return report.logits
 
 

@@ -28,10 +28,10 @@ def make(joints: int, frames: int, seed: int = 0) -> Inputs:
     return Inputs(tuple(masks), keypoints, np.stack(list(masks.values())).astype(np.float32))
 
 
-def make_for(config: SignBartConfig, frames: int | None = None) -> Inputs:
+def make_for(config: SignBartConfig, frames: int | None = None, seed: int = 0) -> Inputs:
     """Inputs for a model of this config, of 32 frames where the model can."""
     longest = min(FRAMES, config.max_position_embeddings)
-    return make(config.keypoints, longest if frames is None else frames)
+    return make(config.keypoints, longest if frames is None else frames, seed)
 
 
 def _masks(frames: int) -> dict[str, NDArray[np.bool_]]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from signbart_port.parity.compare import LOGITS, Comparison, Floats, Row
+from signbart_port.parity.compare import Comparison, Row
 from signbart_port.parity.report import Blame, Evidence, Weights
+from signbart_port.parity.taps import LOGITS, Floats
 
-Finder = Callable[[Row, Floats], str]
-"""Finds the cause of a failed row from the wrong output: a sentence, or nothing. The row is of a
-module that ran alone, or of the whole model's logits."""
+Fed = tuple[Floats, ...] | None
+Finder = Callable[[Row, Floats, Fed], str]
+"""Finds the cause of a failed row from the wrong output and what the module was fed: a sentence, or
+nothing. The row is of a module that ran alone, or of the whole model's logits: that is fed the
+case, and the last argument is None."""
 
 
 def find(
@@ -17,6 +20,7 @@ def find(
     alone: Comparison | None,
     weights: Weights | None,
     finder: Finder | None = None,
+    inputs_of: Callable[[str], Fed] | None = None,
 ) -> Blame | None:
     """The module to blame for a failed proof; None where nothing failed.
 
@@ -25,7 +29,7 @@ def find(
     has a wrong tensor (too little wrong to be seen alone). Where none is, but a tensor differs,
     that tensor's module is. Where neither is, the first wrong output of the run tells; unless every
     module passed alone: then what is wrong lies between them, and it is the whole model that is
-    blamed.
+    blamed. `inputs_of` returns what the module of a tap was fed, alone.
     """
     differing = [tensor.module for tensor in weights.differing] if weights else []
     row = _first_failed(alone.rows()) if alone else None
@@ -33,14 +37,14 @@ def find(
         inside = next((m for m in differing if m.startswith(f"{row.module}.")), None)
         if inside and row.module not in differing:
             return Blame(inside, Evidence.WEIGHTS, row)
-        return Blame(row.module, Evidence.ISOLATED, row, _cause(finder, alone, row))
+        return Blame(row.module, Evidence.ISOLATED, row, _cause(finder, alone, row, inputs_of))
     row = _first_failed(chained.rows())
     if differing:
         return Blame(differing[0], Evidence.WEIGHTS, row)
     if row is None:
         return None
     logits = next(r for r in chained.rows() if r.tap == LOGITS)
-    cause = "" if logits.passed else _cause(finder, chained, logits)
+    cause = "" if logits.passed else _cause(finder, chained, logits, inputs_of)
     return Blame(LOGITS if alone else row.module, Evidence.CHAINED, row, cause)
 
 
@@ -48,6 +52,10 @@ def _first_failed(rows: Sequence[Row]) -> Row | None:
     return next((row for row in rows if not row.passed), None)
 
 
-def _cause(finder: Finder | None, comparison: Comparison, row: Row) -> str:
+def _cause(
+    finder: Finder | None, comparison: Comparison, row: Row, inputs_of: Callable[[str], Fed] | None
+) -> str:
     output = comparison.wrong.get(row.tap)
-    return "" if finder is None or output is None else finder(row, output)
+    if finder is None or output is None:
+        return ""
+    return finder(row, output, inputs_of(row.tap) if inputs_of else None)

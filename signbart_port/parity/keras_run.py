@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from itertools import count
 from typing import Any
 
 import keras
 import numpy as np
 
-from signbart_port.data.model_inputs import Inputs
-from signbart_port.keras_model import SignBart
-from signbart_port.parity.compare import LOGITS, Floats, outputs_of
+from signbart_port.parity.pair import Arrays, Pair, Tap, tap_of
 from signbart_port.parity.proof import Call, Isolation, Record
 from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.taps import LOGITS, Floats, outputs_of
+
+Taps = Mapping[str, Tap]
 
 
-def run(model: SignBart, inputs: Inputs, record: Record) -> Floats:
-    """Run `model` at inference, `record` every module's output by path, return the logits."""
+def run(
+    pair: Pair,
+    model: keras.Model,
+    inputs: Arrays,
+    taps: Taps,
+    record: Record,
+    dtype: str = "float32",
+) -> Floats:
+    """Run `model` at inference, `record` every module's output by path, return the logits.
+
+    Axes are in PyTorch's order. Inputs of a float type are cast to `dtype`, that of the model.
+    """
+    fed = {
+        name: array.astype(dtype, copy=False) if np.issubdtype(array.dtype, np.floating) else array
+        for name, array in inputs.items()
+    }
     with ExitStack() as stack:
         for path, layer in modules(model):
-            stack.enter_context(_tapped(layer, path, record))
-        logits = np.asarray(model(inputs.keypoints, inputs.attention_mask, training=False))
+            stack.enter_context(_tapped(layer, path, taps, record))
+        outputs = pair.call_keras(model, fed)
+    tap = tap_of(taps, LOGITS)
+    logits: Floats = tap.in_torch_order(np.asarray(pair.keras_output(outputs)))
     record(LOGITS, logits)
     return logits
 
 
-def run_alone(model: SignBart, calls: Iterable[Call], record: Record) -> None:
+def run_alone(model: keras.Model, calls: Iterable[Call], taps: Taps, record: Record) -> None:
     """Feed each module the inputs that the reference's had, and `record` its outputs.
 
     A module that the reference has and the model lacks leaves no output, which fails. The model
@@ -38,16 +54,19 @@ def run_alone(model: SignBart, calls: Iterable[Call], record: Record) -> None:
     for call in calls:
         if call.path in layers:
             output = layers[call.path](*call.inputs(), training=False)
-            for tap, value in outputs_of(call.path, call.number, output).items():
-                record(tap, np.asarray(value))
+            _record(call.path, call.number, output, taps, record)
 
 
-def isolation(model: SignBart, reference: TorchRun) -> Isolation:
+def isolation(model: keras.Model, taps: Taps, reference: TorchRun) -> Isolation:
     """How to run the modules of `model` alone, on the inputs that the reference's had."""
-    return Isolation(reference.alone, reference.calls, partial(run_alone, model))
+
+    def alone(calls: Iterable[Call], record: Record) -> None:
+        run_alone(model, calls, taps, record)
+
+    return Isolation(reference.alone, reference.calls, alone)
 
 
-def modules(model: SignBart) -> Iterator[tuple[str, keras.layers.Layer]]:
+def modules(model: keras.Model) -> Iterator[tuple[str, keras.layers.Layer]]:
     """Every layer with its path, which is its PyTorch module's: `decoder.layers.0.fc1`."""
 
     def walk(layers: list[keras.layers.Layer], parents: tuple[str, ...]) -> Any:
@@ -61,13 +80,12 @@ def modules(model: SignBart) -> Iterator[tuple[str, keras.layers.Layer]]:
 
 
 @contextmanager
-def _tapped(layer: keras.layers.Layer, path: str, record: Record) -> Iterator[None]:
+def _tapped(layer: keras.layers.Layer, path: str, taps: Taps, record: Record) -> Iterator[None]:
     original, calls = layer.call, count(1)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         output = original(*args, **kwargs)
-        for tap, value in outputs_of(path, next(calls), output).items():
-            record(tap, np.asarray(value))
+        _record(path, next(calls), output, taps, record)
         return output
 
     layer.call = call
@@ -75,3 +93,9 @@ def _tapped(layer: keras.layers.Layer, path: str, record: Record) -> Iterator[No
         yield
     finally:
         del layer.call
+
+
+def _record(path: str, call: int, output: Any, taps: Taps, record: Record) -> None:
+    tap = tap_of(taps, path)
+    for name, value in outputs_of(path, call, output, tap.part).items():
+        record(name, tap.in_torch_order(np.asarray(value)))

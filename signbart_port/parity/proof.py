@@ -1,19 +1,21 @@
-"""Judge a Keras model or logits against a reference's outputs on the same inputs."""
+"""Judge a model, or its logits alone, against a reference's outputs on the same inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from signbart_port.data.model_inputs import Inputs
 from signbart_port.parity.blame import Finder, find
-from signbart_port.parity.compare import LOGITS, Comparison, Floats, Truth
+from signbart_port.parity.compare import Comparison, Truth
+from signbart_port.parity.counting import Counting
+from signbart_port.parity.pair import Case, Pair
 from signbart_port.parity.report import Report, Weights
-from signbart_port.parity.tolerances import ALONE
-from signbart_port.tflite.modes import Precision
+from signbart_port.parity.taps import LOGITS, Floats
+from signbart_port.parity.tolerances import ALONE, RUN, Tolerance
 
 Record = Callable[[str, Floats], None]
 
@@ -44,26 +46,34 @@ class Isolation:
     calls: Sequence[Call]
     run: Callable[[Sequence[Call], Record], object]
 
+    def inputs_of(self, tap: str) -> tuple[Floats, ...] | None:
+        """Return what the module of a tap was fed; None where no call has that tap."""
+        return next((call.inputs() for call in self.calls if tap in call.taps), None)
+
 
 def judge(
+    pair: Pair,
+    case: Case,
     names: tuple[str, str],
     truth: Truth,
     taps: Sequence[str],
-    inputs: Inputs,
     run: Callable[[Record], object],
-    precision: Precision = Precision.FLOAT32,
+    tolerance: Tolerance = RUN,
     *,
+    config: Any = None,
     isolation: Isolation | None = None,
     weights: Weights | None = None,
     finder: Finder | None = None,
 ) -> Report:
-    """Run a candidate, comparing every output as it comes, with `truth`.
+    """Run a candidate on a case, comparing every output as it comes, with `truth`.
 
-    `names` are the reference's and the candidate's, `taps` what must be compared, `run` calls its
-    argument with each tap of the candidate, the logits among them. With `isolation` every module is
-    also run alone. `finder` looks for the cause of a failure.
+    `pair` and `config` tell the layout of outputs, and what a report says of them. `names` are the
+    reference's and the candidate's, `taps` what must be compared, `run` calls its argument with
+    each tap of the candidate, the logits among them. `tolerance` is for its run. With `isolation`
+    every module is also run alone. `finder` looks for the cause of a failure.
     """
-    chained = Comparison(truth, taps, inputs.classified, precision)
+    counting = Counting.of(pair, config, case)
+    chained = Comparison(truth, taps, counting, tolerance)
     logits: dict[str, Floats] = {}
 
     def record(tap: str, output: Floats) -> None:
@@ -75,21 +85,16 @@ def judge(
     alone = None
     if isolation is not None:
         modules = [tap for tap in taps if tap != LOGITS]
-        alone = Comparison(isolation.truth, modules, inputs.classified, criterion=ALONE)
+        alone = Comparison(isolation.truth, modules, counting, ALONE)
         isolation.run(isolation.calls, alone.record)
-    expected, got = truth.value(LOGITS), logits[LOGITS]
-    same = int(np.sum(expected.argmax(-1) == got.argmax(-1))) if got.shape == expected.shape else 0
     return Report(
         reference=names[0],
         candidate=names[1],
-        clips=inputs.names,
-        masks=inputs.drawn(),
-        frames=inputs.attention_mask.shape[1],
         rows=chained.rows(),
-        agreement=(same, len(inputs.names)),
         isolated=alone.rows() if alone else (),
         weights=weights,
-        blame=find(chained, alone, weights, finder),
+        blame=find(chained, alone, weights, finder, isolation.inputs_of if isolation else None),
+        facts={**case.facts, **pair.summary(truth.value(LOGITS), logits[LOGITS])},
     )
 
 

@@ -8,22 +8,46 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.data.model_inputs import Inputs, save_inputs
+from signbart_port.checkpoint.names import NameRules
 from signbart_port.errors import PortError
-from signbart_port.model_files.checkpoint_model import CheckpointModel
-from signbart_port.parity.compare import Floats, Truth
+from signbart_port.parity.compare import Truth
+from signbart_port.parity.pair import Case
 from signbart_port.parity.proof import Call
+from signbart_port.parity.taps import Floats
 from signbart_port.system import processes
 
 _IMPORT_BYTES = 6 * 2**30  # address space that importing PyTorch may take
 _SECONDS = 1200
+
+
+@dataclass(frozen=True)
+class TorchJob:
+    """What PyTorch runs: the model of a pair with the weights of a checkpoint, on a case."""
+
+    checkpoint: Path
+    """The file with the weights."""
+    container: str
+    """How the file keeps them: `safetensors`, or a format of `torch.load`."""
+    names: NameRules
+    """How tensors are found in the file, and named."""
+    mapping: Path
+    """The mapping that knows these names, where they are not the model's own."""
+    ignored: tuple[str, ...]
+    """The tensors that the model does not have."""
+    pair: str
+    """Where the pair is imported, see `pair.place_of`."""
+    config: Mapping[str, Any]
+    """The model's config as plain values, for `Pair.read_config`."""
+    case: Case
+    """The inputs."""
 
 
 class TorchRun(processes.Process):
@@ -32,33 +56,40 @@ class TorchRun(processes.Process):
     With `truth`, the outputs are float64, and `noise` says how far PyTorch in float32 was from
     them in the whole run; `alone.noise` how far each module alone, fed the inputs of `calls`.
     Without, the outputs are those of the float32 run, or with `logits_alone` its logits, and these
-    are empty.
+    are empty. `digests` returns those of the tensors as this program has read them, by name: it is
+    called while PyTorch is being imported.
     """
 
     def __init__(
-        self, source: CheckpointModel, inputs: Inputs, *, truth: bool, logits_alone: bool = False
+        self,
+        job: TorchJob,
+        digests: Callable[[], Mapping[str, str]],
+        *,
+        truth: bool,
+        logits_alone: bool = False,
     ) -> None:
-        checkpoint, rules = source.checkpoint, source.plan.mapping
-        self._path = checkpoint.path
+        self._path = job.checkpoint
         self._result: dict[str, Any] | None = None
         with processes.blaming_scratch():
             self._folder = processes.new_folder()
         folder = Path(self._folder.name)
-        job = {
-            "checkpoint": str(checkpoint.path.resolve()),
-            "container": checkpoint.container,
-            "unwrap": rules.unwrap,
-            "strip_prefixes": rules.strip_prefixes,
-            "ignored": list(source.plan.ignored_torch),
-            "mapping": str(rules.path.resolve()),
-            "config": source.resolved.config.model_dump(exclude={"training"}),
+        plain = {
+            "checkpoint": str(job.checkpoint.resolve()),
+            "container": job.container,
+            "unwrap": job.names.unwrap,
+            "strip_prefixes": job.names.strip_prefixes,
+            "ignored": job.ignored,
+            "mapping": str(job.mapping.resolve()),
+            "pair": job.pair,
+            "config": dict(job.config),
             "truth": truth,
             "logits_alone": logits_alone,
-            "memory": _IMPORT_BYTES + 30 * checkpoint.path.stat().st_size,
+            "memory": _IMPORT_BYTES + 30 * job.checkpoint.stat().st_size,
         }
         with processes.blaming_scratch():
-            save_inputs(folder, inputs)
-            (folder / "job.json").write_text(json.dumps(job))
+            _save(folder / "torch.npz", job.case.torch)
+            _save(folder / "counted.npz", job.case.counted)
+            (folder / "job.json").write_text(json.dumps(plain))
         super().__init__(
             "signbart_port.parity.workers.torch_run",
             folder,
@@ -67,7 +98,7 @@ class TorchRun(processes.Process):
             stderr=subprocess.PIPE,
             text=True,
         )
-        self._digests = source.digests  # while PyTorch is being imported
+        self._digests = digests()  # while PyTorch is being imported
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
@@ -136,6 +167,10 @@ class TorchRun(processes.Process):
             if self._digests[name] != value:
                 raise PortError(path, f"PyTorch reads other values of {name} than this program")
         return result
+
+
+def _save(path: Path, arrays: Mapping[str, Any]) -> None:
+    np.savez(path, **arrays)
 
 
 class _Alone:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from signbart_port.parity.compare import LOGITS, Row
+from signbart_port.parity.compare import Row
+from signbart_port.parity.taps import LOGITS
 from signbart_port.transfer.plan import Placed
 
 
@@ -104,26 +106,45 @@ class Weights:
 
 @dataclass(frozen=True)
 class Report:
-    """What was compared, and how it went.
-
-    `rows` are the outputs of the whole run, in its order, the logits last; `isolated` those of
-    each module alone, fed the reference's own inputs (empty where a side shows no modules).
-    `agreement` counts the clips whose predicted class is the same, of how many. `masks` are the
-    clips' attention masks, a character a frame. `notes` say where a config comes from.
-    """
+    """What was compared, and how it went."""
 
     reference: str
+    """The file that was compared with."""
     candidate: str
-    clips: tuple[str, ...]
-    masks: tuple[str, ...]
-    frames: int
+    """The file that was judged."""
     rows: tuple[Row, ...]
-    agreement: tuple[int, int]
+    """The outputs of the whole run, in its order, the logits last."""
     isolated: tuple[Row, ...] = ()
+    """The outputs of each module alone, fed the reference's own inputs; empty where a side shows no
+    modules."""
     weights: Weights | None = None
     blame: Blame | None = None
     placed: tuple[Placed, ...] = ()
     notes: tuple[str, ...] = ()
+    """Where a config comes from, and what else a person must know."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the pair says of the inputs and of the logits, by the key of the JSON."""
+
+    @property
+    def clips(self) -> tuple[str, ...]:
+        """The names of the examples of the batch."""
+        return tuple(self.facts.get("clips", ()))
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """The attention mask of each example, a character a frame."""
+        return tuple(self.facts.get("masks", ()))
+
+    @property
+    def frames(self) -> int:
+        """The length of the examples."""
+        return int(self.facts.get("frames", 0))
+
+    @property
+    def agreement(self) -> tuple[int, int]:
+        """The number of examples whose predicted class is the same, of how many."""
+        same, of = self.facts.get("agreement", (0, 0))
+        return same, of
 
     @property
     def passed(self) -> bool:
@@ -148,6 +169,7 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready, with the verdict."""
         data = dataclasses.asdict(self)
+        data |= data.pop("facts")
         for rows in ("rows", "isolated"):
             for row, plain in zip(getattr(self, rows), data[rows], strict=True):
                 plain["passed"] = row.passed

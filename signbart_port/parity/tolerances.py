@@ -8,9 +8,24 @@ from it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 EPSILON = 2.0**-23
 """The gap between float32 numbers, relative to the number."""
+
+
+class Tolerance(Protocol):
+    """How far an output may be from the truth."""
+
+    def limit_of(self, expected: NDArray[np.floating], noise: float) -> float:
+        """Return the largest absolute error that an output may have.
+
+        `expected` is what counts of the truth, the examples of a batch first, `noise` the
+        reference's own largest float32 error.
+        """
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,33 @@ class Criterion:
         `noise` is the reference's own largest float32 error, `scale` the tap's largest value.
         """
         return min(self.factor * noise + self.ulps * EPSILON * scale, MOST * scale)
+
+    def limit_of(self, expected: NDArray[np.floating], noise: float) -> float:
+        """Return the limit for an output, see `Tolerance`."""
+        return self.limit(noise, largest(expected))
+
+
+@dataclass(frozen=True)
+class SpreadCriterion:
+    """What an output of rounded weights may differ from float64 by: a share of its spread over the
+    examples of a batch, so that a constant that all share does not help."""
+
+    share: float
+
+    def limit_of(self, expected: NDArray[np.floating], noise: float) -> float:
+        """Return the limit for an output, see `Tolerance`."""
+        return self.share * largest(expected - expected.mean(axis=0))
+
+
+def rounded_to(share: float | None) -> Tolerance:
+    """Return what the logits of a file are held to: a share of their spread where its weights are
+    rounded, else (None) the limits of float32."""
+    return RUN if share is None else SpreadCriterion(share)
+
+
+def largest(values: NDArray[np.floating]) -> float:
+    """Return the largest absolute value, 0 of none."""
+    return float(np.max(np.abs(values), initial=0.0))
 
 
 # Both sides round every product and sum, in different orders, so the worst of a few thousand

@@ -18,9 +18,10 @@ from signbart_port.model_files import mappings
 from signbart_port.model_files.checkpoint_model import open_checkpoint
 from signbart_port.model_files.config_resolution import Options, Resolved
 from signbart_port.model_files.h5_model import KerasModel
-from signbart_port.parity.compare import LOGITS
+from signbart_port.pairs.signbart_torch_run import torch_run
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report
+from signbart_port.parity.taps import LOGITS
 from signbart_port.system.progress import ProgressCallback
 from signbart_port.system.worker import Worker, WorkerFailed
 from signbart_port.tflite import model_file
@@ -128,7 +129,7 @@ class Emission:
         config = Resolved(self._file.config, f"config of {self._file.path.name}")
         source = open_checkpoint(checkpoint, Options(), mappings.signbart(), config)
         inputs = gate.keras_inputs(self._request.data, source.resolved.config)
-        return TorchRun(source, inputs, truth=False, logits_alone=True)
+        return torch_run(source, inputs, truth=False, logits_alone=True)
 
     def _quantized(self, kept: tuple[str, ...], with_weights: bool = False) -> Path:
         out = self._folder / "quantized.tflite"

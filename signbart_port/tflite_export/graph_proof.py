@@ -18,6 +18,7 @@ from signbart_port.errors import PortError
 from signbart_port.inference.logits import run
 from signbart_port.parity.compare import Row, absent
 from signbart_port.parity.compare import compare as compare_outputs
+from signbart_port.parity.counting import Counting
 from signbart_port.parity.proof import Recorded
 from signbart_port.parity.report import Blame, Evidence, Report
 from signbart_port.system import processes
@@ -77,7 +78,7 @@ class GraphProof:
         truth = Recorded({GRAPH: self._interface.given(logits)}, {GRAPH: noise})
         if given is None or self._file.precision.stores_integers:
             given = self._run(inputs)
-        return compare_outputs(GRAPH, given, truth, inputs.classified)
+        return compare_outputs(GRAPH, given, truth, Counting.whole())
 
     def _run(self, inputs: Inputs) -> NDArray[np.float32]:
         if not self._file.precision.stores_integers:

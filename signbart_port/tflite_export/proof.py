@@ -15,10 +15,13 @@ from signbart_port.data.model_interface import Interface
 from signbart_port.errors import ProofError
 from signbart_port.inference.logits import Run, run
 from signbart_port.model_files.h5_model import KerasModel
+from signbart_port.pairs.signbart import SIGNBART, case_of
 from signbart_port.pairs.signbart_cases import make
-from signbart_port.parity.compare import LOGITS, largest_difference
+from signbart_port.parity.counting import Counting, largest_difference
 from signbart_port.parity.proof import Record, Recorded, judge
 from signbart_port.parity.report import Report
+from signbart_port.parity.taps import LOGITS
+from signbart_port.parity.tolerances import rounded_to
 from signbart_port.tflite.model_file import TFLiteFile
 from signbart_port.tflite.modes import Precision, Quantization
 from signbart_port.tflite_export import weight_proof
@@ -60,7 +63,7 @@ class Models:
         float32, float64 = (
             self._interface.given(outputs(model, read)) for model in (self.float32, self.float64)
         )
-        noise = largest_difference(float32, float64, read.classified)
+        noise = largest_difference(LOGITS, float32, float64, Counting.whole())
         return Expected(fed, read, Recorded({LOGITS: float64}, {LOGITS: noise}))
 
 
@@ -106,12 +109,14 @@ def prove(
             one = expected[frames]
             result = run(file, one.fed, timed=True)
             report = judge(
+                SIGNBART,
+                case_of(one.fed),
                 names,
                 one.truth,
                 [LOGITS],
-                one.fed,
                 partial(_record, result),
-                file.precision,
+                rounded_to(file.precision.spec.logit_tolerance),
+                config=config,
                 weights=compared,
             )
             if file.precision is not Precision.FLOAT32:

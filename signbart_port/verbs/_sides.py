@@ -13,9 +13,13 @@ from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.model_file import ModelFile
 from signbart_port.model_files.tflite_model import TFLiteModel
-from signbart_port.parity.compare import LOGITS, Floats, Truth, largest_difference
+from signbart_port.pairs.signbart import SIGNBART, case_of
+from signbart_port.pairs.signbart_torch_run import torch_run
+from signbart_port.parity.compare import Truth
+from signbart_port.parity.counting import Counting, largest_difference
 from signbart_port.parity.proof import Isolation, Record, Recorded
 from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.taps import LOGITS, Floats
 from signbart_port.parity.tolerances import UNMEASURED
 
 if TYPE_CHECKING:
@@ -42,7 +46,7 @@ def side_of(model: ModelFile, inputs: Inputs, stack: ExitStack, *, truth: bool) 
     """
     match model:
         case CheckpointModel():
-            return TorchSide(stack.enter_context(TorchRun(model, inputs, truth=truth)))
+            return TorchSide(stack.enter_context(torch_run(model, inputs, truth=truth)))
         case KerasModel():
             return KerasSide(model, inputs)
         case TFLiteModel():
@@ -71,7 +75,8 @@ class KerasSide:
     """A model.h5, run by Keras in this process."""
 
     def __init__(self, model: KerasModel, inputs: Inputs) -> None:
-        self._model, self._inputs = model, inputs
+        self._model, self._case = model, case_of(inputs)
+        self._layouts = SIGNBART.taps(model.config)
 
     @cached_property
     def _float32(self) -> SignBart:
@@ -85,25 +90,28 @@ class KerasSide:
 
         float64: dict[str, Floats] = {}
         noise: dict[str, float] = {}
-        keras_run.run(build(self._model, "float64"), self._inputs, float64.__setitem__)
+        case, layouts = self._case, self._layouts
+        counting = Counting(layouts, case.counted)
+        double = build(self._model, "float64")
+        keras_run.run(SIGNBART, double, case.keras, layouts, float64.__setitem__, "float64")
 
         def measure(tap: str, output: Floats) -> None:
-            noise[tap] = largest_difference(output, float64[tap], self._inputs.classified)
+            noise[tap] = largest_difference(tap, output, float64[tap], counting)
 
-        keras_run.run(self._float32, self._inputs, measure)
+        self.run(measure)
         return Recorded(float64, noise), list(float64)
 
     def run(self, record: Record) -> None:
         from signbart_port.parity import keras_run
 
-        keras_run.run(self._float32, self._inputs, record)
+        keras_run.run(SIGNBART, self._float32, self._case.keras, self._layouts, record)
 
     def isolation(self, reference: Side) -> Isolation | None:
         from signbart_port.parity import keras_run
 
         if not isinstance(reference, TorchSide):
             return None
-        return keras_run.isolation(self._float32, reference.process)
+        return keras_run.isolation(self._float32, self._layouts, reference.process)
 
 
 class TFLiteSide:

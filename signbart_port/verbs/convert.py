@@ -21,11 +21,14 @@ from signbart_port.model_files import h5, mappings
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.pairs import signbart_cases as parity_inputs
-from signbart_port.pairs.signbart_diagnosis.search import Search
-from signbart_port.parity.compare import LOGITS, Floats, compare
+from signbart_port.pairs.signbart import SIGNBART, case_of
+from signbart_port.pairs.signbart_torch_run import torch_run
+from signbart_port.parity.compare import compare
+from signbart_port.parity.counting import Counting
 from signbart_port.parity.proof import judge
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report, Weights
+from signbart_port.parity.taps import LOGITS, Floats
 from signbart_port.parity.weights import EXACT, rounded
 from signbart_port.system import atomic_output, digest
 from signbart_port.system.progress import ProgressCallback, no_progress
@@ -99,7 +102,7 @@ def convert(
     source = reopen()
     inputs = parity_inputs.make_for(source.resolved.config)
     with (
-        TorchRun(source, inputs, truth=True) if verify else nullcontext() as reference,
+        torch_run(source, inputs, truth=True) if verify else nullcontext() as reference,
         atomic_output.replacing(out, force=force, inputs=(path,)) as temp,
     ):
         conversion = _Conversion(source, reopen, inputs, reference, progress)
@@ -126,10 +129,8 @@ class _Conversion:
         self.reference, self.progress = reference, progress
 
     def run(self, temp: Path, out: Path) -> Converted:
-        from signbart_port.keras_model import SignBart
-
         self.progress("Transferring the weights")
-        model = SignBart(self.source.resolved.config)
+        model = SIGNBART.keras_model(self.source.resolved.config)
         digests = self.transfer(model)
         report = self.prove(model, out) if self.reference else None
         parameters = model.count_params()
@@ -174,20 +175,18 @@ class _Conversion:
         self.progress("Running PyTorch")
         taps = self.reference.result["taps"]
         self.progress("Comparing every module")
-        path = self.source.checkpoint.path
+        path, config = self.source.checkpoint.path, self.source.resolved.config
+        case, layouts = case_of(self.inputs), SIGNBART.taps(config)
         report = judge(
+            SIGNBART,
+            case,
             (str(path), str(out)),
             self.reference,
             taps,
-            self.inputs,
-            lambda record: keras_run.run(model, self.inputs, record),
-            isolation=keras_run.isolation(model, self.reference),
-            finder=Search(
-                self.source.resolved.config,
-                lambda: self.reopen().reference_tensors,
-                self.inputs,
-                self.reference.calls,
-            ),
+            lambda record: keras_run.run(SIGNBART, model, case.keras, layouts, record),
+            config=config,
+            isolation=keras_run.isolation(model, layouts, self.reference),
+            finder=SIGNBART.causes(config, lambda: self.reopen().reference_tensors, case),
         )
         resolved = self.source.resolved
         notes = (*self.source.checkpoint.notes, f"config: {resolved.origin}", *resolved.notes)
@@ -207,7 +206,8 @@ class _Conversion:
         if self.reference is None:
             return
         logits = _logits(temp, self.inputs)
-        row = compare(LOGITS, logits, self.reference, self.inputs.classified)
+        counting = Counting.of(SIGNBART, self.source.resolved.config, case_of(self.inputs))
+        row = compare(LOGITS, logits, self.reference, counting)
         if not row.passed:
             raise ProofError(
                 f"the logits of the written file differ by {row.error:.2e}, limit {row.limit:.2e}"

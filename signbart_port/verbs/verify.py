@@ -18,11 +18,14 @@ from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.model_file import ModelFile, open_pair
 from signbart_port.model_files.tflite_model import TFLiteModel
 from signbart_port.pairs import signbart_cases as parity_inputs
-from signbart_port.pairs.signbart_diagnosis.search import Search
+from signbart_port.pairs.signbart import SIGNBART, case_of
 from signbart_port.parity import weights as weights_of
-from signbart_port.parity.compare import LOGITS, Truth
-from signbart_port.parity.proof import Isolation, Recorded, judge
+from signbart_port.parity.blame import Finder
+from signbart_port.parity.compare import Truth
+from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.report import Report, Weights
+from signbart_port.parity.taps import LOGITS
+from signbart_port.parity.tolerances import rounded_to
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import quiet
 from signbart_port.tflite.modes import Precision
@@ -121,18 +124,19 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
         # Modules of other sizes cannot be fed what the reference's were.
         comparable = weights is not None and not weights.missing
         isolation = given.isolation(expected) if comparable else None
+        explained = precision is Precision.FLOAT32 and not candidate.interface.probabilities
         report = judge(
+            SIGNBART,
+            case_of(inputs),
             (str(reference.path), str(candidate.path)),
             truth,
             taps,
-            inputs,
             given.run,
-            precision,
+            rounded_to(precision.spec.logit_tolerance),
+            config=reference.config,
             isolation=isolation,
             weights=weights,
-            finder=_search(reference, inputs, isolation)
-            if precision is Precision.FLOAT32 and not candidate.interface.probabilities
-            else None,
+            finder=_finder(reference, inputs) if explained else None,
         )
         if graph_proof:
             progress("Comparing the graph")
@@ -236,9 +240,8 @@ def _graph_proof(reference: ModelFile, candidate: ModelFile) -> Callable[[], Gra
     return partial(GraphProof, candidate.file, reference.config, tensors, candidate.interface)
 
 
-def _search(reference: ModelFile, inputs: Inputs, isolation: Isolation | None) -> Search | None:
+def _finder(reference: ModelFile, inputs: Inputs) -> Finder | None:
     """How to find the cause of a failure, where the reference shows its weights."""
     if reference.config is None:
         return None
-    calls = isolation.calls if isolation else ()
-    return Search(reference.config, lambda: reference.reference_tensors, inputs, calls)
+    return SIGNBART.causes(reference.config, lambda: reference.reference_tensors, case_of(inputs))

@@ -15,7 +15,7 @@ import torch
 import signbart_port
 from signbart_port import Options, PortError
 from signbart_port import config as configs
-from signbart_port.parity.compare import LOGITS
+from signbart_port.parity.taps import LOGITS
 from tests.support.framework_models import save_model, torch_model, weights_of
 from tests.support.small_models import (
     distinct_state_dict,

@@ -24,6 +24,7 @@ from signbart_port.keras_model import SignBart, attention, decoder, layers, mask
 from signbart_port.model_files import h5, mappings
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.pairs.signbart_cases import make_for
+from signbart_port.pairs.signbart_torch_run import torch_run
 from signbart_port.parity.reference import TorchRun
 from signbart_port.verbs import convert
 from tests.support.framework_models import save_model
@@ -40,7 +41,7 @@ def run(
     """PyTorch's run of `state_dict(CONFIG)`."""
     path = save_model(tmp_path_factory.mktemp("pytorch"), CONFIG)
     source, inputs = open_checkpoint(path), make_for(CONFIG)
-    with TorchRun(source, inputs, truth=True) as run:
+    with torch_run(source, inputs, truth=True) as run:
         yield source, inputs, run
 
 
@@ -58,7 +59,7 @@ def one_run(run: PyTorchRun, monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_array_equal(fed.attention_mask, inputs.attention_mask)
         return nullcontext(done)
 
-    monkeypatch.setattr(convert, "TorchRun", kept)
+    monkeypatch.setattr(convert, "torch_run", kept)
 
 
 def keras_epsilon(patch: pytest.MonkeyPatch) -> None:

@@ -23,11 +23,10 @@ from signbart_port.config import SignBartConfig
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.model_files import h5
 from signbart_port.pairs import signbart_cases as parity_inputs
-from signbart_port.parity import keras_run
-from signbart_port.parity.compare import largest_difference
-from signbart_port.parity.proof import Recorded, judge
-from signbart_port.parity.workers import torch_run
+from signbart_port.parity.counting import largest_difference
+from signbart_port.parity.proof import Recorded
 from tests.support.framework_models import keras_model, torch_model, weights_of
+from tests.support.proofs import counting_of, judge, run_keras, run_torch
 from tests.support.small_models import Arrays, state_dict
 
 DTYPES = {
@@ -166,19 +165,20 @@ def equal_under_any_mask(clips: tuple[SignBartConfig, Inputs], seed: int) -> Non
     single, double = torch_model(config, arrays), torch_model(config, arrays).double()
     truth: Arrays = {}
     noise: dict[str, float] = {}
+    counting = counting_of(inputs)
 
     def measure(tap: str, output: np.ndarray) -> None:
-        noise[tap] = largest_difference(output, truth[tap], inputs.classified)
+        noise[tap] = largest_difference(tap, output, truth[tap], counting)
 
-    torch_run.run(double, inputs, truth.__setitem__)
-    torch_run.run(single, inputs, measure)
+    run_torch(double, inputs, truth.__setitem__)
+    run_torch(single, inputs, measure)
     keras = keras_model(config, arrays)
     report = judge(
         ("PyTorch", "Keras"),
         Recorded(truth, noise),
         list(truth),
         inputs,
-        lambda record: keras_run.run(keras, inputs, record),
+        lambda record: run_keras(keras, inputs, record),
     )
     assert report.passed, report.verdict()
 

@@ -13,12 +13,12 @@ from signbart_port import Options
 from signbart_port import config as configs
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.pairs import signbart_cases as parity_inputs
-from signbart_port.parity import keras_run
-from signbart_port.parity.compare import Floats, largest_difference
-from signbart_port.parity.proof import Recorded, judge
+from signbart_port.parity.counting import largest_difference
+from signbart_port.parity.proof import Recorded
 from signbart_port.parity.report import Report
-from signbart_port.parity.workers import torch_run
+from signbart_port.parity.taps import Floats
 from tests.support.framework_models import torch_model
+from tests.support.proofs import counting_of, judge, run_keras, run_torch
 from tests.support.small_models import save_pth, state_dict
 
 Outputs = dict[str, Floats]
@@ -51,11 +51,12 @@ def runs(models: tuple[SignBart, SignBart], inputs: Inputs) -> tuple[Outputs, No
 
     def measure(tap: str, output: Floats) -> None:
         if tap in float64:
-            noise[tap] = largest_difference(output, float64[tap], inputs.classified)
+            noise[tap] = largest_difference(tap, output, float64[tap], counting)
 
     single, double = models
-    torch_run.run(double, inputs, keep)
-    torch_run.run(single, inputs, measure)
+    counting = counting_of(inputs)
+    run_torch(double, inputs, keep)
+    run_torch(single, inputs, measure)
     return float64, noise
 
 
@@ -65,7 +66,7 @@ def judged(keras: Any, inputs: Inputs, truth: Outputs, noise: Noise) -> Report:
         Recorded(truth, noise),
         list(truth),
         inputs,
-        lambda record: keras_run.run(keras, inputs, record),
+        lambda record: run_keras(keras, inputs, record),
     )
 
 

@@ -19,7 +19,7 @@ from signbart_port.data.model_interface import Interface
 from signbart_port.keras_model import decoder, masks
 from signbart_port.model_files import h5
 from signbart_port.model_files.keras_h5 import build
-from signbart_port.parity.compare import LOGITS
+from signbart_port.parity.taps import LOGITS
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export.conversion import Conversion
 from signbart_port.tflite_export.workers.converter import converted

@@ -13,13 +13,12 @@ from signbart_port.data.model_inputs import Inputs
 from signbart_port.keras_model import SignBart
 from signbart_port.model_files.keras_h5 import load
 from signbart_port.pairs import signbart_cases as parity_inputs
-from signbart_port.parity import keras_run
-from signbart_port.parity.compare import LOGITS, Floats, largest_difference
-from signbart_port.parity.proof import Recorded, judge
+from signbart_port.parity.proof import Recorded
 from signbart_port.parity.report import Report
+from signbart_port.parity.taps import LOGITS, Floats
 from signbart_port.parity.tolerances import RUN
-from signbart_port.parity.workers import torch_run
 from tests.support.framework_models import keras_model, torch_model
+from tests.support.proofs import judge, noise_of, run_keras, run_torch
 from tests.support.small_models import Arrays, distinct_state_dict, small_config, state_dict
 
 
@@ -28,18 +27,16 @@ def proof(config: SignBartConfig, arrays: Arrays, inputs: Inputs) -> Report:
     float32: dict[str, Floats] = {}
     float64: dict[str, Floats] = {}
     torch = torch_model(config, arrays)
-    torch_run.run(torch, inputs, float32.__setitem__)
-    torch_run.run(torch.double(), inputs, float64.__setitem__)
-    noise = {
-        tap: largest_difference(float32[tap], float64[tap], inputs.classified) for tap in float64
-    }
+    run_torch(torch, inputs, float32.__setitem__)
+    run_torch(torch.double(), inputs, float64.__setitem__)
+    noise = noise_of(float32, float64, inputs)
     keras = keras_model(config, arrays)
     return judge(
         ("torch", "keras"),
         Recorded(float64, noise),
         list(float64),
         inputs,
-        lambda record: keras_run.run(keras, inputs, record),
+        lambda record: run_keras(keras, inputs, record),
     )
 
 
@@ -133,7 +130,7 @@ def test_real_checkpoint_module_by_module(real_h5: Path, recorded: dict[str, np.
     """Against the outputs that the published code recorded, padded frames included."""
     outputs: dict[str, Floats] = {}
     inputs = Inputs((), recorded["keypoints"][:2], recorded["attention_mask"][:2])
-    keras_run.run(load(real_h5, "float64"), inputs, outputs.__setitem__)
+    run_keras(load(real_h5, "float64"), inputs, outputs.__setitem__, "float64")
     assert LOGITS in outputs
     names = [name.removeprefix("module/") for name in recorded if name.startswith("module/")]
     assert len(names) == 67

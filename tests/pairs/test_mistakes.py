@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from signbart_port.config import SignBartConfig
 from signbart_port.pairs import signbart_cases as parity_inputs
+from signbart_port.pairs.signbart import SIGNBART, case_of
 from signbart_port.pairs.signbart_diagnosis.mistakes import candidates
 from signbart_port.pairs.signbart_diagnosis.numpy_model import NumPySignBart
-from signbart_port.pairs.signbart_diagnosis.search import Search
-from signbart_port.parity.compare import LOGITS, Row, counted, outputs_of
-from signbart_port.parity.proof import Call
+from signbart_port.parity.compare import Row
+from signbart_port.parity.taps import LOGITS, outputs_of
 from signbart_port.parity.tolerances import RUN
 from signbart_port.parity.workers import torch_run
 from tests.support.framework_models import torch_model
+from tests.support.proofs import counting_of, run_torch
 from tests.support.small_models import small_config, state_dict
 
 CONFIGS = {
@@ -50,7 +52,7 @@ class Recording:
             self.logits = output
 
         model = torch_model(config, self.tensors).double()
-        torch_run.run(model, self.inputs, logits, called)
+        run_torch(model, self.inputs, logits, called)
 
 
 @pytest.fixture(scope="module", params=CONFIGS, ids=lambda name: name)
@@ -102,16 +104,17 @@ def test_every_mistake_shows(recording: Recording) -> None:
         assert any(kind in sentence for sentence in tried), kind
 
 
-def search(recording: Recording, tmp_path) -> Search:
-    calls = []
-    for path, number, arguments, outputs in recording.calls:
-        files = []
-        for i, argument in enumerate(arguments):
-            files.append(tmp_path / f"{len(calls)}-{i}.npy")
-            np.save(files[-1], argument)
-        taps = tuple(outputs_of(path, number, outputs if len(outputs) > 1 else outputs[0]))
-        calls.append(Call(path, number, taps, tuple(files)))
-    return Search(recording.config, lambda: recording.tensors, recording.inputs, calls)
+def search(recording: Recording) -> Callable[[Row, np.ndarray], str]:
+    """The search of the pair, which is told what the module of a row was fed."""
+    config, tensors = recording.config, recording.tensors
+    find = SIGNBART.causes(config, lambda: tensors, case_of(recording.inputs))
+    assert find is not None
+    fed = {
+        tap: arguments
+        for path, number, arguments, outputs in recording.calls
+        for tap in outputs_of(path, number, outputs if len(outputs) > 1 else outputs[0])
+    }
+    return lambda row, output: find(row, output, fed.get(row.tap))
 
 
 def row(tap: str, limit: float = 1e-5) -> Row:
@@ -119,9 +122,9 @@ def row(tap: str, limit: float = 1e-5) -> Row:
 
 
 @pytest.mark.parametrize("recording", SEARCHED, indirect=True)
-def test_the_nearest_mistake_is_named(recording: Recording, tmp_path) -> None:
+def test_the_nearest_mistake_is_named(recording: Recording) -> None:
     """Every candidate of a few modules, made and then found again (or one as near)."""
-    find, frames = search(recording, tmp_path), recording.inputs.classified
+    find, counting = search(recording), counting_of(recording.inputs)
     outputs = {
         tap: o
         for (path, n, _, os) in recording.calls
@@ -141,17 +144,18 @@ def test_the_nearest_mistake_is_named(recording: Recording, tmp_path) -> None:
                 (value,) = model.call(path, *inputs[path])
             if value.shape != outputs[path].shape or not np.isfinite(value).all():
                 continue
-            if np.abs(counted(value - outputs[path], frames)).max() <= 1e-5:
+            if np.abs(counting.select(path, value - outputs[path])).max() <= 1e-5:
                 continue  # no mistake here: one head divided by one, a mask that hides nothing
             found = find(row(path), value)
             assert found, (path, sentence)
             again = dict(candidates(recording.config, recording.tensors, path))[found]
-            off = counted(again.call(path, *inputs[path])[0], frames) - counted(value, frames)
+            (same,) = again.call(path, *inputs[path])
+            off = counting.select(path, same) - counting.select(path, value)
             assert np.abs(off).max() < 1e-9, (path, sentence, found)
 
 
-def test_what_no_mistake_explains_gets_no_cause(recording: Recording, tmp_path) -> None:
-    find = search(recording, tmp_path)
+def test_what_no_mistake_explains_gets_no_cause(recording: Recording) -> None:
+    find = search(recording)
     rng = np.random.default_rng(0)
     for path, _, _, outputs in recording.calls:
         if len(outputs) == 1:
@@ -162,10 +166,8 @@ def test_what_no_mistake_explains_gets_no_cause(recording: Recording, tmp_path) 
 
 
 @pytest.mark.parametrize("recording", SEARCHED, indirect=True)
-def test_a_mistake_everywhere_is_found_from_the_logits_alone(
-    recording: Recording, tmp_path
-) -> None:
-    find = search(recording, tmp_path)
+def test_a_mistake_everywhere_is_found_from_the_logits_alone(recording: Recording) -> None:
+    find = search(recording)
     inputs = (recording.inputs.keypoints, recording.inputs.attention_mask)
     whole = dict(candidates(recording.config, recording.tensors, ""))
     found = 0

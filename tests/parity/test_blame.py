@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signbart_port.data.model_inputs import Inputs
-from signbart_port.parity.compare import LOGITS
+from signbart_port.parity.pair import Case, Pair
 from signbart_port.parity.proof import Call, Isolation, Recorded, judge
 from signbart_port.parity.report import Blame, Differing, Evidence, Report, Weights
+from signbart_port.parity.taps import LOGITS
 
 TAPS = ("part.inner", "part", "other[0]", "other[1]", "drop", "drop:2", LOGITS)
-INPUTS = Inputs(("one", "two"), np.zeros((2, 3, 4, 2), "f4"), np.ones((2, 3), "f4"))
+CASE = Case("two clips", {}, {})
 VALUES = {tap: np.ones((2, 3, 5)) for tap in TAPS} | {LOGITS: np.ones((2, 4))}
 NOISE = dict.fromkeys(TAPS, 1e-7)
 ONE_WRONG = Weights(
@@ -39,10 +39,11 @@ def verdict(
         truth = Recorded(VALUES, NOISE)
         isolation = Isolation(truth, (), lambda calls, record: outputs(alone, record))
     return judge(
+        Pair(),
+        CASE,
         ("a", "b"),
         Recorded(VALUES, NOISE),
         TAPS,
-        INPUTS,
         lambda record: outputs(run, record),
         isolation=isolation,
         weights=weights,
@@ -90,7 +91,7 @@ def test_the_cause_is_sought_where_inputs_are_known() -> None:
     """Of a module that ran alone, else of the logits."""
     asked: list[tuple[str, float]] = []
 
-    def finder(row, output) -> str:
+    def finder(row, output, inputs) -> str:
         asked.append((row.tap, float(output.flat[0])))
         return "because"
 

@@ -5,20 +5,31 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from signbart_port.pairs.signbart import case_of
 from signbart_port.pairs.signbart_cases import make
-from signbart_port.parity.compare import LOGITS, Comparison, compare, counted
+from signbart_port.parity.compare import Comparison, Row, compare
+from signbart_port.parity.counting import Counting
+from signbart_port.parity.pair import Tap
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.report import Evidence
-from signbart_port.parity.tolerances import EPSILON, MOST, RUN
-from signbart_port.tflite.modes import Precision
+from signbart_port.parity.taps import LOGITS
+from signbart_port.parity.tolerances import EPSILON, MOST, RUN, rounded_to
+from tests.support.proofs import NamedAxes
 
+STATES = "batch time channel"
 FRAMES = np.array([[True, True, False], [True, False, False]])
 TRUTH = np.random.default_rng(0).normal(size=(2, 3, 4))
 NOISE = 1e-7
 
 
-def row(got: np.ndarray, truth: np.ndarray = TRUTH, noise: float = NOISE, **kwargs: Precision):
-    return compare("tap", got, Recorded({"tap": truth}, {"tap": noise}), FRAMES, **kwargs)
+def counting(axes: str = STATES, frames: np.ndarray = FRAMES) -> Counting:
+    return Counting({"*": Tap(axes)}, {"time": frames})
+
+
+def row(
+    got: np.ndarray, truth: np.ndarray = TRUTH, noise: float = NOISE, axes: str = STATES
+) -> Row:
+    return compare("tap", got, Recorded({"tap": truth}, {"tap": noise}), counting(axes))
 
 
 def spoilt(value: float, at: tuple[int, ...] = (0, 1, 2)) -> np.ndarray:
@@ -65,10 +76,9 @@ def test_padding_does_not_count_and_nothing_else_is_left_out() -> None:
 
 
 def test_having_compared_nothing_fails() -> None:
-    assert not compare(
-        "tap", TRUTH, Recorded({"tap": TRUTH}, {"tap": NOISE}), np.zeros_like(FRAMES)
-    ).passed
-    assert not row(np.empty((0, 4)), truth=np.empty((0, 4))).passed
+    none = counting(frames=np.zeros_like(FRAMES))
+    assert not compare("tap", TRUTH, Recorded({"tap": TRUTH}, {"tap": NOISE}), none).passed
+    assert not row(np.empty((0, 4)), truth=np.empty((0, 4)), axes="batch label").passed
 
 
 def test_another_shape_fails() -> None:
@@ -78,7 +88,7 @@ def test_another_shape_fails() -> None:
 
 def test_a_tap_without_output_fails() -> None:
     comparison = Comparison(
-        Recorded({"a": TRUTH, "b": TRUTH}, {"a": 0, "b": 0}), ["a", "b"], FRAMES
+        Recorded({"a": TRUTH, "b": TRUTH}, {"a": 0, "b": 0}), ["a", "b"], counting()
     )
     comparison.record("a", TRUTH)
     comparison.record("only the candidate has this", TRUTH)
@@ -88,16 +98,18 @@ def test_a_tap_without_output_fails() -> None:
 def test_attention_weights_are_counted_by_query_even_where_heads_are_as_many_as_frames() -> None:
     weights = np.random.default_rng(0).normal(size=(2, 3, 3, 3))  # (N, heads, queries, keys)
     expected = np.concatenate([weights[0].swapaxes(0, 1)[:2], weights[1].swapaxes(0, 1)[:1]])
-    np.testing.assert_array_equal(counted(weights, FRAMES), expected)
+    queries = counting("batch heads time memory")
+    np.testing.assert_array_equal(queries.select("tap", weights), expected)
 
 
 def test_rounded_weights_are_judged_by_the_spread_over_the_clips() -> None:
-    frames = np.ones((4, 5), bool)
     truth = 1000 + np.random.default_rng(0).normal(size=(4, 10))  # a constant must not help
     recorded = Recorded({LOGITS: truth}, {LOGITS: 1e-4})
-    for precision, wrong in ((Precision.FLOAT16, 0.05), (Precision.DYNAMIC, 0.5)):
-        assert compare(LOGITS, truth + 1e-3, recorded, frames, precision).passed
-        assert not compare(LOGITS, truth + wrong, recorded, frames, precision).passed
+    for share, wrong in ((0.005, 0.05), (0.08, 0.5)):  # of float16 and of dynamic files
+        how = Counting.whole(), rounded_to(share)
+        assert compare(LOGITS, truth + 1e-3, recorded, *how).passed
+        assert not compare(LOGITS, truth + wrong, recorded, *how).passed
+    assert rounded_to(None) is RUN
 
 
 def test_the_inputs_hold_every_kind_of_mask_and_move_in_the_padding() -> None:
@@ -132,7 +144,12 @@ def test_the_report_names_the_first_wrong_output() -> None:
             record(tap, output + (tap in ("b", "c")))
 
     report = judge(
-        ("x", "y"), Recorded(truth, dict.fromkeys(truth, EPSILON)), list(truth), inputs, run
+        NamedAxes(logits="batch label", **dict.fromkeys("abc", STATES)),
+        case_of(inputs),
+        ("x", "y"),
+        Recorded(truth, dict.fromkeys(truth, EPSILON)),
+        list(truth),
+        run,
     )
     assert not report.passed and report.blame is not None
     assert report.blame.module == "b" and report.blame.evidence is Evidence.CHAINED
@@ -140,8 +157,18 @@ def test_the_report_names_the_first_wrong_output() -> None:
     assert report.agreement == (7, 7)
 
 
-@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (1, 3, 4), (2, 5, 3, 3), (2, 5, 3, 7)])
-def test_the_worst_element_has_its_own_index(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((2, 3), "batch label"),
+        ((2, 3, 4), STATES),
+        ((1, 3, 4), "one position channel"),
+        ((2, 5, 3, 3), "batch heads time memory"),
+        ((2, 5, 3, 7), "batch heads time memory"),
+        ((5, 3, 2, 7), "heads time batch memory"),
+    ],
+)
+def test_the_worst_element_has_its_own_index(shape: tuple[int, ...], axes: str) -> None:
     """Of states, logits, positions and attention weights: not that among the frames that count."""
     rng = np.random.default_rng(0)
     truth = rng.normal(size=shape)
@@ -149,8 +176,8 @@ def test_the_worst_element_has_its_own_index(shape: tuple[int, ...]) -> None:
     for at in np.ndindex(shape):
         got = truth.copy()
         got[at] += 1
-        wrong = row(got, truth)
+        wrong = row(got, truth, axes=axes)
         if not wrong.passed:
             seen += 1
             assert wrong.worst == at and wrong.expected == truth[at] and wrong.got == got[at]
-    assert seen == counted(truth, FRAMES).size
+    assert seen == counting(axes).select("tap", truth).size

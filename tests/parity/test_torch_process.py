@@ -12,7 +12,7 @@ from signbart_port.errors import PortError
 from signbart_port.model_files.checkpoint_model import open_checkpoint
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.pairs.signbart_cases import make_for
-from signbart_port.parity.reference import TorchRun
+from signbart_port.pairs.signbart_torch_run import torch_run
 from signbart_port.system import processes
 from tests.support.small_models import save_pth, small_config, state_dict
 
@@ -32,7 +32,7 @@ def test_modules_beside_a_strangers_model_are_not_imported(
         (tmp_path / f"{name}.py").write_text("open('canary', 'w'); raise SystemExit('imported')")
     source, inputs = source_of(tmp_path)
     monkeypatch.chdir(tmp_path)
-    with TorchRun(source, inputs, truth=True) as run:
+    with torch_run(source, inputs, truth=True) as run:
         assert "logits" in run.result["taps"]
     assert not (tmp_path / "canary").exists()
 
@@ -43,7 +43,7 @@ def test_the_two_readers_must_agree(tmp_path: Path) -> None:
     name = "decoder.layers.0.fc1.bias"
     tensors[name] = tensors[name] + 1e-6
     with (
-        TorchRun(source, inputs, truth=True) as run,
+        torch_run(source, inputs, truth=True) as run,
         pytest.raises(PortError, match=f"PyTorch reads other values of {name}"),
     ):
         run.noise  # noqa: B018  waits for the process
@@ -51,7 +51,7 @@ def test_the_two_readers_must_agree(tmp_path: Path) -> None:
 
 def test_leaving_the_run_ends_the_process_and_clears_its_folder(tmp_path: Path) -> None:
     source, inputs = source_of(tmp_path)
-    with TorchRun(source, inputs, truth=True) as run:
+    with torch_run(source, inputs, truth=True) as run:
         folder = Path(run._folder.name)
         assert (folder / "job.json").exists()
     assert run._process.poll() is not None and not folder.exists()
@@ -61,7 +61,7 @@ def test_a_full_temporary_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_p
     source, inputs = source_of(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     with pytest.raises(PortError, match="missing: cannot hold temporary files: No such file"):
-        TorchRun(source, inputs, truth=True)
+        torch_run(source, inputs, truth=True)
 
 
 def test_memory_is_limited() -> None:

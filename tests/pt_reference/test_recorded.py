@@ -11,7 +11,7 @@ import torch
 from pt_reference import SignBart
 from signbart_port import config as configs
 from signbart_port.data.model_inputs import Inputs
-from signbart_port.parity.workers.torch_run import run
+from tests.support.proofs import run_torch
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_logits(model: SignBart, recorded: dict[str, np.ndarray], part: str) -> 
 def test_every_module(model: SignBart, recorded: dict[str, np.ndarray]) -> None:
     outputs: dict[str, np.ndarray] = {}
     inputs = Inputs((), recorded["keypoints"][:2], recorded["attention_mask"][:2])
-    run(model.double(), inputs, outputs.__setitem__)
+    run_torch(model.double(), inputs, outputs.__setitem__)
 
     names = [name.removeprefix("module/") for name in recorded if name.startswith("module/")]
     assert len(names) == 67

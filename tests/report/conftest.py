@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 from signbart_port.pairs import signbart_cases
-from signbart_port.parity.compare import LOGITS, Row, absent
+from signbart_port.pairs.signbart import case_of
+from signbart_port.parity.compare import Row, absent
 from signbart_port.parity.report import Blame, Differing, Evidence, Report, Rounded, Weights
+from signbart_port.parity.taps import LOGITS
 from signbart_port.system import digest
 from signbart_port.transfer.plan import Placed
 from tests.support.report_pages import Browse
@@ -72,11 +74,8 @@ def _equal() -> Report:
     return Report(
         reference="checkpoints/model.pth",
         candidate="out/model.h5",
-        clips=clips.names,
-        masks=clips.drawn(),
-        frames=32,
+        facts={**case_of(clips).facts, "agreement": (7, 7)},
         rows=tuple(row(tap, 6e-7) for tap in (*modules, LOGITS)),
-        agreement=(7, 7),
         isolated=tuple(row(tap, 3e-7) for tap in modules),
         weights=Weights("equal in every bit", len(tensors), plan.parameters, rounded=(rounded,)),
         placed=tuple(tensors),
@@ -98,7 +97,7 @@ def _wrong(equal: Report) -> Report:
             row(taps[-1], 1e30),
         ),
         isolated=tuple(failed if r.tap == WRONG else r for r in equal.isolated),
-        agreement=(3, 7),
+        facts={**equal.facts, "agreement": (3, 7)},
         weights=Weights(
             "equal in every bit",
             96,

@@ -49,7 +49,7 @@ def test_nothing_is_wider_than_the_window(
     report = replace(
         wrong,
         candidate=f"{long}.h5",
-        clips=(long, *wrong.clips[1:]),
+        facts={**wrong.facts, "clips": (long, *wrong.clips[1:])},
         placed=(replace(wrong.placed[0], torch=long, keras=long, rule=long), *wrong.placed[1:]),
         notes=(long,),
     )

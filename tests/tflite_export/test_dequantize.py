@@ -23,8 +23,10 @@ from signbart_port.model_files import h5
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.keras_h5 import build
 from signbart_port.pairs.signbart_cases import make_for
-from signbart_port.parity.compare import LOGITS, Row, largest_difference
+from signbart_port.parity.compare import Row
+from signbart_port.parity.counting import Counting, largest_difference
 from signbart_port.parity.report import Report
+from signbart_port.parity.taps import LOGITS
 from signbart_port.tflite import constants, model_file
 from signbart_port.tflite.model_file import SIGNATURE
 from signbart_port.tflite.modes import Quantization
@@ -72,7 +74,7 @@ def judged(path: Path, config: SignBartConfig, tensors: Arrays, frames: int) -> 
         np.asarray(model(inputs.keypoints, inputs.attention_mask, training=False))
         for model in (model_of(config, tensors), model_of(config, tensors, "float64"))
     )
-    noise = largest_difference(float32, float64, inputs.classified)
+    noise = largest_difference(LOGITS, float32, float64, Counting.whole())
     return graph_of(path, config, tensors).row(inputs, noise)
 
 

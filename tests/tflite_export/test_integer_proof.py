@@ -16,8 +16,9 @@ from signbart_port.data.model_interface import Interface
 from signbart_port.errors import ProofError
 from signbart_port.model_files import h5
 from signbart_port.model_files.h5_model import KerasModel
-from signbart_port.parity.compare import LOGITS, Row
+from signbart_port.parity.compare import Row
 from signbart_port.parity.report import Weights
+from signbart_port.parity.taps import LOGITS
 from signbart_port.tflite import constants, model_file
 from signbart_port.tflite.model_file import TFLiteFile
 from signbart_port.tflite.modes import Quantization

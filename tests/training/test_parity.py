@@ -18,6 +18,7 @@ import pt_reference
 from signbart_port import transfer
 from signbart_port.model_files import mappings
 from signbart_port.parity.compare import Row, compare
+from signbart_port.parity.counting import Counting
 from signbart_port.parity.tolerances import RUN
 from signbart_port.training import torch_fit
 from signbart_port.training.run import Job
@@ -113,8 +114,8 @@ class Gradients:
         return self.exact[tap]
 
     def rows(self, found: Arrays) -> list[Row]:
-        no_frames = np.ones((0, 0), bool)  # a gradient counts whole
-        return [compare(n, found[n], self, no_frames, criterion=RUN) for n in compared(self.exact)]
+        whole = Counting.whole()
+        return [compare(n, found[n], self, whole, RUN) for n in compared(self.exact)]
 
 
 def compared(arrays: Arrays) -> list[str]:

@@ -19,9 +19,11 @@ from signbart_port.config import SIZES, SignBartConfig
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.model_files import mappings
 from signbart_port.pairs import signbart_cases as parity_inputs
-from signbart_port.parity.compare import Comparison, Row, largest_difference
+from signbart_port.pairs.signbart import SignBartPair
+from signbart_port.parity.compare import Comparison, Row
 from signbart_port.parity.proof import Recorded
 from signbart_port.transfer import Code, Direction
+from tests.support.proofs import counting_of, noise_of, run_keras
 
 Arrays = dict[str, np.ndarray]
 TO_KERAS = Direction.TORCH_TO_KERAS
@@ -136,10 +138,16 @@ class Stacks:
         return self.decoder(embeddings[..., 1], mask, states, training=training)
 
 
+class StacksPair(SignBartPair):
+    """The stacks are called as in PyTorch, and give states."""
+
+    def call_keras(self, model: Stacks, inputs: Any) -> Any:
+        return model(inputs["keypoints"], inputs["attention_mask"], training=False)
+
+
 def compared(model: BartModel, mapping: transfer.WeightMapping) -> tuple[Row, ...]:
     """Carry the weights over by `mapping`, run both, compare every module's output."""
     from signbart_port.keras_model.weights import assign, shapes
-    from signbart_port.parity import keras_run
 
     config = config_of(model.config)
     tensors = {name: value.numpy() for name, value in model.state_dict().items()}
@@ -150,10 +158,9 @@ def compared(model: BartModel, mapping: transfer.WeightMapping) -> tuple[Row, ..
 
     inputs = inputs_for(config)
     float32, truth = (run_bart(model, inputs, d) for d in (torch.float32, torch.float64))
-    frames = inputs.classified
-    noise = {tap: largest_difference(float32[tap], truth[tap], frames) for tap in truth}
-    comparison = Comparison(Recorded(truth, noise), list(truth), frames)
-    keras_run.run(stacks, inputs, comparison.record)
+    noise = noise_of(float32, truth, inputs)
+    comparison = Comparison(Recorded(truth, noise), list(truth), counting_of(inputs))
+    run_keras(stacks, inputs, comparison.record, pair=StacksPair())
     assert {t.module for t in plan.transfers} <= truth.keys(), "a module with weights never ran"
     return comparison.rows()
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from signbart_port.config import SignBartConfig
-from signbart_port.data.model_inputs import Inputs
 from signbart_port.pairs.signbart_diagnosis.mistakes import candidates
 from signbart_port.pairs.signbart_diagnosis.numpy_model import Tensors
-from signbart_port.parity.compare import (
-    LOGITS,
-    Floats,
-    Row,
-    counted,
-    module_of,
-    part_of,
-)
-from signbart_port.parity.proof import Call
+from signbart_port.parity.blame import Fed
+from signbart_port.parity.compare import Row
+from signbart_port.parity.counting import Counting
+from signbart_port.parity.pair import Case, Tap
+from signbart_port.parity.taps import LOGITS, Floats, module_of, part_of
 
 
 class Search:
@@ -31,18 +26,22 @@ class Search:
         self,
         config: SignBartConfig,
         tensors: Callable[[], Tensors],
-        inputs: Inputs,
-        calls: Sequence[Call],
+        case: Case,
+        taps: Mapping[str, Tap],
     ) -> None:
-        self._config, self._tensors, self._inputs, self._calls = config, tensors, inputs, calls
+        self._config, self._tensors, self._case = config, tensors, case
+        self._counting = Counting(taps, case.counted)
 
-    def __call__(self, row: Row, output: Floats) -> str:
+    def __call__(self, row: Row, output: Floats, inputs: Fed) -> str:
         """What is wrong with the module of `row`, in a sentence: the mistake that comes nearest to
         its wrong `output`, if within float32's error; else empty."""
-        path = "" if row.tap == LOGITS else module_of(row.tap)
-        frames = self._inputs.classified
-        got = counted(output, frames)
-        fed = self._fed(row.tap)
+        if row.tap == LOGITS:
+            path, fed = "", tuple(self._case.torch[n] for n in ("keypoints", "attention_mask"))
+        elif inputs is not None:
+            path, fed = module_of(row.tap), inputs
+        else:
+            return ""
+        got = self._counting.select(row.tap, output)
         # Nearer to it than the truth is: a mistake that changes nothing here explains nothing.
         best, sentence = min(row.limit, row.error / 2), ""
         for said, model in candidates(self._config, self._tensors(), path):
@@ -50,12 +49,8 @@ class Search:
                 value = model.call(path, *fed)[part_of(row.tap)]
                 if value.shape != output.shape:
                     continue
-                off = np.max(np.abs(counted(value, frames) - got), initial=0.0)
+                counted = self._counting.select(row.tap, value)
+                off = np.max(np.abs(counted - got), initial=0.0)
             if off <= best:  # NaN explains nothing
                 best, sentence = off, said
         return sentence
-
-    def _fed(self, tap: str) -> tuple[Floats, ...]:
-        if tap == LOGITS:
-            return self._inputs.keypoints, self._inputs.attention_mask
-        return next(call.inputs() for call in self._calls if tap in call.taps)

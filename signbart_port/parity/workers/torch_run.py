@@ -1,7 +1,7 @@
 """The PyTorch side of the proof, in a process of its own.
 
 Reads the checkpoint with PyTorch's own loader, independently of `signbart_port.checkpoint`, runs
-`pt_reference` and leaves every module's inputs and outputs in the folder JOB (see
+the pair's PyTorch model and leaves every module's inputs and outputs in the folder JOB (see
 `reference.TorchRun`).
 """
 
@@ -11,23 +11,22 @@ import copy
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from signbart_port.checkpoint.names import NameRules, strip, unwrap
-from signbart_port.config import SignBartConfig
-from signbart_port.data.model_inputs import Inputs, load_inputs
 from signbart_port.errors import printable
-from signbart_port.parity.compare import LOGITS, largest_difference, outputs_of
+from signbart_port.parity.counting import Counting, largest_difference
+from signbart_port.parity.pair import Arrays, Case, Pair, Tap, import_pair, mapping_path, tap_of
 from signbart_port.parity.proof import Record
+from signbart_port.parity.taps import LOGITS, outputs_of
 from signbart_port.system import digest, processes
 
-if TYPE_CHECKING:
-    from pt_reference import SignBart
+Taps = Mapping[str, Tap]
 
 
 def main(folder: Path) -> None:
@@ -37,19 +36,25 @@ def main(folder: Path) -> None:
     import torch
 
     torch.set_num_threads(1)  # the other core imports TensorFlow; two threads would wait for it
-    model, digests = _load(job)
-    inputs = load_inputs(folder)
-    record = _Truth(folder, inputs) if job["truth"] else _Outputs(folder, job["logits_alone"])
-    record.run(model, inputs)
+    pair = import_pair(job["pair"])
+    config = pair.read_config(job["config"], {})
+    model, digests = _load(pair, config, job)
+    with np.load(folder / "torch.npz") as inputs, np.load(folder / "counted.npz") as counted:
+        case = Case("", dict(inputs), {}, dict(counted))
+    counting = Counting.of(pair, config, case)
+    record = (
+        _Truth(folder, pair, counting)
+        if job["truth"]
+        else _Outputs(folder, pair, counting, job["logits_alone"])
+    )
+    record.run(model, case.torch)
     result = record.result() | {"digests": digests, "torch": torch.__version__}
     (folder / "result.json").write_text(json.dumps(result))
 
 
-def _load(job: dict[str, Any]) -> tuple[SignBart, dict[str, str]]:
+def _load(pair: Pair, config: Any, job: dict[str, Any]) -> tuple[Any, dict[str, str]]:
     """The model, and the digest of each tensor as PyTorch reads it."""
     import torch
-
-    from pt_reference import SignBart
 
     path = Path(job["checkpoint"])
     if job["container"] == "safetensors":
@@ -68,23 +73,28 @@ def _load(job: dict[str, Any]) -> tuple[SignBart, dict[str, str]]:
     }
     del loaded, found
     digests = {name: digest.of_tensor(value.numpy()) for name, value in state.items()}
-    model = SignBart(SignBartConfig(**job["config"])).eval()
-    # Other names than the reference's can only be understood by the mapping. Its own are taken as
+    model = pair.torch_model(config).eval()
+    # Other names than the model's can only be understood by the mapping. Its own are taken as
     # they are: then the reference knows nothing of the mapping, and shows where it is wrong.
     if not state.keys() >= model.state_dict().keys():
-        state = _renamed(state, job["mapping"], model.config)
+        state = _renamed(state, job["mapping"], pair, config)
     model.load_state_dict(state, strict=True)
+    for name, value in (*model.named_parameters(), *model.named_buffers()):
+        if value.is_floating_point() and value.dtype != torch.float32:
+            raise ValueError(f"{name} is {value.dtype} in the model, not float32")
     return model, digests
 
 
-def _renamed(state: dict[str, Any], mapping: str, config: SignBartConfig) -> dict[str, Any]:
+def _renamed(state: dict[str, Any], mapping: str, pair: Pair, config: Any) -> dict[str, Any]:
     import torch
 
     from signbart_port import transfer
-    from signbart_port.model_files import mappings
 
+    sizes = pair.sizes(config)
+    if sizes is None:
+        raise ValueError("the names are not the model's, and the pair tells no sizes")
     fork, own = (
-        transfer.plan(m, config.sizes()) for m in (transfer.load(mapping), mappings.signbart())
+        transfer.plan(transfer.load(path), sizes) for path in (mapping, mapping_path(pair))
     )
     arrays = transfer.renamed(fork, own, {name: value.numpy() for name, value in state.items()})
     return {n: torch.from_numpy(np.ascontiguousarray(array)) for n, array in arrays.items()}
@@ -93,12 +103,15 @@ def _renamed(state: dict[str, Any], mapping: str, config: SignBartConfig) -> dic
 class _Outputs:
     """Keeps the float32 run's outputs, a file a tap: of every module, or the `logits_alone`."""
 
-    def __init__(self, folder: Path, logits_alone: bool = False) -> None:
-        self._folder, self._taps = folder, list[str]()
+    def __init__(
+        self, folder: Path, pair: Pair, counting: Counting, logits_alone: bool = False
+    ) -> None:
+        self._folder, self._pair, self._counting = folder, pair, counting
+        self._taps: list[str] = []
         self._logits_alone = logits_alone
 
-    def run(self, model: SignBart, inputs: Inputs) -> None:
-        run(model, inputs, self.write)
+    def run(self, model: Any, inputs: Arrays) -> None:
+        run(self._pair, model, inputs, self._counting.taps, self.write)
 
     def write(self, tap: str, output: Any) -> None:
         if self._logits_alone and tap != LOGITS:
@@ -117,9 +130,8 @@ class _Truth(_Outputs):
     run's inputs rounded to float32. These rounded inputs are what a candidate's modules are fed.
     """
 
-    def __init__(self, folder: Path, inputs: Inputs) -> None:
-        super().__init__(folder)
-        self._frames = inputs.classified
+    def __init__(self, folder: Path, pair: Pair, counting: Counting) -> None:
+        super().__init__(folder, pair, counting)
         self._float32: dict[str, Any] = {}
         self._modules: dict[str, Any] = {}
         self._noise: dict[str, float] = {}
@@ -128,12 +140,14 @@ class _Truth(_Outputs):
         self._files: dict[int, str] = {}
         self._alive: list[Any] = []  # an id is another tensor's once its own is gone
 
-    def run(self, model: SignBart, inputs: Inputs) -> None:
+    def run(self, model: Any, inputs: Arrays) -> None:
         import torch
 
-        run(model, inputs, self._float32.__setitem__)
+        pair, taps = self._pair, self._counting.taps
+        run(pair, model, inputs, taps, self._float32.__setitem__)
         self._modules = dict(model.named_modules())
-        run(copy.deepcopy(model).to(torch.float64), inputs, self._logits, self._call)
+        double = copy.deepcopy(model).to(torch.float64)
+        run(pair, double, inputs, taps, self._logits, self._call)
 
     def _logits(self, tap: str, output: Any) -> None:
         if tap == LOGITS:
@@ -141,18 +155,22 @@ class _Truth(_Outputs):
 
     def _call(self, path: str, call: int, arguments: tuple[Any, ...], output: Any) -> None:
         fed = [_float32(argument) for argument in arguments]
-        again = outputs_of(path, call, self._modules[path](*fed))
-        outputs = outputs_of(path, call, output)
+        part = tap_of(self._counting.taps, path).part
+        again = outputs_of(path, call, self._modules[path](*fed), part)
+        outputs = outputs_of(path, call, output, part)
         for tap, value in outputs.items():
             self._write(tap, value.numpy())
-            self._alone[tap] = largest_difference(again[tap].numpy(), value.numpy(), self._frames)
+            self._alone[tap] = self._difference(tap, again[tap].numpy(), value.numpy())
         files = [self._file(a, f) for a, f in zip(arguments, fed, strict=True)]
         taps = list(outputs)
         self._calls.append({"path": path, "number": call, "taps": taps, "files": files})
 
     def _write(self, tap: str, output: Any) -> None:
         self.write(tap, output)
-        self._noise[tap] = largest_difference(self._float32.pop(tap), output, self._frames)
+        self._noise[tap] = self._difference(tap, self._float32.pop(tap), output)
+
+    def _difference(self, tap: str, float32: Any, float64: Any) -> float:
+        return largest_difference(tap, float32, float64, self._counting)
 
     def _file(self, argument: Any, fed: Any) -> str:
         """The file of an input; one that several modules share is written once."""
@@ -173,27 +191,31 @@ class _Truth(_Outputs):
 
 
 def run(
-    model: SignBart,
-    inputs: Inputs,
+    pair: Pair,
+    model: Any,
+    inputs: Arrays,
+    taps: Taps,
     record: Record,
     called: Callable[[str, int, tuple[Any, ...], Any], None] | None = None,
 ) -> None:
     """Run `model` in the precision of its weights and `record` every module's output by path.
 
-    The logits come last. `called` is told of every module's call instead: path, number of the call,
-    arguments, output.
+    The logits come last. Inputs of a float type are cast to that precision. `called` is told of
+    every module's call instead: path, number of the call, arguments, output.
     """
     import torch
 
     calls: Counter[str] = Counter()
 
     def hook(path: str) -> Any:
+        part = tap_of(taps, path).part
+
         def after(module: Any, arguments: Any, output: Any) -> None:
             calls[path] += 1
             if called is not None:
                 called(path, calls[path], arguments, output)
                 return
-            for tap, value in outputs_of(path, calls[path], output).items():
+            for tap, value in outputs_of(path, calls[path], output, part).items():
                 record(tap, value.numpy())
 
         return after
@@ -201,10 +223,10 @@ def run(
     # A list of layers is never called, and so never recorded.
     hooks = [m.register_forward_hook(hook(path)) for path, m in model.named_modules() if path]
     dtype = next(model.parameters()).dtype
+    tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    fed = {n: t.to(dtype) if t.is_floating_point() else t for n, t in tensors.items()}
     with torch.inference_mode():
-        _, logits = model(
-            torch.from_numpy(inputs.keypoints).to(dtype), torch.from_numpy(inputs.attention_mask)
-        )
+        logits = pair.torch_output(pair.call_torch(model, fed))
     record(LOGITS, logits.numpy())
     for handle in hooks:
         handle.remove()

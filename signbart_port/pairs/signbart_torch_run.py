@@ -1,0 +1,28 @@
+"""PyTorch's run of a SignBART checkpoint."""
+
+from __future__ import annotations
+
+from signbart_port.checkpoint import NameRules
+from signbart_port.data.model_inputs import Inputs
+from signbart_port.model_files.checkpoint_model import CheckpointModel
+from signbart_port.pairs.signbart import SIGNBART, case_of
+from signbart_port.parity.pair import place_of
+from signbart_port.parity.reference import TorchJob, TorchRun
+
+
+def torch_run(
+    source: CheckpointModel, inputs: Inputs, *, truth: bool, logits_alone: bool = False
+) -> TorchRun:
+    """Start PyTorch on clips, with the weights of an opened checkpoint. See `TorchRun`."""
+    checkpoint, mapping = source.checkpoint, source.plan.mapping
+    job = TorchJob(
+        checkpoint=checkpoint.path,
+        container=checkpoint.container,
+        names=NameRules(mapping.unwrap, mapping.strip_prefixes),
+        mapping=mapping.path,
+        ignored=tuple(source.plan.ignored_torch),
+        pair=place_of(SIGNBART),
+        config=source.resolved.config.model_dump(exclude={"training"}),
+        case=case_of(inputs),
+    )
+    return TorchRun(job, lambda: source.digests, truth=truth, logits_alone=logits_alone)

@@ -1,0 +1,198 @@
+"""What the proof knows of two models: a `Pair`, the cases that both run, the axes of their outputs.
+
+The proof knows no model. It calls the methods of a pair, and whatever it has to know of a model is
+a method here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from signbart_port.parity.blame import Finder
+
+Arrays = Mapping[str, NDArray[Any]]
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A batch of inputs that both models run."""
+
+    name: str
+    """What the case is for, for a person."""
+    torch: Arrays
+    """The inputs of the PyTorch model, by the names of its arguments."""
+    keras: Arrays
+    """The inputs of the Keras model, by name."""
+    counted: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    """The positions that count, (batch, n), by the name of an axis: `time`, `memory`. An axis
+    without an entry counts whole."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What a report says of the case: plain values under the keys of its JSON."""
+
+
+@dataclass(frozen=True)
+class Tap:
+    """How the outputs of some modules are laid out."""
+
+    torch: str = ""
+    """The names of the axes in PyTorch, in order: `batch time channel`. Empty: the axes have no
+    names, and the output counts whole."""
+    keras: str = ""
+    """The same axes in the order of the Keras output. Empty: PyTorch's."""
+    part: int | None = None
+    """Which part of a tuple counts, from 0. None: every one."""
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The names of the axes as they are compared: in PyTorch's order."""
+        return tuple(self.torch.split())
+
+    def in_torch_order(self, output: NDArray[Any]) -> NDArray[Any]:
+        """Return a Keras output with its axes in PyTorch's order."""
+        if self.keras in ("", self.torch):
+            return output
+        keras = self.keras.split()
+        return output.transpose([keras.index(axis) for axis in self.axes])
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A signature of a .tflite file that is made of the Keras model."""
+
+    name: str
+    """Its name in the file, such as `serving_default`."""
+    inputs: Mapping[str, tuple[int | None, ...]]
+    """The shapes of its inputs by name. None stands for a free axis."""
+    outputs: Mapping[str, tuple[int | None, ...]]
+    """The shapes of its outputs by name."""
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    """The dtypes of inputs and outputs by name. Without an entry: float32."""
+    calibration: Sequence[Case] = ()
+    """The cases that measure the ranges of activations for integer files."""
+
+
+class Pair:
+    """A PyTorch module and a Keras model that are meant to compute the same.
+
+    A base class. A pair says how both are built, which mapping joins the names of their weights,
+    and on which inputs they are compared. Frameworks are imported inside the methods: each side
+    runs in a process of its own. `config` is what `read_config` returns.
+    """
+
+    mapping: str | Path
+    """A mapping file. A relative path starts at the folder of the pair's own file."""
+    custom_objects: Mapping[str, type] = _NONE
+    """What a fresh process needs to open a .keras file of the model, by registered name."""
+
+    def read_config(self, stated: Mapping[str, Any], stored: Mapping[str, Any]) -> Any:
+        """Return the config of the values that a checkpoint stores and a user states.
+
+        Raises ValueError, with words for the user, for values that are none. By default, plain
+        values: the user's before the checkpoint's.
+        """
+        return {**stored, **stated}
+
+    def sizes(self, config: Any) -> Mapping[str, int] | None:
+        """Return the sizes that the mapping uses. None: they are read off the live models."""
+        return None
+
+    def torch_model(self, config: Any) -> Any:
+        """Build the PyTorch module, in float32."""
+        raise NotImplementedError
+
+    def keras_model(self, config: Any) -> Any:
+        """Build the Keras model, with its variables, in the dtype policy that is set."""
+        raise NotImplementedError
+
+    def cases(self, config: Any, seed: int) -> Sequence[Case]:
+        """Return seeded inputs that reach every part of the models."""
+        raise NotImplementedError
+
+    def call_torch(self, model: Any, inputs: Mapping[str, Any]) -> Any:
+        """Run the PyTorch module, which is in evaluation mode, on tensors."""
+        return model(**inputs)
+
+    def call_keras(self, model: Any, inputs: Mapping[str, Any]) -> Any:
+        """Run the Keras model at inference."""
+        return model(dict(inputs), training=False)
+
+    def torch_output(self, outputs: Any) -> Any:
+        """Return the tensor that is compared. By default, the only one."""
+        return _only(outputs)
+
+    def keras_output(self, outputs: Any) -> Any:
+        """Return the tensor that is compared. By default, the only one."""
+        return _only(outputs)
+
+    def taps(self, config: Any) -> Mapping[str, Tap]:
+        """Return the layout of outputs by the path of their module; the output of the whole model
+        is under `logits`.
+
+        A `*` stands for any characters. The first pattern that matches is in force. By default,
+        layouts are equal, and every output counts whole.
+        """
+        return {}
+
+    def tflite(self, config: Any) -> Sequence[Signature]:
+        """Return the signatures of a .tflite of the Keras model. By default, none is made."""
+        return ()
+
+    def causes(self, config: Any, tensors: Callable[[], Arrays], case: Case) -> Finder | None:
+        """Return a search for the cause of a failure. By default, there is none.
+
+        `tensors` returns the reference's weights under PyTorch's names; it is for failures only.
+        """
+        return None
+
+    def summary(self, expected: NDArray[Any], got: NDArray[Any]) -> Mapping[str, Any]:
+        """Return what a report says of two outputs of the whole models: plain values under the keys
+        of its JSON."""
+        return {}
+
+    def vary(self, config: Any) -> Sequence[Any]:
+        """Return other legal configs, for tests of any size. By default, there are none."""
+        return ()
+
+
+def tap_of(taps: Mapping[str, Tap], path: str) -> Tap:
+    """Return the layout of a module's output, by the first pattern that matches its path."""
+    return next((tap for pattern, tap in taps.items() if fnmatchcase(path, pattern)), Tap())
+
+
+def mapping_path(pair: Pair) -> Path:
+    """Return the path of a pair's mapping file."""
+    return Path(inspect.getfile(type(pair))).parent / pair.mapping
+
+
+def place_of(pair: Pair) -> str:
+    """Return where another process imports the class of `pair`: `package.module:Class`."""
+    return f"{type(pair).__module__}:{type(pair).__qualname__}"
+
+
+def import_pair(place: str) -> Pair:
+    """Import the class at `place` and make a pair of it."""
+    module, _, name = place.partition(":")
+    pair: Pair = getattr(import_module(module), name)()
+    return pair
+
+
+def _only(outputs: Any) -> Any:
+    if isinstance(outputs, Mapping):
+        outputs = tuple(outputs.values())
+    if not isinstance(outputs, tuple | list):
+        return outputs
+    if len(outputs) != 1:
+        raise ValueError(f"the model has {len(outputs)} outputs, and the pair names none of them")
+    return outputs[0]

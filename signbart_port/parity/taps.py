@@ -1,0 +1,42 @@
+"""The names of outputs: a module's path, the number of its call, the part of a tuple."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+LOGITS = "logits"
+"""The tap of the whole model's output; every other tap is a module's path."""
+
+
+def tap_name(path: str, call: int, part: int | None = None) -> str:
+    """The tap of a module's `call`-th call, from 1: a shared dropout runs more than once.
+
+    `part` counts the outputs of a module that has several, from 0.
+    """
+    name = path if call == 1 else f"{path}:{call}"
+    return name if part is None else f"{name}[{part}]"
+
+
+def outputs_of(path: str, call: int, output: Any, part: int | None = None) -> dict[str, Any]:
+    """The outputs of a module's call by tap, of either framework: every one of a tuple, or the
+    `part` alone."""
+    if not isinstance(output, tuple):
+        return {tap_name(path, call): output}
+    if part is not None:
+        return {tap_name(path, call): output[part]}
+    return {tap_name(path, call, number): value for number, value in enumerate(output)}
+
+
+def module_of(tap: str) -> str:
+    """The inverse of `tap_name`: the module's path."""
+    return tap.partition("[")[0].partition(":")[0]
+
+
+def part_of(tap: str) -> int:
+    """Which of its module's outputs a tap is, from 0."""
+    part = tap.partition("[")[2]
+    return int(part.removesuffix("]")) if part else 0
