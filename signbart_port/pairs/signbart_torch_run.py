@@ -7,7 +7,8 @@ from signbart_port.data.model_inputs import Inputs
 from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.pairs.signbart import SIGNBART, case_of
 from signbart_port.parity.pair import place_of
-from signbart_port.parity.reference import TorchJob, TorchRun
+from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.workers.torch_run import TorchJob
 
 
 def torch_run(
@@ -23,6 +24,7 @@ def torch_run(
         ignored=tuple(source.plan.ignored_torch),
         pair=place_of(SIGNBART),
         config=source.resolved.config.model_dump(exclude={"training"}),
-        case=case_of(inputs),
+        truth=truth,
+        logits_alone=logits_alone,
     )
-    return TorchRun(job, lambda: source.digests, truth=truth, logits_alone=logits_alone)
+    return TorchRun(job, case_of(inputs), lambda: source.digests)

@@ -61,7 +61,7 @@ class TorchSide:
         self.process = process
 
     def truth(self) -> tuple[Truth, Sequence[str]]:
-        return self.process, self.process.result["taps"]
+        return self.process, self.process.result.taps
 
     def run(self, record: Record) -> None:
         for tap, output in self.process.outputs():

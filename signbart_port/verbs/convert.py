@@ -173,7 +173,7 @@ class _Conversion:
 
         assert self.reference is not None
         self.progress("Running PyTorch")
-        taps = self.reference.result["taps"]
+        taps = self.reference.result.taps
         self.progress("Comparing every module")
         path, config = self.source.checkpoint.path, self.source.resolved.config
         case, layouts = case_of(self.inputs), SIGNBART.taps(config)
@@ -236,7 +236,7 @@ class _Conversion:
             "proof": report.summary() if report else NOT_PROVEN,
             "versions": {
                 "signbart-port": __version__,
-                **({"torch": self.reference.result["torch"]} if self.reference else {}),
+                **({"torch": self.reference.result.torch} if self.reference else {}),
                 **{name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
             },
         }

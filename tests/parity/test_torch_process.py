@@ -33,7 +33,7 @@ def test_modules_beside_a_strangers_model_are_not_imported(
     source, inputs = source_of(tmp_path)
     monkeypatch.chdir(tmp_path)
     with torch_run(source, inputs, truth=True) as run:
-        assert "logits" in run.result["taps"]
+        assert "logits" in run.result.taps
     assert not (tmp_path / "canary").exists()
 
 
@@ -52,7 +52,7 @@ def test_the_two_readers_must_agree(tmp_path: Path) -> None:
 def test_leaving_the_run_ends_the_process_and_clears_its_folder(tmp_path: Path) -> None:
     source, inputs = source_of(tmp_path)
     with torch_run(source, inputs, truth=True) as run:
-        folder = Path(run._folder.name)
+        folder = run.folder
         assert (folder / "job.json").exists()
     assert run._process.poll() is not None and not folder.exists()
 

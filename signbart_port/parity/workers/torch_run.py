@@ -1,75 +1,140 @@
 """The PyTorch side of the proof, in a process of its own.
 
 Reads the checkpoint with PyTorch's own loader, independently of `signbart_port.checkpoint`, runs
-the pair's PyTorch model and leaves every module's inputs and outputs in the folder JOB (see
+the pair's PyTorch model and leaves every module's inputs and outputs in its folder (see
 `reference.TorchRun`).
 """
 
 from __future__ import annotations
 
 import copy
-import json
-import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from signbart_port.checkpoint.names import NameRules, strip, unwrap
-from signbart_port.errors import printable
 from signbart_port.parity.counting import Counting, largest_difference
 from signbart_port.parity.pair import Arrays, Case, Pair, Tap, import_pair, mapping_path, tap_of
 from signbart_port.parity.proof import Record
 from signbart_port.parity.taps import LOGITS, outputs_of
-from signbart_port.system import digest, processes
+from signbart_port.system import digest, serving
 
+MEMORY = 6 * 2**30
+"""Address space that importing PyTorch may take, in bytes."""
+_TORCH, _COUNTED = "torch.", "counted."
 Taps = Mapping[str, Tap]
 
 
-def main(folder: Path) -> None:
-    job = json.loads((folder / "job.json").read_text())
-    processes.limit_memory(job["memory"])
+@dataclass(frozen=True)
+class TorchJob:
+    """What PyTorch runs: the model of a pair with the weights of a checkpoint."""
 
+    checkpoint: Path
+    """The file with the weights."""
+    container: str
+    """How the file keeps them: `safetensors`, or a format of `torch.load`."""
+    names: NameRules
+    """How tensors are found in the file, and named."""
+    mapping: Path
+    """The mapping that knows these names, where they are not the model's own."""
+    ignored: tuple[str, ...]
+    """The tensors that the model does not have."""
+    pair: str
+    """Where the pair is imported, see `pair.place_of`."""
+    config: Mapping[str, Any]
+    """The model's config as plain values, for `Pair.read_config`."""
+    truth: bool
+    """Whether it is the reference: then it runs in float64 as well, and module by module."""
+    logits_alone: bool = False
+    """Whether the logits are all that is kept, of a run in float32."""
+
+
+@dataclass(frozen=True)
+class TorchCall:
+    """A call of a module, see `proof.Call`."""
+
+    path: str
+    number: int
+    taps: tuple[str, ...]
+    files: tuple[str, ...]
+    """The files of its inputs, in the worker's folder."""
+
+
+@dataclass(frozen=True)
+class TorchResult:
+    """What a run has left in the worker's folder: the output of tap `n` in `n.npy`."""
+
+    digests: Mapping[str, str]
+    """The digest of each tensor as PyTorch reads it, by name."""
+    torch: str
+    """The version of PyTorch."""
+    taps: tuple[str, ...]
+    """Every output, in the order of the run."""
+    noise: Mapping[str, float] = field(default_factory=dict)
+    """How far float32 is from float64 in the whole run, by tap."""
+    alone: Mapping[str, float] = field(default_factory=dict)
+    """The same of each module alone."""
+    calls: tuple[TorchCall, ...] = ()
+    """Every call, in the order in which they ended."""
+
+
+def arrays_of(case: Case) -> dict[str, NDArray[Any]]:
+    """Return what the worker is told of a case: arrays beside the job."""
+    return {f"{_TORCH}{name}": array for name, array in case.torch.items()} | {
+        f"{_COUNTED}{name}": array for name, array in case.counted.items()
+    }
+
+
+def _case(arrays: Arrays) -> Case:
+    torch, counted = (
+        {name.removeprefix(kind): arrays[name] for name in arrays if name.startswith(kind)}
+        for kind in (_TORCH, _COUNTED)
+    )
+    return Case("", torch, {}, counted)
+
+
+def _run(job: TorchJob, arrays: Arrays) -> tuple[TorchResult, Arrays]:
     import torch
 
     torch.set_num_threads(1)  # the other core imports TensorFlow; two threads would wait for it
-    pair = import_pair(job["pair"])
-    config = pair.read_config(job["config"], {})
+    folder = Path(tempfile.gettempdir())  # the worker's own, which its caller reads
+    pair = import_pair(job.pair)
+    config = pair.read_config(job.config, {})
     model, digests = _load(pair, config, job)
-    with np.load(folder / "torch.npz") as inputs, np.load(folder / "counted.npz") as counted:
-        case = Case("", dict(inputs), {}, dict(counted))
+    case = _case(arrays)
     counting = Counting.of(pair, config, case)
     record = (
         _Truth(folder, pair, counting)
-        if job["truth"]
-        else _Outputs(folder, pair, counting, job["logits_alone"])
+        if job.truth
+        else _Outputs(folder, pair, counting, job.logits_alone)
     )
     record.run(model, case.torch)
-    result = record.result() | {"digests": digests, "torch": torch.__version__}
-    (folder / "result.json").write_text(json.dumps(result))
+    return TorchResult(digests, str(torch.__version__), **record.result()), {}
 
 
-def _load(pair: Pair, config: Any, job: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+def _load(pair: Pair, config: Any, job: TorchJob) -> tuple[Any, dict[str, str]]:
     """The model, and the digest of each tensor as PyTorch reads it."""
     import torch
 
-    path = Path(job["checkpoint"])
-    if job["container"] == "safetensors":
+    path = job.checkpoint
+    if job.container == "safetensors":
         from safetensors.torch import load
 
         loaded: Any = load(path.read_bytes())
     else:
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
-    rules = NameRules(tuple(job["unwrap"]), tuple(job["strip_prefixes"]))
-    found = unwrap(loaded, rules)[0]
-    names = strip(found, rules)
+    found = unwrap(loaded, job.names)[0]
+    names = strip(found, job.names)
     state = {
         names[name]: value.detach().to(torch.float32)
         for name, value in found.items()
-        if names[name] not in job["ignored"]
+        if names[name] not in job.ignored
     }
     del loaded, found
     digests = {name: digest.of_tensor(value.numpy()) for name, value in state.items()}
@@ -77,7 +142,7 @@ def _load(pair: Pair, config: Any, job: dict[str, Any]) -> tuple[Any, dict[str, 
     # Other names than the model's can only be understood by the mapping. Its own are taken as
     # they are: then the reference knows nothing of the mapping, and shows where it is wrong.
     if not state.keys() >= model.state_dict().keys():
-        state = _renamed(state, job["mapping"], pair, config)
+        state = _renamed(state, job.mapping, pair, config)
     model.load_state_dict(state, strict=True)
     for name, value in (*model.named_parameters(), *model.named_buffers()):
         if value.is_floating_point() and value.dtype != torch.float32:
@@ -85,7 +150,7 @@ def _load(pair: Pair, config: Any, job: dict[str, Any]) -> tuple[Any, dict[str, 
     return model, digests
 
 
-def _renamed(state: dict[str, Any], mapping: str, pair: Pair, config: Any) -> dict[str, Any]:
+def _renamed(state: dict[str, Any], mapping: Path, pair: Pair, config: Any) -> dict[str, Any]:
     import torch
 
     from signbart_port import transfer
@@ -120,7 +185,7 @@ class _Outputs:
         self._taps.append(tap)
 
     def result(self) -> dict[str, Any]:
-        return {"taps": self._taps, "noise": {}, "alone": {}, "calls": []}
+        return {"taps": tuple(self._taps)}
 
 
 class _Truth(_Outputs):
@@ -136,7 +201,7 @@ class _Truth(_Outputs):
         self._modules: dict[str, Any] = {}
         self._noise: dict[str, float] = {}
         self._alone: dict[str, float] = {}
-        self._calls: list[dict[str, Any]] = []
+        self._calls: list[TorchCall] = []
         self._files: dict[int, str] = {}
         self._alive: list[Any] = []  # an id is another tensor's once its own is gone
 
@@ -161,9 +226,8 @@ class _Truth(_Outputs):
         for tap, value in outputs.items():
             self._write(tap, value.numpy())
             self._alone[tap] = self._difference(tap, again[tap].numpy(), value.numpy())
-        files = [self._file(a, f) for a, f in zip(arguments, fed, strict=True)]
-        taps = list(outputs)
-        self._calls.append({"path": path, "number": call, "taps": taps, "files": files})
+        files = tuple(self._file(a, f) for a, f in zip(arguments, fed, strict=True))
+        self._calls.append(TorchCall(path, call, tuple(outputs), files))
 
     def _write(self, tap: str, output: Any) -> None:
         self.write(tap, output)
@@ -182,11 +246,10 @@ class _Truth(_Outputs):
         return self._files[id(argument)]
 
     def result(self) -> dict[str, Any]:
-        return {
-            "taps": self._taps,
+        return super().result() | {
             "noise": self._noise,
             "alone": self._alone,
-            "calls": self._calls,
+            "calls": tuple(self._calls),
         }
 
 
@@ -243,14 +306,5 @@ def _float32(tensor: Any) -> Any:
     return torch.where(tensor.isfinite(), tensor.clamp(-most, most), tensor).to(torch.float32)
 
 
-def _reason(error: Exception) -> str:
-    """One line for the parent. Of the unpickler's text nothing: it advises unsafe loading."""
-    kind = type(error).__name__
-    return kind if isinstance(error, UnpicklingError) else f"{kind}: {printable(error)}"
-
-
 if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1]))
-    except Exception as error:
-        raise SystemExit(_reason(error)) from None
+    serving.serve(TorchJob, _run, framework="torch", memory=MEMORY)
