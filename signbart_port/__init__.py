@@ -40,14 +40,14 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
 # What is public, and the module of each name, which is imported when the name is first used.
 _PUBLIC = {
     "Case": "signbart_port.parity.pair",
-    "Pair": "signbart_port.parity.pair",
-    "Signature": "signbart_port.parity.pair",
-    "Tap": "signbart_port.parity.pair",
     "Options": "signbart_port.model_files.config_resolution",
+    "Pair": "signbart_port.parity.pair",
     "PortError": "signbart_port.errors",
     "ProofError": "signbart_port.errors",
     "SignBart": "signbart_port.keras_model",
     "SignBartConfig": "signbart_port.config",
+    "Signature": "signbart_port.parity.pair",
+    "Tap": "signbart_port.parity.pair",
     "__version__": "signbart_port.system.version",
     "convert": "signbart_port.verbs.convert",
     "evaluate": "signbart_port.verbs.evaluate",
