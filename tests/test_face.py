@@ -10,7 +10,7 @@ import pytest
 
 import signbart_port
 from signbart_port import config
-from tests.support.small_models import run_python
+from tests.support.running import run_python
 
 ROOT = Path(__file__).parents[1]
 

@@ -16,7 +16,8 @@ import pytest
 from signbart_port import _renamed
 from signbart_port.keras_model import SignBart
 from signbart_port.training.quantization_aware import quantization_aware
-from tests.support.small_models import run_python, small_config
+from tests.support.running import run_python
+from tests.support.small_models import small_config
 
 ROOT = Path(__file__).parents[1]
 
