@@ -14,12 +14,12 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def run_python(code: str, *arguments: object) -> str:
-    """Return what a line or two of Python print, given up after two minutes."""
+    """Return what a line or two of Python print, given up after five minutes."""
     return _printed("-c", code, *arguments)
 
 
 def run_program(name: str, *arguments: object) -> str:
-    """Return what a program of the folder `programs` prints, given up after two minutes."""
+    """Return what a program of the folder `programs` prints, given up after five minutes."""
     return _printed(PROGRAMS / f"{name}.py", *arguments)
 
 
@@ -46,7 +46,7 @@ def _printed(*command: object) -> str:
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -65,8 +65,7 @@ class WarmWorkers:
 
     def close(self) -> None:
         for server in self._servers.values():
-            server.kill()
-            server.wait()
+            server.communicate()
 
     def _server(self, framework: str) -> Path:
         path = self._folder / f"{framework}.socket"
@@ -78,7 +77,7 @@ class WarmWorkers:
                 self._servers[framework] = subprocess.Popen(
                     [sys.executable, "-P", __file__, "--serve", str(number), framework],
                     env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,  # closed when this process ends, whatever ends it
                     pass_fds=(number,),
                 )
         return path
@@ -135,6 +134,7 @@ class _Server:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listening, selectors.EVENT_READ, self._accept)
+        self._selector.register(0, selectors.EVENT_READ, lambda: os._exit(0))
         self._selector.register(woken, selectors.EVENT_READ, lambda: os.read(woken, 4096))
         while True:
             for key, _ in self._selector.select():
@@ -144,8 +144,12 @@ class _Server:
     def _accept(self) -> None:
         connection, _ = self._listening.accept()
         data, streams, _, _ = socket.recv_fds(connection, 2**16, 3)
-        while not data.endswith(b"\n"):
-            data += connection.recv(2**16)
+        while data and not data.endswith(b"\n"):
+            more = connection.recv(2**16)
+            data = data + more if more else b""
+        if not data:  # ended before it had asked for anything
+            connection.close()
+            return
         request = json.loads(data)
         if "end" in request:
             self._end(request["end"], connection)
