@@ -116,11 +116,12 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 
 def test_nothing_depends_on_an_old_path() -> None:
+    """But for the tool that version 0.1 itself runs, to write the files that are kept of it."""
     files = [
         file
         for folder in ("signbart_port", "pt_reference", "mappings", "tools", "tests")
         for file in (ROOT / folder).rglob("*.py")
-        if file.name not in ("_renamed.py", "test_renamed.py")
+        if file.name not in ("_renamed.py", "test_renamed.py", "make_compatibility_corpus.py")
     ]
     assert len(files) > 300
     for file in files:
