@@ -162,7 +162,7 @@ class Worker:
             messages.write(self.folder, JOB, order, arrays)
         self._limits = limits
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # of a process that has ended `answer` tells
+        with suppress(ConnectionError):  # of a process that has ended `answer` tells
             self._process.stdin.write(TURN)
 
     def answer(self) -> Answer:
