@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,14 +45,3 @@ class Inputs:
     def drawn(self) -> tuple[str, ...]:
         """Return the attention masks for the user: a character per frame, 1 for a real one."""
         return tuple("".join("1" if m == 1 else "0" for m in mask) for mask in self.attention_mask)
-
-
-def save_inputs(folder: Path, inputs: Inputs) -> None:
-    np.savez(
-        folder / "inputs.npz", keypoints=inputs.keypoints, attention_mask=inputs.attention_mask
-    )
-
-
-def load_inputs(folder: Path) -> Inputs:
-    with np.load(folder / "inputs.npz") as arrays:
-        return Inputs((), arrays["keypoints"], arrays["attention_mask"])

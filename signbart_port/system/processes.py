@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
 
 from signbart_port.errors import PortError
 
@@ -22,53 +19,6 @@ def command(module: str, *arguments: str | Path) -> list[str]:
     -P: the folder that the user stands in, which may be a stranger's, is no place to import from.
     """
     return [sys.executable, "-P", "-m", module, *map(str, arguments)]
-
-
-class Process:
-    """A module of this package in a process of its own, beside this one.
-
-    A context manager: leaving it ends the process. `pipes` are those of subprocess.Popen.
-    """
-
-    def __init__(self, module: str, *arguments: str | Path, **pipes: Any) -> None:
-        self._process = subprocess.Popen(command(module, *arguments), **pipes)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
-
-
-class Work(Process):
-    """A module that leaves files. What it prints is kept, for `wait` to quote."""
-
-    def __init__(self, module: str, *arguments: str | Path) -> None:
-        self._noise = tempfile.TemporaryFile()  # noqa: SIM115  until the process ends
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": self._noise, "stderr": subprocess.STDOUT}
-        super().__init__(module, *arguments, **pipes)
-
-    def __exit__(self, *error: object) -> None:
-        super().__exit__(*error)
-        self._noise.close()
-
-    def wait(self, seconds: float) -> str | None:
-        """None when it is done; else what went wrong, in a line, after so many seconds at most."""
-        try:
-            status = self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return f"did not finish in {seconds:.0f} s"
-        if status == 0:
-            return None
-        self._noise.seek(0)
-        last = self._noise.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-        if status < 0:
-            return f"was ended by {signal.Signals(-status).name}"
-        return last or f"ended with status {status}"
 
 
 def limit_memory(size: int) -> None:
