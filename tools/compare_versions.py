@@ -166,7 +166,9 @@ def main(old: Path, new: Path, work: Path) -> int:
         console.print(f"{side}: {run(python, WHICH, [], work)[1]}", highlight=False)
     prepared(old, work)
     found = list(differences((old, new), work, console))
-    table = Table("file", "field", "old", "new", "may it?")
+    table = Table()
+    for title in ("file", "field", "old", "new", "may it?"):
+        table.add_column(title, overflow="fold")
     for one in found:
         cells = (one.file, one.field, one.old[:60], one.new[:60])
         table.add_row(*map(escape, cells), "yes" if one.free else "[red]NO[/red]")
