@@ -46,12 +46,12 @@ def write(
 def _page(report: Report | Evaluation) -> str:
     # Both import jinja2, and the second matplotlib.
     if isinstance(report, Report):
-        from signbart_port.report.page import page
+        from signbart_port.report.proof_page import page
 
         return page(report, Origin.now())
-    from signbart_port.report import evaluation
+    from signbart_port.report import evaluation_page
 
-    return evaluation.page(report, Origin.now(EVALUATING))
+    return evaluation_page.page(report, Origin.now(EVALUATING))
 
 
 def _document(report: Report | Evaluation) -> str:

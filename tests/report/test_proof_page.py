@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from signbart_port.parity.report import Report
 from signbart_port.report.document import Origin
-from signbart_port.report.page import page
+from signbart_port.report.proof_page import page
 from tests.support.report_pages import named, parsed, poisoned, tag, words
 from tests.support.small_models import LSA_64
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from signbart_port.evaluation.picture import draw
 from signbart_port.evaluation.result import Evaluation, Load
 from signbart_port.report.document import Origin, bytes_of
-from signbart_port.report.rendering import rendered
+from signbart_port.report.templates import rendered
 
 _MOST = 10  # confusions of a model that are listed
 _LARGE = 30  # classes beyond which a picture takes the width of the page

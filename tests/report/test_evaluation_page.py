@@ -14,7 +14,7 @@ from signbart_port import report as files
 from signbart_port.evaluation.figures import scores
 from signbart_port.evaluation.result import Agreement, Evaluation, LeftOut, Load, ModelScore
 from signbart_port.report.document import Origin
-from signbart_port.report.evaluation import page
+from signbart_port.report.evaluation_page import page
 from tests.support.report_pages import Browse, console, edges, named, parsed, poisoned, tag, words
 
 LABELS = ("wave", "circle", "lift", "rest")

@@ -13,7 +13,7 @@ from signbart_port.parity.report import Report
 from signbart_port.report.axis import LogAxis
 from signbart_port.report.document import Origin
 from signbart_port.report.placements import placements
-from signbart_port.report.rendering import rendered
+from signbart_port.report.templates import rendered
 
 
 def page(report: Report, origin: Origin) -> str:
