@@ -200,9 +200,10 @@ def keras_part(folder: Path) -> Found:
 
     import signbart_port
 
-    for home in ("keras_model", "training"):  # where its documentation has it, in 0.1 and since
+    for home in ("training", "keras_model"):  # where the class is, and where version 0.1 has it
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(f"signbart_port.{home}.quantization_aware")
+            break
     found = Found()
     for name in KERAS_FILES:
         model = keras.models.load_model(folder / name)

@@ -179,7 +179,7 @@ def test_what_a_person_reads(run: Run, folder: Path) -> None:
     assert f"agreement signs.tflite and bare.tflite: {same}" in lines
     assert "circle taken for wave: 2 of 3" in lines
     assert "signers ann: 83.3%, 83.3% of 6" in lines and "bob: 71.4%, 71.4% of 7" in lines
-    assert any(line.startswith("note bare.tflite: bare.tflite says nothing") for line in lines)
+    assert any(line.startswith("note bare.tflite: bare.tflite has no model card") for line in lines)
     assert "│ circle │ 1.000 │ 0.333 │ 0.500 │ 3 │" in lines
     assert any(line.startswith("report page.html (") for line in lines)
     assert files[0].read_text().startswith("<!DOCTYPE html>")
