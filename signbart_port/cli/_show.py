@@ -142,8 +142,8 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
         table.add_row(name, *cells, _verdict(all(r.passed for r in (*rows, *apart))))
     out().print(table)
     same, of = report.agreement
-    colour = "green" if report.passed else "bold red"
-    out().print(f"[{colour}]{escape(report.verdict())}[/]; same class for {same} of {of} clips")
+    color = "green" if report.passed else "bold red"
+    out().print(f"[{color}]{escape(report.verdict())}[/]; same class for {same} of {of} clips")
     if not notes:
         return
     if report.weights and report.weights.passed:  # else the verdict has it

@@ -38,7 +38,7 @@ Outputs = NDArray[np.floating]
 
 
 class Emission:
-    """Converts, quantises, judges and proves the model of an opened model.h5.
+    """Converts, quantizes, judges and proves the model of an opened model.h5.
 
     Everything is written into `folder`. Its methods raise ProofError.
     """
@@ -75,7 +75,7 @@ class Emission:
             self._finish("TensorFlow's converter", work)
 
     def judged(self) -> tuple[Path, Accuracy | None, mixed_precision.Kept]:
-        """The file, quantised as asked, how it does on real clips, and what it keeps in float to
+        """The file, quantized as asked, how it does on real clips, and what it keeps in float to
         pass its gate."""
         request = self._request
         if request.quantization.spec.recipe is None:
