@@ -97,11 +97,11 @@ def main() -> None:
     runs = [
         (seconds(prepare_by_loops, clips), seconds(prepare, clips)) for _ in range(arguments.rounds)
     ]
-    loops, vectorised = (median(times) / len(clips) for times in zip(*runs, strict=True))
+    loops, vectorized = (median(times) / len(clips) for times in zip(*runs, strict=True))
     table = Table("", "ms a clip", title=f"{len(clips)} clips, {sum(map(len, clips)):,} frames")
     table.add_row("loops", f"{1000 * loops:.2f}")
-    table.add_row("prepare", f"{1000 * vectorised:.3f}")
-    Console().print(table, f"{loops / vectorised:.0f} times as fast")
+    table.add_row("prepare", f"{1000 * vectorized:.3f}")
+    Console().print(table, f"{loops / vectorized:.0f} times as fast")
 
 
 if __name__ == "__main__":

@@ -189,7 +189,7 @@ def _in_model(model: SignBart) -> Iterator[Fault]:
             "decoder", f"causal mask off by {shift}", decoder, "causal_mask", _shifted(shift)
         )
     yield _patched(
-        "decoder", "padding stronger than later frames", decoder, "causal_mask", _levelled
+        "decoder", "padding stronger than later frames", decoder, "causal_mask", _leveled
     )
     yield _subclass("projection", "x and y swapped", call=_swapped_coordinates)
     yield _subclass("projection", "joints reversed", call=_reversed_joints)
@@ -294,7 +294,7 @@ def _shifted(shift: int) -> Any:
     return lambda queries, *rest: masks.causal_mask(queries + shift, *rest)
 
 
-def _levelled(queries: Any, attention_mask: Any, dtype: str, bound: None = None) -> Any:
+def _leveled(queries: Any, attention_mask: Any, dtype: str, bound: None = None) -> Any:
     return ops.maximum(
         masks.causal_mask(queries, attention_mask, dtype), ops.cast(np.float32(-(2.0**75)), dtype)
     )

@@ -59,7 +59,7 @@ def as_json(data: dict[str, Any]) -> None:
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> None:
-    """Labelled lines.
+    """Labeled lines.
 
     Not a table: digests and paths must survive being copied.
     """
@@ -77,7 +77,7 @@ def whole(table: Table) -> None:
     out().print(table)
 
 
-def labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+def labeled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Rows for `facts`: the lines, or "none", the first with the label."""
     if lines or label:
         first, *rest = lines or ["none"]

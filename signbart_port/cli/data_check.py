@@ -76,7 +76,7 @@ def _rows(found: Check) -> Iterator[tuple[str, str]]:
     values, lengths = found.values, found.lengths
     yield "dataset", str(found.root)
     yield "classes", f"{len(found.labels):,}: {_show.first_of(found.labels)}"
-    yield from _show.labelled("samples", [_split(*counts) for counts in found.samples.items()])
+    yield from _show.labeled("samples", [_split(*counts) for counts in found.samples.items()])
     cut = f"{lengths.over:,} over 64, shortened to 64" if lengths.over else "none over 64"
     yield "frames", f"{lengths.shortest} to {lengths.longest}, median {lengths.median:g}; {cut}"
     coordinates = " or ".join(map(str, values.coordinates))
@@ -90,13 +90,13 @@ def _rows(found: Check) -> Iterator[tuple[str, str]]:
     if found.others:
         paths = [str(path.relative_to(found.root)) for path in found.others]
         yield "other files", f"{len(paths):,}: {_show.first_of(paths)}"
-    yield from _show.labelled("bad", [f"{_path(found, bad.entry)}: {bad.why}" for bad in found.bad])
+    yield from _show.labeled("bad", [f"{_path(found, bad.entry)}: {bad.why}" for bad in found.bad])
     if found.repeated:
         same = [" = ".join(_paths(found, group)) for group in found.repeated]
-        yield from _show.labelled("repeated", same)
+        yield from _show.labeled("repeated", same)
     if found.blank:
-        yield from _show.labelled("blank", _paths(found, found.blank))
-    yield from _show.labelled("warnings", found.warnings)
+        yield from _show.labeled("blank", _paths(found, found.blank))
+    yield from _show.labeled("warnings", found.warnings)
 
 
 def _path(found: Check, entry: Entry) -> str:

@@ -80,7 +80,7 @@ def _print(done: Written) -> None:
             ("written", f"{done.root}: {clips:,} SYNTHETIC clips, which nobody signed"),
             ("classes", f"{len(done.labels):,}: {_show.first_of(done.labels)}"),
             ("signers", f"{people:,}, invented"),
-            *_show.labelled("samples", signed),
+            *_show.labeled("samples", signed),
             ("next", f"signbart-port data check {named}"),
             ("", f"signbart-port train --data {named} --config FILE|NAME"),
         ]

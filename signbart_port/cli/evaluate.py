@@ -155,22 +155,22 @@ def _print(found: Evaluation, every_class: bool) -> None:
 
 
 def _rows(found: Evaluation) -> Iterator[tuple[str, str]]:
-    yield from _show.labelled("FLOPs", [_costs(model) for model in found.models])
+    yield from _show.labeled("FLOPs", [_costs(model) for model in found.models])
     if found.agreement:
         lines = [
             f"{one.first} and {one.second}: the same class for {one.same} of {found.clips} clips"
             f" ({one.share:.1%})"
             for one in found.agreement
         ]
-        yield from _show.labelled("agreement", lines)
+        yield from _show.labeled("agreement", lines)
     confused = [line for model in found.models for line in _confused(model)]
-    yield from _show.labelled("confused", confused)
+    yield from _show.labeled("confused", confused)
     if signers := list(_of_signers(found)):
-        yield from _show.labelled("signers", signers)
+        yield from _show.labeled("signers", signers)
     for model in found.models:
         yield from (("note", f"{model.model}: {note}") for note in model.notes)
     if found.left_out:
-        yield from _show.labelled("left out", [f"{bad.path}: {bad.why}" for bad in found.left_out])
+        yield from _show.labeled("left out", [f"{bad.path}: {bad.why}" for bad in found.left_out])
 
 
 def _confused(model: ModelScore) -> Iterator[str]:

@@ -85,12 +85,12 @@ def _said(card: Card) -> Iterator[tuple[str, str]]:
     counted = "count" if card.count_missing else "do not count"
     whole = "the whole skeleton" if card.layout == "full" else "the joints that it reads"
     frames = ", ".join(map(str, card.frames)) or f"1 to {card.longest}"
-    fed = "raw, prepared in the graph" if card.preprocessing else f"normalised, {whole}"
+    fed = "raw, prepared in the graph" if card.preprocessing else f"normalized, {whole}"
     yield "takes", f"{frames} frames of {card.keypoints} keypoints, {fed}; missing points {counted}"
     yield "", f"it reads {joints.short(card.joint_idx)}"
     yield "gives", f"{card.output}; quantization {card.quantization}"
     made_of = [f"{name} {sha256}" for name, sha256 in card.source.items()]
-    yield from _show.labelled("made of", made_of)
+    yield from _show.labeled("made of", made_of)
     proof = "equal to Keras" if card.proof["passed"] else "NOT EQUAL to Keras"
     origin = "proven" if card.proof["from_pytorch"] else "not proven"
     yield "proof", f"{proof}; the .h5 {origin} against PyTorch"
@@ -99,7 +99,7 @@ def _said(card: Card) -> Iterator[tuple[str, str]]:
         errors = f"error {one['error']:.1e}, limit {one['limit']:.1e}"
         yield "", f"{one['frames']} frames: {errors}; same class for {same} clips"
     if card.accuracy:
-        yield from _show.labelled(
+        yield from _show.labeled(
             "accuracy",
             [
                 f"{one['model']}: top-1 {one['top1']:.1%}, top-5 {one['top5']:.1%}, same prediction"

@@ -52,7 +52,7 @@ def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
     checkpoint, rules = found.checkpoint, found.plan.mapping
     known = {name: n for name, n in found.plan.sizes.items() if name not in found.unsettled}
     yield "checkpoint", f"{checkpoint.path} ({checkpoint.container})"
-    yield from _show.labelled("", checkpoint.notes)
+    yield from _show.labeled("", checkpoint.notes)
     yield "mapping", f"{mapping or rules.path.name} ({rules.family})"
     yield "sizes", ", ".join(f"{name} {n}" for name, n in known.items()) or "unknown"
     if found.contradictions:
@@ -65,12 +65,12 @@ def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
         f" {use.rule.kind} ({rules.at(use.rule.line)})"
         for use in found.uses()
     ]
-    yield from _show.labelled("rules", rows)
-    yield from _show.labelled("transfers", _folded(found.transfers()))
+    yield from _show.labeled("rules", rows)
+    yield from _show.labeled("transfers", _folded(found.transfers()))
     left = [f"{name}: {why}" for name, why in found.left_behind().items()]
-    yield from _show.labelled("left behind", left)
+    yield from _show.labeled("left behind", left)
     sentences = [finding.sentence() for finding in transfer.gathered(found.findings)]
-    yield from _show.labelled("findings", sentences)
+    yield from _show.labeled("findings", sentences)
     if found.suggestions:
         guesses = sum(bool(line.doubt) for line in found.suggestions.lines)
         said = f"{len(found.suggestions.lines)} rules, {guesses} of them guesses"

@@ -40,7 +40,7 @@ def augment(clip: Floats, rng: np.random.Generator, *, most: int) -> Floats:
 
 
 def rotate(clip: Floats, degrees: float) -> Floats:
-    """Rotate a clip about (0, 0), the picture's upper left corner, from x towards y: clockwise."""
+    """Rotate a clip about (0, 0), the picture's upper left corner, from x toward y: clockwise."""
     angle = np.radians(degrees)
     cos, sin = np.cos(angle), np.sin(angle)
     turned: Floats = clip.reshape(-1, 2) @ np.array([(cos, sin), (-sin, cos)], np.float32)

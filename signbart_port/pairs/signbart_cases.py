@@ -54,10 +54,10 @@ def _clip(rng: np.random.Generator, frames: int, joints: int) -> NDArray[np.floa
     that a model that reads padding is seen to.
     """
     t = np.linspace(0, 2 * np.pi, frames)[:, None, None]
-    centre = rng.uniform(0.2, 0.8, (1, joints, 2))
+    center = rng.uniform(0.2, 0.8, (1, joints, 2))
     sway = rng.uniform(0.02, 0.2, (1, joints, 2))
     pace, phase = rng.uniform(0.5, 3, (1, joints, 2)), rng.uniform(0, 2 * np.pi, (1, joints, 2))
-    clip = centre + sway * np.sin(pace * t + phase) + rng.normal(0, 0.005, (frames, joints, 2))
+    clip = center + sway * np.sin(pace * t + phase) + rng.normal(0, 0.005, (frames, joints, 2))
     lost, found = np.sort(rng.integers(0, frames + 1, (2, joints)), axis=0)
     time = np.arange(frames)[:, None]
     missing = (lost <= time) & (time < found) & (rng.random(joints) < 0.3)

@@ -34,7 +34,7 @@ _SMALLEST = 1e-9
 def quantization_aware(model: SignBart, forgetting: float = 0.01) -> QuantizationAware:
     """Return a model to compile and fit in place of a float32 model, which learns through it.
 
-    `forgetting` is the part by which a range shrinks towards that of a batch that does not fill it.
+    `forgetting` is the part by which a range shrinks toward that of a batch that does not fill it.
     Raises ValueError for a model that does not compute in float32.
     """
     return QuantizationAware(model, forgetting)

@@ -175,7 +175,7 @@ def test_reference_to_no_storage(with_pickle, refused, identity, words):
 
 DEPTH = 200_000
 
-AMPLIFIED = b"(" + b"N" * 100_000 + b"tq\x00"  # a long tuple, memoised
+AMPLIFIED = b"(" + b"N" * 100_000 + b"tq\x00"  # a long tuple, memoized
 
 HOSTILE = {
     "deep_lists": (b"]" * DEPTH + b"a" * (DEPTH - 1) + b".", "holds a list"),

@@ -1,4 +1,4 @@
-"""Synthetic datasets: what they hold, that they can be learnt, and that they are whole or not
+"""Synthetic datasets: what they hold, that they can be learned, and that they are whole or not
 there."""
 
 from __future__ import annotations

@@ -155,11 +155,11 @@ def test_layers_are_folded_by_whatever_number_they_have(run: Run, tmp_path: Path
 
     words = {"0": "first", "2": "middle", "4": "last"}
 
-    def spelt(text: str) -> str:
+    def respelled(text: str) -> str:
         return re.sub(r"(?<=decoder\.layers\.)\d", lambda number: words[number[0]], text)
 
-    mine.write_text(spelt(text))
-    save_file({spelt(name): array for name, array in even.items()}, fork)
+    mine.write_text(respelled(text))
+    save_file({respelled(name): array for name, array in even.items()}, fork)
     code, out, _ = run("plan", fork.name, "--mapping", "my.yaml", "--config", "small.yaml")
     assert code == 0
     names = ", ".join(f"net.decoder.layers.{word}.fc1.weight" for word in words.values())

@@ -35,13 +35,13 @@ def write_signs(root: Path, labels: int = CONFIG.num_labels) -> Path:
     folder = Folder(root, {f"sign{label}": label for label in range(labels)})
     rng = np.random.default_rng(0)
     for label in range(labels):
-        centre, sway, pace = rng.uniform((0.2, 0.02, 1), (0.8, 0.2, 6), (1, 75, 2, 3)).T
-        centre, sway, pace = (of.T for of in (centre, sway, pace))
+        center, sway, pace = rng.uniform((0.2, 0.02, 1), (0.8, 0.2, 6), (1, 75, 2, 3)).T
+        center, sway, pace = (of.T for of in (center, sway, pace))
         for split, count in EACH.items():
             for number in range(count):
                 frames = 4 + number % 17  # some have more frames than the model reads
                 time = np.linspace(0, 1, frames)[:, None, None] + rng.random()
-                clip = centre + sway * np.sin(pace * time) + rng.normal(0, 0.02, (frames, 75, 2))
+                clip = center + sway * np.sin(pace * time) + rng.normal(0, 0.02, (frames, 75, 2))
                 clip[rng.random((frames, 75)) < 0.1] = 0
                 clip[:, 33:54] *= number % 7 > 0  # a hand that is not seen
                 name = f"{split}/sign{label}/{split}_{label}_{number}"

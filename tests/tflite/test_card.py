@@ -36,7 +36,7 @@ ACCURACY = {
 def test_json_and_back(changes: dict[str, Any]) -> None:
     card = a_card(CONFIG, **changes)
     assert Card.of_json(card.to_json()) == card
-    newer = json.loads(card.to_json()) | {"licence": "a field of tomorrow"}
+    newer = json.loads(card.to_json()) | {"license": "a field of tomorrow"}
     assert Card.of_json(json.dumps(newer)) == card
 
 
@@ -147,7 +147,7 @@ def test_inspect_shows_it(inspected: Callable[..., str]) -> None:
     assert "\x1b" not in printed
     for words in (
         r"سلام, [red]dog, \x1b[2J, cat, two words",
-        "5, 16 frames of 12 keypoints, normalised, the whole skeleton; missing points count",
+        "5, 16 frames of 12 keypoints, normalized, the whole skeleton; missing points count",
         "11,0,2-3,5,7",
         '"serving_default": 16, "frames_5": 5',
         "logits; quantization none",

@@ -112,14 +112,14 @@ def test_the_gradient_passes_straight_through() -> None:
     """But not where a value was cut off; and to every weight of a kernel, the largest included."""
     values = tf.constant([-5.0, -0.9, 0.0, 0.3141, 0.9, 2.0])
     kernel = tf.constant(np.random.default_rng(0).normal(size=(40, 30)), tf.float32)
-    towards = np.random.default_rng(1).normal(size=kernel.shape).astype(np.float32)
+    target = np.random.default_rng(1).normal(size=kernel.shape).astype(np.float32)
     with tf.GradientTape() as tape:
         tape.watch([values, kernel])
         first = tf.reduce_sum(per_tensor(values, -1.0, 1.0) * [1.0, 2, 3, 4, 5, 6])
-        second = tf.reduce_sum(per_channel(kernel, 1) * towards)
+        second = tf.reduce_sum(per_channel(kernel, 1) * target)
         found = tape.gradient([first, second], [values, kernel])
     np.testing.assert_array_equal(found[0], [0, 2, 3, 4, 5, 0])
-    np.testing.assert_allclose(found[1], towards)
+    np.testing.assert_allclose(found[1], target)
 
 
 def test_ranges_grow_at_once_and_shrink_slowly() -> None:

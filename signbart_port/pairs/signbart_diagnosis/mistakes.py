@@ -131,8 +131,8 @@ _LAYER_NORM: dict[str, Model] = {
     "LayerNorm's epsilon is 0.001, not 1e-05": _with(epsilon=1e-3),
     "LayerNorm's epsilon is 1e-06 or less, not 1e-05": _with(epsilon=1e-6),
     "LayerNorm divides by the unbiased variance": _with(
-        variance=lambda self, centred: (
-            np.square(centred).sum(-1, keepdims=True) / (centred.shape[-1] - 1)
+        variance=lambda self, centered: (
+            np.square(centered).sum(-1, keepdims=True) / (centered.shape[-1] - 1)
         )
     ),
 }

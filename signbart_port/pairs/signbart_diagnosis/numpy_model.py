@@ -135,12 +135,12 @@ class NumPySignBart:
         return output
 
     def layer_norm(self, path: str, x: Floats) -> Floats:
-        centred = x - x.mean(axis=-1, keepdims=True)
-        normed: Floats = centred / np.sqrt(self.variance(centred) + self.epsilon)
+        centered = x - x.mean(axis=-1, keepdims=True)
+        normed: Floats = centered / np.sqrt(self.variance(centered) + self.epsilon)
         return normed * self.tensor(f"{path}.weight") + self.tensor(f"{path}.bias")
 
-    def variance(self, centred: Floats) -> Floats:
-        variance: Floats = np.square(centred).mean(axis=-1, keepdims=True)
+    def variance(self, centered: Floats) -> Floats:
+        variance: Floats = np.square(centered).mean(axis=-1, keepdims=True)
         return variance
 
     def gelu(self, path: str, x: Floats) -> Floats:
