@@ -29,7 +29,7 @@ from signbart_port.data import samples, synthetic
 from signbart_port.data.batches import Batch
 from signbart_port.data.prefetch import Prefetcher
 from signbart_port.data.preprocessing import pad
-from signbart_port.training.request import Asked, Plan
+from signbart_port.training.request import TrainingOptions, TrainingPlan
 from signbart_port.training.run import Job
 
 PLAIN = 32  # clips of the plain loop in a round: it is slow
@@ -100,7 +100,7 @@ def measured(framework: str, job: Job, rounds: int) -> dict[str, float]:
 
 def job_of(data: Path, config: str, batch_size: int) -> Job:
     override = {"data_root": data, "batch_size": batch_size, "gradient_clip": 1.0}
-    plan = Plan(Asked(config=config, override=override))
+    plan = TrainingPlan(TrainingOptions(config=config, override=override))
     return plan.job(plan.data().parts(plan.settings), plan.settings)
 
 

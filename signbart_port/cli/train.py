@@ -14,7 +14,7 @@ from signbart_port.errors import PortError
 if TYPE_CHECKING:
     from signbart_port.training.files import Files
     from signbart_port.training.loso import Loso
-    from signbart_port.training.request import Plan
+    from signbart_port.training.request import TrainingPlan
     from signbart_port.training.run import Engine, Job, Trained
 
 
@@ -98,7 +98,7 @@ def command(
         to go on from there, whatever ended the training.
         """
         from signbart_port.cli import _training_progress
-        from signbart_port.training.request import Asked, Plan
+        from signbart_port.training.request import TrainingOptions, TrainingPlan
 
         if quantization_aware and not simulates:
             raise PortError(
@@ -108,7 +108,7 @@ def command(
             raise PortError(None, "--new-head is for --from MODEL", "Any other begins with one")
         if seeds is not None and holdouts is None:
             raise PortError(None, "--seeds is for --holdouts", "One training has one --seed")
-        given = {
+        overrides = {
             "data_root": data,
             "checkpoint_dir": checkpoint_dir,
             "log_dir": log_dir,
@@ -117,15 +117,15 @@ def command(
             "learning_rate": learning_rate,
             "seed": seed,
         }
-        asked = Asked(
+        options = TrainingOptions(
             config=config,
             start=start,
             new_head=new_head,
-            override=_set(settings or ()) | {k: v for k, v in given.items() if v is not None},
+            override=_set(settings or ()) | {k: v for k, v in overrides.items() if v is not None},
             skip_bad=skip_bad,
             quantization_aware=quantization_aware,
         )
-        plan, silent = Plan(asked), json or quiet
+        plan, silent = TrainingPlan(options), json or quiet
         if holdouts is None:
             trained, leads = _train_once(load, plan, silent, resume=resume, force=force)
             if leads and json:
@@ -147,7 +147,7 @@ def command(
 
 
 def _train_once(
-    load: Callable[[], Engine], plan: Plan, silent: bool, *, resume: bool, force: bool
+    load: Callable[[], Engine], plan: TrainingPlan, silent: bool, *, resume: bool, force: bool
 ) -> tuple[Trained, bool]:
     """Train one model; say too whether this process is the one that prints."""
     from signbart_port.cli import _training_progress
@@ -166,7 +166,7 @@ def _train_once(
 
 def _leave_out(
     load: Callable[[], Engine],
-    plan: Plan,
+    plan: TrainingPlan,
     silent: bool,
     holdouts: Sequence[str],
     seeds: Sequence[int],

@@ -13,7 +13,7 @@ from signbart_port.config.training import Settings
 from signbart_port.errors import PortError
 from signbart_port.system import atomic_output
 from signbart_port.training.files import Files
-from signbart_port.training.request import Plan
+from signbart_port.training.request import TrainingPlan
 from signbart_port.training.run import Job, Trained
 
 Fit = Callable[[Job, Files, bool], Trained]
@@ -78,7 +78,7 @@ class Loso:
 
 
 def run(
-    plan: Plan,
+    plan: TrainingPlan,
     fit: Fit,
     suffix: str,
     *,

@@ -24,51 +24,50 @@ from signbart_port.untrusted.model_kind import ModelKind, kind_of
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the user asks for.
-
-    `config` is a file, or a published config by its name: of the model, of its training, or both.
-    `start` is a trained model to go on with, of either framework; with `new_head` for other labels.
-    `override` are settings that the command line gives.
-    """
+class TrainingOptions:
+    """The options of a training as the user gave them."""
 
     config: str | None = None
+    """A config file or the name of a published config: of the model, of its training, or both."""
     start: Path | None = None
+    """The trained model to continue from, of either framework."""
     new_head: bool = False
+    """Whether `start` gets a new classification head, for other labels."""
     override: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that win over those of `config`."""
     skip_bad: bool = False
     quantization_aware: bool = False
 
 
-class Plan:
+class TrainingPlan:
     """Trainings of one model on one dataset: everything is read once.
 
     Making one raises PortError for whatever of it cannot be used.
     """
 
-    def __init__(self, asked: Asked) -> None:
-        self.asked = asked
-        said = configs.read(asked.config) if asked.config else {}
+    def __init__(self, options: TrainingOptions) -> None:
+        self.options = options
+        said = configs.read(options.config) if options.config else {}
         self._model, keys = configs.training_keys(said)
-        self._source = asked.config or "the command line"
-        self.settings: Settings = training.parse(keys, self._source, asked.override)
+        self._source = options.config or "the command line"
+        self.settings: Settings = training.parse(keys, self._source, options.override)
         self.dataset: Dataset = open_dataset(root_of(self.settings, self._source))
         self.config: SignBartConfig = self._config()
 
     @cached_property
     def start(self) -> WeightFile | None:
         """The model to start from."""
-        path = self.asked.start
+        path = self.options.start
         if path is None:
             return None
         if kind_of(path) is ModelKind.TFLITE:
             raise PortError(path, "cannot be trained", "Give the .h5 or .pth that it was made of")
-        options = Options(config=self.asked.config if self._model else None)
+        options = Options(config=self.options.config if self._model else None)
         return open_weights(path, options, mappings.signbart())
 
     def data(self, splits: tuple[str, ...] = SPLITS) -> Data:
         """Read and prepare the clips."""
-        return read(self.dataset, self.config, splits, skip_bad=self.asked.skip_bad)
+        return read(self.dataset, self.config, splits, skip_bad=self.options.skip_bad)
 
     def job(self, parts: Parts, settings: Settings) -> Job:
         """Return one training."""
@@ -80,7 +79,7 @@ class Plan:
             validation=parts.validation,
             test=parts.test,
             weights=self._weights(settings.seed),
-            quantization_aware=self.asked.quantization_aware,
+            quantization_aware=self.options.quantization_aware,
         )
 
     def _config(self) -> SignBartConfig:
@@ -92,20 +91,20 @@ class Plan:
                     "says nothing of the model",
                     "Give --config with d_model and the rest, or --from MODEL to train it further",
                 )
-            published = self.asked.config in configs.published_names()  # of another dataset
+            published = self.options.config in configs.published_names()  # of another dataset
             said = {**self._model, **labels} if published else {**labels, **self._model}
             return configs.parse(said, self._source)
         config = self.start.config
         if self._model and self.start.kind is ModelKind.KERAS:
             model = {"num_labels": config.num_labels, **self._model}
             config = _agreed(config, configs.parse(model, self._source), self._source)
-        return config.replace(**labels) if self.asked.new_head else config
+        return config.replace(**labels) if self.options.new_head else config
 
     def _weights(self, seed: int) -> Weights:
         if self.start is None:
             return initial.drawn(self.config, seed)
         weights = self.start.reference_tensors
-        if self.asked.new_head:
+        if self.options.new_head:
             return initial.with_new_head(weights, self.config, seed)
         return weights
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from signbart_port.training.history import Epoch
-from signbart_port.training.request import Asked, Plan
+from signbart_port.training.request import TrainingOptions, TrainingPlan
 from signbart_port.training.run import Job
 
 Run = Callable[..., tuple[int, str, str]]
@@ -45,7 +45,9 @@ def write_config(path: Path, **changes: Any) -> Path:
 
 
 def job_of(config: Path, data: Path, **override: Any) -> Job:
-    plan = Plan(Asked(config=str(config), override={"data_root": data, **override}))
+    plan = TrainingPlan(
+        TrainingOptions(config=str(config), override={"data_root": data, **override})
+    )
     return plan.job(plan.data().parts(plan.settings), plan.settings)
 
 
