@@ -8,11 +8,11 @@ from signbart_port.parity.compare import Comparison, Row
 from signbart_port.parity.report import Blame, Evidence, Weights
 from signbart_port.parity.taps import LOGITS, Floats
 
-Fed = tuple[Floats, ...] | None
-Finder = Callable[[Row, Floats, Fed], str]
-"""Finds the cause of a failed row from the wrong output and what the module was fed: a sentence, or
-nothing. The row is of a module that ran alone, or of the whole model's logits: that is fed the
-case, and the last argument is None."""
+ModuleInputs = tuple[Floats, ...]
+Finder = Callable[[Row, Floats, ModuleInputs | None], str]
+"""A search for the cause of a failed row, from the wrong output and the inputs of the module: it
+returns a sentence, or nothing. The row is of a module that ran alone, or of the whole model's
+logits: its inputs are those of the case, and the last argument is None."""
 
 
 def find(
@@ -20,7 +20,7 @@ def find(
     alone: Comparison | None,
     weights: Weights | None,
     finder: Finder | None = None,
-    inputs_of: Callable[[str], Fed] | None = None,
+    inputs_of: Callable[[str], ModuleInputs | None] | None = None,
 ) -> Blame | None:
     """The module to blame for a failed proof; None where nothing failed.
 
@@ -53,7 +53,10 @@ def _first_failed(rows: Sequence[Row]) -> Row | None:
 
 
 def _cause(
-    finder: Finder | None, comparison: Comparison, row: Row, inputs_of: Callable[[str], Fed] | None
+    finder: Finder | None,
+    comparison: Comparison,
+    row: Row,
+    inputs_of: Callable[[str], ModuleInputs | None] | None,
 ) -> str:
     output = comparison.wrong.get(row.tap)
     if finder is None or output is None:

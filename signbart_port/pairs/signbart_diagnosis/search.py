@@ -9,7 +9,7 @@ import numpy as np
 from signbart_port.config import SignBartConfig
 from signbart_port.pairs.signbart_diagnosis.mistakes import candidates
 from signbart_port.pairs.signbart_diagnosis.numpy_model import Tensors
-from signbart_port.parity.blame import Fed
+from signbart_port.parity.blame import ModuleInputs
 from signbart_port.parity.compare import Row
 from signbart_port.parity.counting import Counting
 from signbart_port.parity.pair import Case, Tap
@@ -32,13 +32,16 @@ class Search:
         self._config, self._tensors, self._case = config, tensors, case
         self._counting = Counting(taps, case.counted)
 
-    def __call__(self, row: Row, output: Floats, inputs: Fed) -> str:
+    def __call__(self, row: Row, output: Floats, inputs: ModuleInputs | None) -> str:
         """What is wrong with the module of `row`, in a sentence: the mistake that comes nearest to
         its wrong `output`, if within float32's error; else empty."""
         if row.tap == LOGITS:
-            path, fed = "", tuple(self._case.torch[n] for n in ("keypoints", "attention_mask"))
+            path, arguments = (
+                "",
+                tuple(self._case.torch[n] for n in ("keypoints", "attention_mask")),
+            )
         elif inputs is not None:
-            path, fed = module_of(row.tap), inputs
+            path, arguments = module_of(row.tap), inputs
         else:
             return ""
         got = self._counting.select(row.tap, output)
@@ -46,7 +49,7 @@ class Search:
         best, sentence = min(row.limit, row.error / 2), ""
         for said, model in candidates(self._config, self._tensors(), path):
             with np.errstate(all="ignore"):  # a wrong model may overflow
-                value = model.call(path, *fed)[part_of(row.tap)]
+                value = model.call(path, *arguments)[part_of(row.tap)]
                 if value.shape != output.shape:
                     continue
                 counted = self._counting.select(row.tap, value)
