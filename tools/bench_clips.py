@@ -71,7 +71,7 @@ def read(data: Path, config: SignBartConfig) -> list[Floats]:
     split = "test" if "test" in dataset.splits else dataset.splits[-1]
     interface = of_model(config)
     clips = load(dataset.split(split)).keypoints
-    return [interface.fed(clip, config, MOST_FRAMES) for clip in clips]
+    return [interface.prepare_clip(clip, config, MOST_FRAMES) for clip in clips]
 
 
 def fitting(frames: int, lengths: Sequence[int] = LENGTHS) -> int:

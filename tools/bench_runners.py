@@ -137,10 +137,10 @@ def tflite(file: Path, threads: int) -> Classify:
     def classify(keypoints: Floats, mask: Floats) -> Floats:
         runner, wanted, output, made = by_frames[keypoints.shape[1]]
         given = runner(
-            keypoints=quantized_io.fed(keypoints, wanted["keypoints"]),
-            attention_mask=quantized_io.fed(mask, wanted["attention_mask"]),
+            keypoints=quantized_io.quantize(keypoints, wanted["keypoints"]),
+            attention_mask=quantized_io.quantize(mask, wanted["attention_mask"]),
         )
-        return quantized_io.given(given[output], made)
+        return quantized_io.dequantize(given[output], made)
 
     return classify
 

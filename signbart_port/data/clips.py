@@ -50,7 +50,7 @@ class RealClips:
     ) -> Inputs:
         """Return the clips, cut to `frames` frames each, as a model of this interface reads
         them."""
-        clips = [interface.fed(clip, config, frames) for clip in self.keypoints]
+        clips = [interface.prepare_clip(clip, config, frames) for clip in self.keypoints]
         keypoints, mask = preprocessing.pad(clips, padded)
         return Inputs(self.names, keypoints, mask)
 

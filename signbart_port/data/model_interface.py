@@ -48,7 +48,7 @@ class Interface:
         normalized = preprocessing.normalize(clipped, count_missing=self.count_missing)
         return replace(inputs, keypoints=for_layout(normalized, config.layout, config.joint_idx))
 
-    def fed(self, clip: NDArray[Any], config: Reads, frames: int) -> NDArray[np.float32]:
+    def prepare_clip(self, clip: NDArray[Any], config: Reads, frames: int) -> NDArray[np.float32]:
         """Return a raw clip (T, K or more, 2 or more), cut to `frames` frames, as it is read.
 
         Raises ValueError for a clip of fewer joints.
@@ -63,8 +63,8 @@ class Interface:
         normalized = preprocessing.normalize(clipped, count_missing=self.count_missing)
         return for_layout(normalized, config.layout, config.joint_idx)[:, : self.keypoints]
 
-    def given(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return the output, (N, labels), for the model's logits."""
+    def output_of(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return the output (N, labels) that belongs to the logits of the model."""
         return softmax(logits) if self.probabilities else logits
 
 

@@ -25,7 +25,7 @@ _BATCH = 32
 class Batch:
     """Clips of like length, padded to the longest."""
 
-    places: NDArray[np.intp]
+    indices: NDArray[np.intp]
     """Where each stands among all clips."""
     keypoints: NDArray[np.float32]
     """(B, T, K, 2)"""
@@ -47,16 +47,16 @@ def batches(
     """
     interface, most = of_model(config), longest_clip(config)
 
-    def read(place: int) -> NDArray[np.float32]:
+    def read(index: int) -> NDArray[np.float32]:
         try:
-            return interface.fed(clips[place], config, most)
+            return interface.prepare_clip(clips[index], config, most)
         except ValueError as error:
-            raise PortError(paths[place], str(error)) from None
+            raise PortError(paths[index], str(error)) from None
 
     order = np.argsort(frames_read(config, clips), kind="stable")
     parts = [order[at : at + _BATCH] for at in range(0, len(order), _BATCH)]
     return [
-        Batch(places, *preprocessing.pad([read(place) for place in places])) for places in parts
+        Batch(indices, *preprocessing.pad([read(index) for index in indices])) for indices in parts
     ]
 
 
@@ -69,9 +69,9 @@ def batches_of(inputs: Inputs) -> list[Batch]:
 
 def logits(model: Model, batches: Sequence[Batch]) -> NDArray[np.floating]:
     """Run a model on all batches: logits (N, labels), in the order of the clips."""
-    given = np.concatenate([model(batch.keypoints, batch.attention_mask) for batch in batches])
-    ordered = np.empty_like(given)
-    ordered[np.concatenate([batch.places for batch in batches])] = given
+    computed = np.concatenate([model(batch.keypoints, batch.attention_mask) for batch in batches])
+    ordered = np.empty_like(computed)
+    ordered[np.concatenate([batch.indices for batch in batches])] = computed
     return ordered
 
 
@@ -86,5 +86,5 @@ def to_arrays(batches: Sequence[Batch]) -> dict[str, NDArray[Any]]:
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]], count: int) -> list[Batch]:
     """Return the `count` batches of which `to_arrays` gave these."""
-    names = ("places", "keypoints", "attention_mask")
+    names = ("indices", "keypoints", "attention_mask")
     return [Batch(*(arrays[f"{n}.{name}"] for name in names)) for n in range(count)]

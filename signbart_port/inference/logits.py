@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from signbart_port.data.model_inputs import Inputs
     from signbart_port.model_files.model_file import WeightFile
     from signbart_port.tflite.model_file import TFLiteFile
-    from signbart_port.tflite.runner import Fed
+    from signbart_port.tflite.runner import SignatureInputs
 
 _WORKERS = {
     ModelKind.CHECKPOINT: "signbart_port.inference.workers.torch_logits",
@@ -50,8 +50,8 @@ class Outputs:
     """(N,): the frames of each clip that the model ran on."""
     output: str = "logits"
     """What the scores are: "logits" or "probabilities"."""
-    fed: tuple[Fed, ...] = ()
-    """Each clip as a .tflite was fed it."""
+    inputs: tuple[SignatureInputs, ...] = ()
+    """The inputs of the signature that ran each clip; only of a .tflite."""
 
     def check_finite(self, path: Path) -> None:
         """Raise PortError for a model that gives NaN or infinity: it has no prediction."""
@@ -122,16 +122,16 @@ class Inference:
             return Outputs(answer.arrays["logits"], self._frames)
         import numpy as np
 
-        from signbart_port.tflite.runner import Fed
+        from signbart_port.tflite.runner import SignatureInputs
 
         result, arrays = answer.read(TFLiteResult), answer.arrays
-        fed = tuple(
-            Fed(signature, arrays[f"{n}.keypoints"], arrays[f"{n}.attention_mask"])
+        inputs = tuple(
+            SignatureInputs(signature, arrays[f"{n}.keypoints"], arrays[f"{n}.attention_mask"])
             for n, signature in enumerate(result.signatures)
         )
-        scores = np.stack([arrays[f"{n}.scores"] for n in range(len(fed))])
-        frames = np.array([one.attention_mask.shape[1] for one in fed])
-        return Outputs(scores, frames, result.output, fed)
+        scores = np.stack([arrays[f"{n}.scores"] for n in range(len(inputs))])
+        frames = np.array([one.attention_mask.shape[1] for one in inputs])
+        return Outputs(scores, frames, result.output, inputs)
 
     def run_prepared(self, signature: str, inputs: Inputs, *, timed: bool) -> Run:
         """Run prepared clips through a signature of a .tflite."""

@@ -30,14 +30,14 @@ def run(
 
     Axes are in PyTorch's order. Inputs of a float type are cast to `dtype`, that of the model.
     """
-    fed = {
+    tensors = {
         name: array.astype(dtype, copy=False) if np.issubdtype(array.dtype, np.floating) else array
         for name, array in inputs.items()
     }
     with ExitStack() as stack:
         for path, layer in modules(model):
             stack.enter_context(_tapped(layer, path, taps, record))
-        outputs = pair.call_keras(model, fed)
+        outputs = pair.call_keras(model, tensors)
     tap = tap_of(taps, LOGITS)
     logits: Floats = tap.in_torch_order(np.asarray(pair.keras_output(outputs)))
     record(LOGITS, logits)

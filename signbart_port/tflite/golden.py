@@ -1,7 +1,7 @@
 """Golden vectors: what clips become on their way through a .tflite, to test an app against.
 
 An app replays them in its own language: from `raw` it must come to the `keypoints` and the
-`attention_mask` that a signature is fed, and with these to the `scores`, within the tolerances. The
+`attention_mask` that a signature takes, and with these to the `scores`, within the tolerances. The
 file, JSON, says in `about` what each of its fields is. Every number is a float32: rounded to one
 (the nearest) it is in every bit what was computed here.
 """
@@ -96,12 +96,12 @@ def replay(path: str | Path, model: str | Path) -> Replayed:
         runner = Runner(model)
         keypoints, scores = list[float](), list[float]()
         for clip in data["clips"]:
-            fed = runner.fed(np.array(clip["raw"], np.float32))
-            if fed.signature != clip["signature"]:
+            inputs = runner.prepare(np.array(clip["raw"], np.float32))
+            if inputs.signature != clip["signature"]:
                 raise Refusal("names another signature than the clip goes to")
-            keypoints.append(_apart(fed.keypoints[0], clip["keypoints"]))
-            keypoints.append(_apart(fed.attention_mask[0], clip["attention_mask"]))
-            scores.append(_apart(runner.run(fed), clip["scores"]))
+            keypoints.append(_largest_difference(inputs.keypoints[0], clip["keypoints"]))
+            keypoints.append(_largest_difference(inputs.attention_mask[0], clip["attention_mask"]))
+            scores.append(_largest_difference(runner.run(inputs), clip["scores"]))
         if not scores:
             raise Refusal("has no clips")
         worst = float(np.max(keypoints)), float(np.max(scores))  # NaN where one of them is
@@ -110,8 +110,8 @@ def replay(path: str | Path, model: str | Path) -> Replayed:
         return Replayed(len(data["clips"]), *worst, passed)
 
 
-def _apart(got: NDArray[np.floating], recorded: Any) -> float:
-    """The largest difference; NaN where a number is one on one side alone."""
+def _largest_difference(got: NDArray[np.floating], recorded: Any) -> float:
+    """Return the largest difference, NaN if a number is NaN on one side only."""
     import numpy as np
 
     from signbart_port.untrusted.refusal import Refusal
@@ -144,14 +144,14 @@ def _as_dict(found: Prediction) -> dict[str, Any]:
 
 
 def _clip(one: Predicted) -> dict[str, Any]:
-    assert one.fed is not None  # a .tflite's: see check
+    assert one.inputs is not None  # a .tflite's: see check
     return {
         "clip": one.clip.path.name,
         "label": one.clip.label,
         "raw": _numbers(one.clip.keypoints[..., :2]),
-        "signature": one.fed.signature,
-        "keypoints": _numbers(one.fed.keypoints[0]),
-        "attention_mask": _numbers(one.fed.attention_mask[0]),
+        "signature": one.inputs.signature,
+        "keypoints": _numbers(one.inputs.keypoints[0]),
+        "attention_mask": _numbers(one.inputs.attention_mask[0]),
         "scores": _numbers(one.scores),
     }
 

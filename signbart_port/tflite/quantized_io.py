@@ -1,4 +1,4 @@
-"""Numbers into a .tflite and out of it, where its inputs and outputs are integers."""
+"""Quantized inputs and outputs of a .tflite: from float32 to integers and back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Details = dict[str, Any]
-"""What the LiteRT interpreter says of an input or output."""
+"""The description of an input or output by the LiteRT interpreter."""
 
 
-def fed(values: NDArray[np.float32], details: Details) -> NDArray[Any]:
-    """Float values as the input wants them: integers are the nearest, within the type's range."""
+def quantize(values: NDArray[np.float32], details: Details) -> NDArray[Any]:
+    """Return float values as an input takes them: the nearest integers in the range of its type."""
     dtype = details["dtype"]
     if dtype == np.float32:
         return values
@@ -22,8 +22,8 @@ def fed(values: NDArray[np.float32], details: Details) -> NDArray[Any]:
     return integers.astype(dtype)
 
 
-def given(values: NDArray[Any], details: Details) -> NDArray[np.float32]:
-    """What an output stands for, as float32."""
+def dequantize(values: NDArray[Any], details: Details) -> NDArray[np.float32]:
+    """Return the float32 values that an output stands for."""
     if details["dtype"] == np.float32:
         return values
     step, zero = details["quantization"]

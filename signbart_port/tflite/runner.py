@@ -29,7 +29,7 @@ def card_notes(path: Path, card: Card | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Fed:
+class SignatureInputs:
     """A clip as a signature reads it: `keypoints` (1, T, K, 2) and `attention_mask` (1, T), before
     they become integers where the file wants those."""
 
@@ -44,7 +44,7 @@ class Runner:
 
     `card` is what the file says of itself, or what it is taken for where it says nothing: then
     `notes` say so. Raises PortError for a file that cannot be run. One that is damaged can crash
-    the interpreter, and Python with it: `apart` is for files of strangers.
+    the interpreter, and Python with it: use `inference.logits` for files of strangers.
     """
 
     def __init__(self, path: str | Path, *, threads: int = 1) -> None:
@@ -76,40 +76,43 @@ class Runner:
     def classes(self) -> int:
         return int(self._signatures[-1].result["shape_signature"][-1])
 
-    def fed(self, clip: NDArray[Any]) -> Fed:
+    def prepare(self, clip: NDArray[Any]) -> SignatureInputs:
         """What a raw clip (T, K or more, 2 or more) becomes: prepared, and padded to a signature.
 
         Raises ValueError for a clip of fewer keypoints than the model reads.
         """
         most = max(self.card.frames, default=min(preprocessing.MOST_FRAMES, self.card.longest))
-        read = self._interface.fed(clip, self.card, most)
+        read = self._interface.prepare_clip(clip, self.card, most)
         fitting = [s for s in self._signatures if s.frames is None or s.frames >= len(read)]
         keypoints, mask = preprocessing.pad([read], fitting[0].frames)
-        return Fed(fitting[0].name, keypoints, mask)
+        return SignatureInputs(fitting[0].name, keypoints, mask)
 
-    def run(self, fed: Fed) -> NDArray[np.float32]:
+    def run(self, inputs: SignatureInputs) -> NDArray[np.float32]:
         """The output for a clip, (classes,): `card.output` says what it is."""
-        signature = next(s for s in self._signatures if s.name == fed.signature)
-        values = {"keypoints": fed.keypoints, "attention_mask": fed.attention_mask}
+        signature = next(s for s in self._signatures if s.name == inputs.signature)
+        values = {"keypoints": inputs.keypoints, "attention_mask": inputs.attention_mask}
         try:
-            given = signature.run(
-                **{name: quantized_io.fed(v, signature.inputs[name]) for name, v in values.items()}
+            outputs = signature.run(
+                **{
+                    name: quantized_io.quantize(v, signature.inputs[name])
+                    for name, v in values.items()
+                }
             )
         except Exception as error:
             what = f"the LiteRT interpreter cannot run it ({printable(error)})"
             raise PortError(self.path, what) from None
-        scores: NDArray[np.float32] = quantized_io.given(given[signature.output], signature.result)[
-            0
-        ]
+        scores: NDArray[np.float32] = quantized_io.dequantize(
+            outputs[signature.output], signature.result
+        )[0]
         return scores
 
     def scores(self, clip: NDArray[Any]) -> NDArray[np.float32]:
         """The output for a raw clip, (classes,): logits, or the probabilities of a file that gives
         these.
 
-        Raises ValueError as `fed` does.
+        Raises ValueError as `prepare` does.
         """
-        return self.run(self.fed(clip))
+        return self.run(self.prepare(clip))
 
 
 @dataclass(frozen=True)

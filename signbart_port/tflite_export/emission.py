@@ -118,9 +118,11 @@ class Emission:
 
     def refuse_change(self, files: Sequence[TFLiteFile], proven: Sequence[Run]) -> None:
         """See that the file as written gives bit for bit what the proven one does."""
-        fed = [(f, n) for f in files for n in ([f.frames] if f.frames else self._request.checked)]
-        for (file, frames), result in zip(fed, proven, strict=True):
-            if not np.array_equal(run(file, self.expected[frames].fed).outputs, result.outputs):
+        runs = [(f, n) for f in files for n in ([f.frames] if f.frames else self._request.checked)]
+        for (file, frames), result in zip(runs, proven, strict=True):
+            if not np.array_equal(
+                run(file, self.expected[frames].file_inputs).outputs, result.outputs
+            ):
                 raise ProofError(f"{self._file.path}: describing the .tflite has changed it")
 
     def _pytorch(self, checkpoint: Path) -> TorchRun:
@@ -143,13 +145,14 @@ class Emission:
         clips = self._request.data
         if clips is None:
             return None
-        given = self._run(path, clips)
+        outputs = self._run(path, clips)
         reference = {
-            name: self._request.interface.given(logits) for name, logits in self._outputs.items()
+            name: self._request.interface.output_of(logits)
+            for name, logits in self._outputs.items()
         }
         try:
-            outputs = reference | {f"{self._request.quantization.value} .tflite": given}
-            accuracy = measure(outputs, clips.targets, clips.names, clips.labels)
+            compared = reference | {f"{self._request.quantization.value} .tflite": outputs}
+            accuracy = measure(compared, clips.targets, clips.names, clips.labels)
         except ValueError as error:
             raise ProofError(f"{self._file.path}: {error}") from None
         if refused := gate.refusal(accuracy, self._request.gate):

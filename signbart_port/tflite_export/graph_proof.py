@@ -65,20 +65,20 @@ class GraphProof:
             if isinstance(layer, LayerNorm):
                 layer.epsilon = as_stored(LAYER_NORM_EPSILON, file.precision)
 
-    def row(self, inputs: Inputs, noise: float, given: NDArray[np.float32] | None = None) -> Row:
+    def row(self, inputs: Inputs, noise: float, outputs: NDArray[np.float32] | None = None) -> Row:
         """The verdict, by the criterion for float32.
 
-        `noise` is how far a float32 run of the original model is from float64. `given` is what the
-        file's own run gave, where there was one. A file that lacks a weight fails.
+        `noise` is how far a float32 run of the original model is from float64. `outputs` are
+        those of the file's own run, where there was one. A file that lacks a weight fails.
         """
         if self._model is None:
             return absent(GRAPH)
         read = self._interface.prepared(inputs, self._config)
         logits = np.asarray(self._model(read.keypoints, read.attention_mask, training=False))
-        truth = Recorded({GRAPH: self._interface.given(logits)}, {GRAPH: noise})
-        if given is None or self._file.precision.stores_integers:
-            given = self._run(inputs)
-        return compare_outputs(GRAPH, given, truth, Counting.whole())
+        truth = Recorded({GRAPH: self._interface.output_of(logits)}, {GRAPH: noise})
+        if outputs is None or self._file.precision.stores_integers:
+            outputs = self._run(inputs)
+        return compare_outputs(GRAPH, outputs, truth, Counting.whole())
 
     def _run(self, inputs: Inputs) -> NDArray[np.float32]:
         if not self._file.precision.stores_integers:

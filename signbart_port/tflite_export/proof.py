@@ -33,12 +33,11 @@ _VARIABLE_OPERATORS = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
 
 @dataclass(frozen=True)
 class Expected:
-    """What clips of one length must give: `fed` is what the file reads, `read` what the model in
-    it does, `truth` is Keras in float64 and how far Keras in float32 is from it."""
+    """Clips of one length, and what a model must give for them."""
 
-    fed: Inputs
-    read: Inputs
-    truth: Recorded
+    file_inputs: Inputs  # the clips as the .tflite reads them
+    model_inputs: Inputs  # the same clips as the Keras model reads them
+    truth: Recorded  # Keras in float64, and how far Keras in float32 is from it
 
 
 class Models:
@@ -56,15 +55,16 @@ class Models:
     def expected(self, frames: int) -> Expected:
         """Clips of every kind of mask; only padded ones for an integer graph, which knows no
         others (see `keras_model.masks`)."""
-        fed = make(self._interface.keypoints, frames)
+        file_inputs = make(self._interface.keypoints, frames)
         if self._integer:
-            fed = fed.beginning_real()
-        read = self._interface.prepared(fed, self.file.config)
+            file_inputs = file_inputs.beginning_real()
+        model_inputs = self._interface.prepared(file_inputs, self.file.config)
         float32, float64 = (
-            self._interface.given(outputs(model, read)) for model in (self.float32, self.float64)
+            self._interface.output_of(outputs(model, model_inputs))
+            for model in (self.float32, self.float64)
         )
         noise = largest_difference(LOGITS, float32, float64, Counting.whole())
-        return Expected(fed, read, Recorded({LOGITS: float64}, {LOGITS: noise}))
+        return Expected(file_inputs, model_inputs, Recorded({LOGITS: float64}, {LOGITS: noise}))
 
 
 def outputs(model: Any, inputs: Inputs) -> NDArray[np.floating]:
@@ -107,10 +107,10 @@ def prove(
         graph = None
         for frames in lengths:
             one = expected[frames]
-            result = run(file, one.fed, timed=True)
+            result = run(file, one.file_inputs, timed=True)
             report = judge(
                 SIGNBART,
-                case_of(one.fed),
+                case_of(one.file_inputs),
                 names,
                 one.truth,
                 [LOGITS],
@@ -121,7 +121,7 @@ def prove(
             )
             if file.precision is not Precision.FLOAT32:
                 graph = graph or GraphProof(file, config, tensors, interface, models.float64, found)
-                row = graph.row(one.fed, one.truth.noise[LOGITS], result.outputs)
+                row = graph.row(one.file_inputs, one.truth.noise[LOGITS], result.outputs)
                 report = with_graph(report, row)
             yield report, result
 

@@ -108,7 +108,7 @@ def _check_skeleton(real: RealClips, interface: Interface, config: SignBartConfi
     """Raise PortError unless the file and the model itself can read the clips."""
     try:
         for reader in (interface, of_model(config)):
-            reader.fed(real.keypoints[0], config, 1)
+            reader.prepare_clip(real.keypoints[0], config, 1)
     except ValueError as error:
         raise PortError(real.entries[0].path, str(error)) from None
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from signbart_port.data.samples import Sample
     from signbart_port.model_files.config_resolution import Options
     from signbart_port.model_files.model_file import WeightFile
-    from signbart_port.tflite.runner import Fed
+    from signbart_port.tflite.runner import SignatureInputs
 
 _PACKAGES = {ModelKind.CHECKPOINT: "PyTorch", ModelKind.KERAS: "TensorFlow"}
 
@@ -41,12 +41,20 @@ class Guess:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a model makes of a clip: `scores` (classes,), and as what a .tflite was `fed`."""
+    """The output of a model for one clip."""
 
     clip: Sample
     scores: NDArray[np.floating]
+    """(classes,): logits or probabilities, see `Prediction.output`."""
     probabilities: NDArray[np.floating]
-    fed: Fed | None = None
+    """(classes,)"""
+    inputs: SignatureInputs | None = None
+    """The inputs of the signature that ran; only of a .tflite."""
+
+    @property
+    def fed(self) -> SignatureInputs | None:
+        """`inputs`, by their name in version 0.1."""
+        return self.inputs
 
 
 @dataclass(frozen=True)
@@ -124,20 +132,20 @@ def predict(
             run.send(keypoints, paths, opened)
             own, notes = opened.class_names, opened.notes
             progress(f"Running {opened.format}")
-        given = run.outputs()
-    given.check_finite(model)
-    known, classes = own if named is None else named, given.scores.shape[1]
+        outputs = run.outputs()
+    outputs.check_finite(model)
+    known, classes = own if named is None else named, outputs.scores.shape[1]
     if known is not None and len(known) != classes:
         what = f"has {len(known)} labels, the model {classes} classes"
         raise PortError(labels if named is not None else model, what)
-    logits = given.output == "logits"
+    logits = outputs.output == "logits"
     predicted = tuple(
-        Predicted(clip, scores, softmax(scores) if logits else scores, fed)
-        for clip, scores, fed in zip(
-            read, given.scores, given.fed if given.fed else [None] * len(read), strict=True
+        Predicted(clip, scores, softmax(scores) if logits else scores, inputs)
+        for clip, scores, inputs in zip(
+            read, outputs.scores, outputs.inputs or [None] * len(read), strict=True
         )
     )
-    return Prediction(model, known, given.output, predicted, notes)
+    return Prediction(model, known, outputs.output, predicted, notes)
 
 
 def _about_tflite(path: Path) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:

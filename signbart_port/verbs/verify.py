@@ -102,14 +102,14 @@ def _pairs(
 
 def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCallback) -> Report:
     """The report on two files, of a .tflite on one of its signatures."""
-    fed = _common_inputs(reference, candidate)
-    inputs = fed
+    file_inputs = _common_inputs(reference, candidate)
+    inputs = file_inputs
     if reference.config is not None:
-        inputs = candidate.interface.prepared(fed, reference.config)
+        inputs = candidate.interface.prepared(file_inputs, reference.config)
     precision = max(reference.precision, candidate.precision, key=list(Precision).index)
     with ExitStack() as stack:
-        expected = side_of(reference, inputs, stack, truth=True)
-        given = side_of(candidate, fed, stack, truth=False)
+        reference_side = side_of(reference, inputs, stack, truth=True)
+        candidate_side = side_of(candidate, file_inputs, stack, truth=False)
         graph_proof = _graph_proof(reference, candidate)
         if graph_proof or ModelKind.KERAS in (reference.kind, candidate.kind):
             progress("Importing TensorFlow")
@@ -117,13 +117,13 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
         progress("Comparing the weights")
         weights = _weights(reference, candidate)
         progress(f"Running {reference.path.name}")
-        truth, taps = expected.truth()
+        truth, taps = reference_side.truth()
         if candidate.config is None and reference.config is not None:
-            truth, taps = _given(truth, candidate.interface), [LOGITS]
+            truth, taps = _output_of(truth, candidate.interface), [LOGITS]
         progress(f"Comparing {candidate.path.name}")
         # Modules of other sizes cannot be fed what the reference's were.
         comparable = weights is not None and not weights.missing
-        isolation = given.isolation(expected) if comparable else None
+        isolation = candidate_side.isolation(reference_side) if comparable else None
         explained = precision is Precision.FLOAT32 and not candidate.interface.probabilities
         report = judge(
             SIGNBART,
@@ -131,7 +131,7 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
             (str(reference.path), str(candidate.path)),
             truth,
             taps,
-            given.run,
+            candidate_side.run,
             rounded_to(precision.spec.logit_tolerance),
             config=reference.config,
             isolation=isolation,
@@ -140,7 +140,7 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
         )
         if graph_proof:
             progress("Comparing the graph")
-            report = with_graph(report, graph_proof().row(fed, truth.noise[LOGITS]))
+            report = with_graph(report, graph_proof().row(file_inputs, truth.noise[LOGITS]))
     if isinstance(reference, CheckpointModel):
         report = replace(report, placed=reference.placed())
     config_notes = [
@@ -149,13 +149,13 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
     return replace(report, notes=(*config_notes, *_unproven(reference, precision)))
 
 
-def _given(truth: Truth, interface: Interface) -> Truth:
-    """What a .tflite must give where the model gives these logits."""
+def _output_of(truth: Truth, interface: Interface) -> Truth:
+    """Return what a .tflite must give where the model gives the logits in `truth`."""
     logits, noise = truth.value(LOGITS), truth.noise[LOGITS]
     if not interface.probabilities:
         return Recorded({LOGITS: logits}, {LOGITS: noise})
     # Softmax has a derivative of at most a quarter in one logit, and of as much in all the others.
-    return Recorded({LOGITS: interface.given(logits)}, {LOGITS: noise / 2})
+    return Recorded({LOGITS: interface.output_of(logits)}, {LOGITS: noise / 2})
 
 
 def _unproven(reference: ModelFile, precision: Precision) -> tuple[str, ...]:

@@ -42,11 +42,11 @@ def alone(place: int) -> np.ndarray:
 
 def test_a_batch_has_clips_of_like_length() -> None:
     made = batches(CONFIG, CLIPS, PATHS)
-    assert sorted(np.concatenate([batch.places for batch in made])) == list(range(len(CLIPS)))
-    assert max(len(batch.places) for batch in made) == 32
+    assert sorted(np.concatenate([batch.indices for batch in made])) == list(range(len(CLIPS)))
+    assert max(len(batch.indices) for batch in made) == 32
     longest = 0
     for batch in made:
-        frames = np.minimum([LENGTHS[place] for place in batch.places], 16)
+        frames = np.minimum([LENGTHS[index] for index in batch.indices], 16)
         assert (batch.attention_mask.sum(axis=1) == frames).all()
         assert batch.keypoints.shape == (len(frames), frames.max(), CONFIG.keypoints, 2)
         assert frames.min() >= longest

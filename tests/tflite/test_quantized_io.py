@@ -15,19 +15,22 @@ FLOAT: dict[str, Any] = {"dtype": np.float32, "quantization": (0.0, 0)}
 
 def test_floats_stay_as_they_are() -> None:
     values = np.float32([0.1, np.nan, 3e38])
-    assert quantized_io.fed(values, FLOAT) is values and quantized_io.given(values, FLOAT) is values
+    assert (
+        quantized_io.quantize(values, FLOAT) is values
+        and quantized_io.dequantize(values, FLOAT) is values
+    )
 
 
 def test_steps_from_zero() -> None:
-    fed = quantized_io.fed(np.float32([-1, 0, 0.5, 2]), INT8)
+    fed = quantized_io.quantize(np.float32([-1, 0, 0.5, 2]), INT8)
     assert fed.dtype == np.int8 and fed.tolist() == [-5, -3, -2, 1]
-    given = quantized_io.given(fed, INT8)
+    given = quantized_io.dequantize(fed, INT8)
     assert given.dtype == np.float32 and given.tolist() == [-1, 0, 0.5, 2]
 
 
 def test_the_nearest_integer() -> None:
     values = np.float32([0.24, 0.26, -0.24, -0.26, 0.7, 0.8])
-    assert (quantized_io.fed(values, INT8) + 3).tolist() == [0, 1, 0, -1, 1, 2]
+    assert (quantized_io.quantize(values, INT8) + 3).tolist() == [0, 1, 0, -1, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,7 @@ def test_the_nearest_integer() -> None:
 )
 def test_what_is_out_of_range_is_the_limit(dtype: Any, low: int, high: int) -> None:
     details = {"dtype": dtype, "quantization": (1e-3, 7)}
-    fed = quantized_io.fed(np.float32([-1e9, 1e9, 0]), details)
+    fed = quantized_io.quantize(np.float32([-1e9, 1e9, 0]), details)
     assert fed.dtype == dtype and fed.tolist() == [low, high, 7]
 
 
@@ -48,8 +51,8 @@ def test_there_and_back(dtype: Any) -> None:
     }
     every = np.arange(np.iinfo(dtype).min, np.iinfo(dtype).max + 1).astype(dtype)
     np.testing.assert_array_equal(
-        quantized_io.fed(quantized_io.given(every, details), details), every
+        quantized_io.quantize(quantized_io.dequantize(every, details), details), every
     )
     values = np.linspace(0, 1, 1001, dtype=np.float32)
-    back = quantized_io.given(quantized_io.fed(values, details), details)
+    back = quantized_io.dequantize(quantized_io.quantize(values, details), details)
     assert np.abs(back - values).max() <= 0.5 / 255 + 1e-6

@@ -85,7 +85,7 @@ def test_the_shortest_signature_that_takes_a_clip(
     model: Path, frames: int, signature: str, length: int
 ) -> None:
     runner, clip = Runner(model), clip_of(frames)
-    fed = runner.fed(clip)
+    fed = runner.prepare(clip)
     assert fed.signature == signature
     assert fed.keypoints.shape == (1, length, 12, 2) and not fed.keypoints[0, frames:].any()
     assert fed.attention_mask.tolist() == [[1.0] * frames + [0.0] * (length - frames)]
@@ -97,7 +97,7 @@ def test_the_shortest_signature_that_takes_a_clip(
 def test_a_longer_clip_is_shortened_to_the_longest(model: Path, frames: int) -> None:
     runner, clip = Runner(model), clip_of(frames)
     kept = clip[np.linspace(0, frames - 1, 16).astype(int)]
-    assert runner.fed(clip).signature == "serving_default"
+    assert runner.prepare(clip).signature == "serving_default"
     assert np.array_equal(runner.scores(clip), runner.scores(kept))
     assert near(runner.scores(clip), expected(CONFIG, kept))
 
@@ -111,7 +111,7 @@ def test_it_knows_itself(model: Path) -> None:
 def test_only_the_joints(folder: Path) -> None:
     config = small_config(layout="selected", count_missing=False)
     runner, clip = Runner(emit(folder / "selected.tflite", config, (8, 12))), clip_of(7)
-    assert runner.fed(clip).keypoints.shape == (1, 8, 6, 2)
+    assert runner.prepare(clip).keypoints.shape == (1, 8, 6, 2)
     assert near(runner.scores(clip), expected(config, clip, count_missing=False))
     assert not near(runner.scores(clip), expected(config, clip, count_missing=True))
 
@@ -119,7 +119,7 @@ def test_only_the_joints(folder: Path) -> None:
 def test_raw_keypoints_and_probabilities(folder: Path) -> None:
     path = emit(folder / "raw.tflite", CONFIG, (6, 12), skeleton=75, probabilities=True)
     runner, clip = Runner(path), clip_of(5, points=80)
-    fed = runner.fed(clip)
+    fed = runner.prepare(clip)
     assert np.array_equal(fed.keypoints[0, :5], clip[:, :75, :2].astype(np.float32))
     logits = expected(CONFIG, clip[:, :75])
     wanted = np.exp(logits) / np.exp(logits).sum()
@@ -131,9 +131,9 @@ def test_a_number_of_frames_set_at_run_time(folder: Path) -> None:
     runner = Runner(emit(folder / "runtime.tflite", CONFIG, ()))
     for frames in (1, 6, 16, 2):
         clip = clip_of(frames)
-        assert runner.fed(clip).keypoints.shape == (1, frames, 12, 2)
+        assert runner.prepare(clip).keypoints.shape == (1, frames, 12, 2)
         assert near(runner.scores(clip), expected(CONFIG, clip))
-    assert runner.fed(clip_of(50)).keypoints.shape[1] == 16 == runner.card.longest
+    assert runner.prepare(clip_of(50)).keypoints.shape[1] == 16 == runner.card.longest
 
 
 def test_integers_in_and_out(folder: Path) -> None:
@@ -158,7 +158,7 @@ def test_integers_in_and_out(folder: Path) -> None:
         quantization = tensors[edge.tensorIndex].quantization
         return float(quantization.scale[0]), int(quantization.zeroPoint[0])
 
-    fed = runner.fed(clip)
+    fed = runner.prepare(clip)
     given = {"keypoints": fed.keypoints, "attention_mask": fed.attention_mask}
     for edge in signature.inputs:
         step, zero = steps_of(edge)
@@ -254,8 +254,8 @@ def test_apart_gives_what_the_runner_does(model: Path) -> None:
     runner, clips = Runner(model), [clip_of(frames) for frames in (2, 30, 8)]
     ran = apart(model, clips, [Path(f"{n}.pkl") for n in range(3)])
     assert ran.output == "logits" and ran.frames.tolist() == [3, 16, 9]
-    for scores, one, clip in zip(ran.scores, ran.fed, clips, strict=True):
-        fed = runner.fed(clip)
+    for scores, one, clip in zip(ran.scores, ran.inputs, clips, strict=True):
+        fed = runner.prepare(clip)
         assert np.array_equal(scores, runner.scores(clip))
         assert one.signature == fed.signature
         assert np.array_equal(one.keypoints, fed.keypoints)

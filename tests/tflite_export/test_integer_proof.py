@@ -67,7 +67,7 @@ def graph_of(models: Models, expected: Expected, tmp_path: Path) -> Callable[[Tr
     def row(tree: Tree) -> Row:
         file, tensors = written(tree, tmp_path), models.file.tensors
         proof = GraphProof(file, CONFIG, tensors, INTERFACE, models.float64)
-        return proof.row(expected.fed, expected.truth.noise[LOGITS])
+        return proof.row(expected.file_inputs, expected.truth.noise[LOGITS])
 
     return row
 

@@ -26,17 +26,17 @@ def _run(job: TFLiteJob, arrays: Arrays) -> Result:
 def _raw(job: TFLiteJob, arrays: Arrays) -> Result:
     """Run each clip by the signature that fits it."""
     runner = Runner(job.model)
-    given, signatures = {}, []
+    outputs, signatures = {}, []
     for number, path in enumerate(job.clips):
         try:
-            fed = runner.fed(arrays[str(number)])
+            inputs = runner.prepare(arrays[str(number)])
         except ValueError as error:
             raise PortError(path, str(error)) from None
-        signatures.append(fed.signature)
-        given[f"{number}.keypoints"] = fed.keypoints
-        given[f"{number}.attention_mask"] = fed.attention_mask
-        given[f"{number}.scores"] = runner.run(fed)
-    return TFLiteResult(runner.card.output, tuple(signatures)), given
+        signatures.append(inputs.signature)
+        outputs[f"{number}.keypoints"] = inputs.keypoints
+        outputs[f"{number}.attention_mask"] = inputs.attention_mask
+        outputs[f"{number}.scores"] = runner.run(inputs)
+    return TFLiteResult(runner.card.output, tuple(signatures)), outputs
 
 
 def _prepared(job: TFLiteJob, signature: str, inputs: Inputs) -> Result:
@@ -48,12 +48,12 @@ def _prepared(job: TFLiteJob, signature: str, inputs: Inputs) -> Result:
     output = next(iter(made))
     clips = [
         {
-            "keypoints": quantized_io.fed(k[None], wanted["keypoints"]),
-            "attention_mask": quantized_io.fed(m[None], wanted["attention_mask"]),
+            "keypoints": quantized_io.quantize(k[None], wanted["keypoints"]),
+            "attention_mask": quantized_io.quantize(m[None], wanted["attention_mask"]),
         }
         for k, m in zip(inputs.keypoints, inputs.attention_mask, strict=True)
     ]
-    scores = [quantized_io.given(runner(**clip)[output], made[output]) for clip in clips]
+    scores = [quantized_io.dequantize(runner(**clip)[output], made[output]) for clip in clips]
     times = []
     for _ in range(_TIMED_RUNS if job.timed else 0):
         start = time.perf_counter()

@@ -25,8 +25,8 @@ def model_of(config: SignBartConfig, weights: Mapping[str, NDArray[Any]]) -> Mod
 
     def run(keypoints: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.floating]:
         with torch.inference_mode():
-            _, given = model(torch.from_numpy(keypoints), torch.from_numpy(mask))
-        found: NDArray[np.floating] = given.numpy()
+            _, logits = model(torch.from_numpy(keypoints), torch.from_numpy(mask))
+        found: NDArray[np.floating] = logits.numpy()
         return found
 
     return run

@@ -192,7 +192,7 @@ class _Truth(_Outputs):
     """Keeps the float64 run's outputs and inputs, and how far PyTorch in float32 is from it.
 
     Twice: `noise` of the whole float32 run, and `alone` of each module by itself, fed the float64
-    run's inputs rounded to float32. These rounded inputs are what a candidate's modules are fed.
+    run's inputs rounded to float32. These rounded inputs are those of a candidate's modules.
     """
 
     def __init__(self, folder: Path, pair: Pair, counting: Counting) -> None:
@@ -219,14 +219,14 @@ class _Truth(_Outputs):
             self._write(tap, output)
 
     def _call(self, path: str, call: int, arguments: tuple[Any, ...], output: Any) -> None:
-        fed = [_float32(argument) for argument in arguments]
+        rounded = [_float32(argument) for argument in arguments]
         part = tap_of(self._counting.taps, path).part
-        again = outputs_of(path, call, self._modules[path](*fed), part)
+        again = outputs_of(path, call, self._modules[path](*rounded), part)
         outputs = outputs_of(path, call, output, part)
         for tap, value in outputs.items():
             self._write(tap, value.numpy())
             self._alone[tap] = self._difference(tap, again[tap].numpy(), value.numpy())
-        files = tuple(self._file(a, f) for a, f in zip(arguments, fed, strict=True))
+        files = tuple(self._file(a, f) for a, f in zip(arguments, rounded, strict=True))
         self._calls.append(TorchCall(path, call, tuple(outputs), files))
 
     def _write(self, tap: str, output: Any) -> None:
@@ -236,11 +236,11 @@ class _Truth(_Outputs):
     def _difference(self, tap: str, float32: Any, float64: Any) -> float:
         return largest_difference(tap, float32, float64, self._counting)
 
-    def _file(self, argument: Any, fed: Any) -> str:
+    def _file(self, argument: Any, rounded: Any) -> str:
         """The file of an input; one that several modules share is written once."""
         if id(argument) not in self._files:
             name = f"input{len(self._files)}.npy"
-            np.save(self._folder / name, fed.numpy())
+            np.save(self._folder / name, rounded.numpy())
             self._files[id(argument)] = name
             self._alive.append(argument)
         return self._files[id(argument)]
@@ -287,9 +287,9 @@ def run(
     hooks = [m.register_forward_hook(hook(path)) for path, m in model.named_modules() if path]
     dtype = next(model.parameters()).dtype
     tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
-    fed = {n: t.to(dtype) if t.is_floating_point() else t for n, t in tensors.items()}
+    arguments = {n: t.to(dtype) if t.is_floating_point() else t for n, t in tensors.items()}
     with torch.inference_mode():
-        logits = pair.torch_output(pair.call_torch(model, fed))
+        logits = pair.torch_output(pair.call_torch(model, arguments))
     record(LOGITS, logits.numpy())
     for handle in hooks:
         handle.remove()

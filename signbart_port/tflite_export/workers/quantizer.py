@@ -44,7 +44,7 @@ def calibrated(data: bytes, saved: Path, clips: Inputs, bits: int) -> dict[str, 
         recipes = recipe_manager.RecipeManager()
         recipes.load_quantization_recipe(recipe.static_wi8_ai8())
         observer = calibrator.Calibrator(data, num_threads=1, qsv_update_func=min_max_update)
-        observer.calibrate({model_file.SIGNATURE: _fed(clips)}, recipes)
+        observer.calibrate({model_file.SIGNATURE: _calibration_inputs(clips)}, recipes)
         observer.save_calibration_result(str(saved))
         ranges = observer.get_model_qsvs()
     _bound_scores(model, longest, ranges, ROOM[bits])
@@ -56,7 +56,7 @@ def calibrated(data: bytes, saved: Path, clips: Inputs, bits: int) -> dict[str, 
     }
 
 
-def _fed(inputs: Inputs) -> list[dict[str, NDArray[np.float32]]]:
+def _calibration_inputs(inputs: Inputs) -> list[dict[str, NDArray[np.float32]]]:
     """The clips of calibration, each as a signature takes it.
 
     Where all are as long as the file reads, the first half of one besides: of a mask that never
