@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from signbart_port.data.preprocessing import MOST_FRAMES, Floats, pad, prepare
-from signbart_port.system.stderr import quiet
+from signbart_port.system.stderr import silenced_stderr
 
 ROOT = Path(__file__).parents[1]
 SAMPLES, OUT = ROOT / "samples", ROOT / "demo_output"
@@ -81,7 +81,7 @@ def classify(keypoints: Floats, mask: Floats) -> dict[str, Floats]:
 
 
 def _run(name: str, keypoints: Floats, mask: Floats) -> Floats:
-    with quiet():
+    with silenced_stderr():
         return FRAMEWORKS[name](keypoints, mask)
 
 

@@ -39,7 +39,7 @@ from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.taps import LOGITS
 from signbart_port.parity.tolerances import ALONE, EPSILON, RUN
-from signbart_port.system.stderr import quiet
+from signbart_port.system.stderr import silenced_stderr
 from signbart_port.transfer import Direction
 
 OUT = Path(__file__).parents[1] / "docs" / "study.json"
@@ -91,7 +91,7 @@ def make(folder: Path, number: int, seed: int) -> tuple[CheckpointModel, Inputs]
 
 def measure(models: int, tflite: int, seed: int) -> Iterator[dict[str, Any]]:
     """A row a tap and mode: kind of module, error, PyTorch's own error, scale of the tap."""
-    with tempfile.TemporaryDirectory() as name, quiet():
+    with tempfile.TemporaryDirectory() as name, silenced_stderr():
         folder = Path(name)
         # The next model's PyTorch process runs while this one's Keras does.
         source, inputs = make(folder, 0, seed)

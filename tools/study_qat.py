@@ -28,7 +28,7 @@ from signbart_port.data.model_interface import longest_clip, of_model
 from signbart_port.model_files import h5
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.system import processes
-from signbart_port.system.stderr import quiet
+from signbart_port.system.stderr import silenced_stderr
 from signbart_port.tflite import model_file
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import gate, quantization
@@ -152,7 +152,7 @@ def main() -> None:
     options = parser.parse_args()
     print("| uneven | model | float right | int8 right | agree | error of a logit |")
     print("|---|---|---|---|---|---|")
-    with quiet(), processes.new_folder() as folder:
+    with silenced_stderr(), processes.new_folder() as folder:
         file = h5.read(options.model)
         study = Study(file, options.signs, Path(folder))
         for factor in options.uneven:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from signbart_port.system.stderr import quiet
+from signbart_port.system.stderr import silenced_stderr
 from signbart_port.training.history import Epoch
 from signbart_port.training.loso import Loso
 from signbart_port.training.run import Engine, Job, Trained
@@ -54,7 +54,7 @@ def engine(load: Callable[[], Engine], silent: bool) -> Iterator[tuple[Engine, B
     with os.fdopen(os.dup(2), "w") as stderr:
         console = Console(file=stderr, highlight=False, quiet=silent)
         hidden = silent or not console.is_terminal  # elsewhere it would leave empty lines
-        with quiet():
+        with silenced_stderr():
             with nullcontext() if hidden else console.status("Importing the framework"):
                 found = load()
             if not found.leads():

@@ -12,7 +12,7 @@ from signbart_port.errors import PortError, ProofError
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silenced_stderr() -> Iterator[None]:
     """Hold back everything written to stderr, also by C++.
 
     It is released if the body raises anything but this program's own errors, which need no more

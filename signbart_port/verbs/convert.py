@@ -32,7 +32,7 @@ from signbart_port.parity.taps import LOGITS, Floats
 from signbart_port.parity.weights import EXACT, rounded
 from signbart_port.system import atomic_output, digest
 from signbart_port.system.progress import ProgressCallback, no_progress
-from signbart_port.system.stderr import quiet
+from signbart_port.system.stderr import silenced_stderr
 from signbart_port.system.version import __version__
 from signbart_port.transfer import Direction
 from signbart_port.untrusted import model_kind
@@ -108,7 +108,7 @@ def convert(
         conversion = _Conversion(source, reopen, inputs, reference, progress)
         del source  # so that the conversion can let the tensors go when they are placed
         progress("Importing TensorFlow")
-        with quiet():
+        with silenced_stderr():
             return conversion.run(temp, out)
 
 

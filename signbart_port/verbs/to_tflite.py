@@ -13,7 +13,7 @@ from signbart_port.model_files import h5
 from signbart_port.parity.report import Report
 from signbart_port.system import atomic_output, processes
 from signbart_port.system.progress import ProgressCallback, no_progress
-from signbart_port.system.stderr import quiet
+from signbart_port.system.stderr import silenced_stderr
 from signbart_port.tflite import model_file
 from signbart_port.tflite.metadata import attach
 from signbart_port.tflite.modes import Quantization
@@ -151,7 +151,7 @@ def to_tflite(
     progress("Reading the Keras model")
     file = h5.read(path)
     request = validate_options(options, file)
-    with atomic_output.replacing(out, force=force, inputs=(path,)) as temp, quiet():
+    with atomic_output.replacing(out, force=force, inputs=(path,)) as temp, silenced_stderr():
         with processes.blaming_scratch(), processes.new_folder() as folder:
             emission = Emission(file, request, Path(folder), progress)
             emission.convert(options.pytorch)

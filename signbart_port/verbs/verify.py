@@ -27,7 +27,7 @@ from signbart_port.parity.report import Report, Weights
 from signbart_port.parity.taps import LOGITS
 from signbart_port.parity.tolerances import rounded_to
 from signbart_port.system.progress import ProgressCallback, no_progress
-from signbart_port.system.stderr import quiet
+from signbart_port.system.stderr import silenced_stderr
 from signbart_port.tflite.modes import Precision
 from signbart_port.tflite_export import weight_proof
 from signbart_port.tflite_export.graph_proof import GraphProof, with_graph
@@ -113,7 +113,7 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
         graph_proof = _graph_proof(reference, candidate)
         if graph_proof or ModelKind.KERAS in (reference.kind, candidate.kind):
             progress("Importing TensorFlow")
-            stack.enter_context(quiet())
+            stack.enter_context(silenced_stderr())
         progress("Comparing the weights")
         weights = _weights(reference, candidate)
         progress(f"Running {reference.path.name}")
