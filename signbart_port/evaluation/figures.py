@@ -71,15 +71,15 @@ def _classes(
             int(support[n]),
             int(taken[n]),
             int(right[n]),
-            _known(precision[n]),
-            _known(recall[n]),
-            _known(f1[n]),
+            _number_or_none(precision[n]),
+            _number_or_none(recall[n]),
+            _number_or_none(f1[n]),
         )
         for n, label in enumerate(labels)
     )
 
 
-def _known(figure: float) -> float | None:
+def _number_or_none(figure: float) -> float | None:
     return None if isnan(figure) else float(figure)
 
 

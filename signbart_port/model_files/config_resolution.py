@@ -76,7 +76,7 @@ def resolve(
 
     Raises PortError naming what is missing or what contradicts the tensors, and the option to give.
     """
-    mapping.require(configs.SIZES)
+    mapping.check_sizes(configs.SIZES)
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
     sizes = sizes_from_shapes(mapping, shapes)
     if not sizes:

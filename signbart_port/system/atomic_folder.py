@@ -24,7 +24,7 @@ def appearing(root: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(root))
     temp = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     try:
-        _refuse(root, target)
+        _check_absent(root, target)
         temp.mkdir()
         yield temp
         temp.rename(target)  # replaces an empty folder, and nothing else
@@ -34,7 +34,7 @@ def appearing(root: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(temp, ignore_errors=True)
 
 
-def _refuse(root: str | os.PathLike[str], target: Path) -> None:
+def _check_absent(root: str | os.PathLike[str], target: Path) -> None:
     if os.path.lexists(target) and not target.is_dir():
         raise PortError(root, "is not a folder", _ANOTHER)
     if not target.parent.is_dir():

@@ -83,7 +83,7 @@ def replacing(
     stem, suffix = _split(target)
     temp = target.with_name(f".{stem}-{secrets.token_hex(4)}{suffix}")
     try:
-        with _blaming_the_disk(path, temp):
+        with _disk_errors(path, temp):
             temp.touch(exist_ok=False)  # shows the mode that a new file gets here
             mode = stat.S_IMODE(temp.stat().st_mode)
             temp.unlink()  # else a writer that adds a suffix of its own would leave it empty
@@ -158,7 +158,7 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _blaming_the_disk(path: str | Path, temp: Path) -> Iterator[None]:
+def _disk_errors(path: str | Path, temp: Path) -> Iterator[None]:
     """Turn a disk's or folder's refusal to write `temp` into a PortError about `path`."""
     try:
         yield

@@ -29,7 +29,7 @@ def limit_memory(size: int) -> None:
 
 
 @contextmanager
-def blaming_scratch() -> Iterator[None]:
+def scratch_errors() -> Iterator[None]:
     """Turn what a full or unwritable temporary folder does into a PortError about that folder."""
     try:
         yield

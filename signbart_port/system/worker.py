@@ -126,7 +126,7 @@ class Worker:
     def __init__(self, module: str) -> None:
         self._limits: Limits | None = None
         self._received = b""
-        with ExitStack() as stack, processes.blaming_scratch():
+        with ExitStack() as stack, processes.scratch_errors():
             self.folder = Path(stack.enter_context(processes.new_folder()))
             self._noise = stack.enter_context(tempfile.TemporaryFile())
             self._process = subprocess.Popen(
@@ -157,7 +157,7 @@ class Worker:
     ) -> None:
         """Hand over a job, without waiting for it: the next call is `answer`."""
         assert self._limits is None, "a worker takes one job at a time"
-        with processes.blaming_scratch():
+        with processes.scratch_errors():
             order = Order(messages.to_plain(job), limits.memory)
             messages.write(self.folder, JOB, order, arrays)
         self._limits = limits

@@ -107,10 +107,10 @@ class TFLiteFile:
         return precision_of(self.products, self.share_of_types())
 
     @property
-    def integer_edges(self) -> bool:
+    def integer_io(self) -> bool:
         """Whether keypoints and result are integers too."""
-        edges = (self.inputs["keypoints"], self.outputs[self.output])
-        return all(tensor.type in ("INT8", "INT16") for tensor in edges)
+        tensors = (self.inputs["keypoints"], self.outputs[self.output])
+        return all(tensor.type in ("INT8", "INT16") for tensor in tensors)
 
     def share_of_types(self) -> dict[str, float]:
         """The share of the weights' values in each floating or quantized type."""
@@ -191,7 +191,7 @@ def _describe(path: Path, sha256: str, model: Any, name: str) -> TFLiteFile:
     if name not in runnable:
         raise PortError(path, f"has no signature {name}: not a SignBART", _CONVERT_AGAIN)
     graph = graph_of(model, name)
-    inputs, outputs = _edges(graph, runnable[name])
+    inputs, outputs = _inputs_and_outputs(graph, runnable[name])
     named = inputs.keys() == _INPUTS and len(outputs) == 1 and outputs.keys() <= set(OUTPUTS)
     if not named or len(inputs["keypoints"].shape) != 4 or len(_only(outputs).shape) != 2:
         got = printable(", ".join([*inputs, "->", *outputs]))
@@ -227,7 +227,7 @@ def _describe(path: Path, sha256: str, model: Any, name: str) -> TFLiteFile:
     )
 
 
-def _edges(graph: Any, signature: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _inputs_and_outputs(graph: Any, signature: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     inputs, outputs = (
         {_text(t.name): _tensor(graph.tensors[t.tensorIndex]) for t in edge}
         for edge in (signature.inputs, signature.outputs)
@@ -237,7 +237,7 @@ def _edges(graph: Any, signature: Any) -> tuple[dict[str, Tensor], dict[str, Ten
 
 def _frames(model: Any, signature: Any) -> int | None:
     graph = model.subgraphs[signature.subgraphIndex]
-    inputs, _ = _edges(graph, signature)
+    inputs, _ = _inputs_and_outputs(graph, signature)
     frames = inputs["attention_mask"].shape[-1]
     return None if frames == -1 else frames
 

@@ -23,7 +23,7 @@ from signbart_port.tflite_export.weight_matching import Held, Matching
 Float64 = NDArray[np.float64]
 
 
-def widened(data: bytes, signature: str) -> bytes:
+def dequantized(data: bytes, signature: str) -> bytes:
     """The same graph with everything that is stored or computed in integers in float32.
 
     Every constant is the numbers that it stands for, and what only converts between types is left

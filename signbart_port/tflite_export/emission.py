@@ -28,7 +28,7 @@ from signbart_port.tflite import model_file
 from signbart_port.tflite.model_file import TFLiteFile
 from signbart_port.tflite_export import conversion, gate, mixed_precision, quantization
 from signbart_port.tflite_export.conversion import Conversion
-from signbart_port.tflite_export.proof import Expected, Models, prove, refuse_wrong_graph
+from signbart_port.tflite_export.proof import Expected, Models, check_graph, prove
 from signbart_port.tflite_export.quantization import Integers
 from signbart_port.tflite_export.request import TFLiteRequest
 
@@ -64,7 +64,7 @@ class Emission:
             self.models = Models(file, request.interface, request.quantization.calibrated)
             self._progress("Running Keras")
             self.expected: dict[int, Expected] = {
-                frames: self.models.expected(frames) for frames in request.checked
+                frames: self.models.expected(frames) for frames in request.proof_lengths
             }
             if pytorch and torch:
                 self._outputs[Path(pytorch).name] = torch.value(LOGITS)
@@ -74,7 +74,7 @@ class Emission:
             self._progress("Converting")
             self._finish("TensorFlow's converter", work)
 
-    def judged(self) -> tuple[Path, Accuracy | None, mixed_precision.Kept]:
+    def quantize(self) -> tuple[Path, Accuracy | None, mixed_precision.Kept]:
         """The file, quantized as asked, how it does on real clips, and what it keeps in float to
         pass its gate."""
         request = self._request
@@ -101,14 +101,14 @@ class Emission:
                     continue
             raise error
 
-    def proven(self, path: Path, name: str) -> list[tuple[Report, Run]]:
+    def prove(self, path: Path, name: str) -> list[tuple[Report, Run]]:
         """Each signature of a file is what was asked for and computes what Keras does: a report
         for each number of frames."""
         source = self._file.path
-        with self._blaming_the_converter():
+        with self._converter_errors():
             files = model_file.read_all(path)
             for file in files:
-                refuse_wrong_graph(source, file, self._request.quantization)
+                check_graph(source, file, self._request.quantization)
             names, interface = (source.name, name), self._request.interface
             proofs = list(prove(names, files, self.models, self.expected, interface))
         for report, _ in proofs:
@@ -116,9 +116,11 @@ class Emission:
                 raise ProofError(f"{source}: the .tflite is NOT EQUAL, {report.verdict()}")
         return proofs
 
-    def refuse_change(self, files: Sequence[TFLiteFile], proven: Sequence[Run]) -> None:
+    def check_unchanged(self, files: Sequence[TFLiteFile], proven: Sequence[Run]) -> None:
         """See that the file as written gives bit for bit what the proven one does."""
-        runs = [(f, n) for f in files for n in ([f.frames] if f.frames else self._request.checked)]
+        runs = [
+            (f, n) for f in files for n in ([f.frames] if f.frames else self._request.proof_lengths)
+        ]
         for (file, frames), result in zip(runs, proven, strict=True):
             if not np.array_equal(
                 run(file, self.expected[frames].file_inputs).outputs, result.outputs
@@ -155,8 +157,8 @@ class Emission:
             accuracy = measure(compared, clips.targets, clips.names, clips.labels)
         except ValueError as error:
             raise ProofError(f"{self._file.path}: {error}") from None
-        if refused := gate.refusal(accuracy, self._request.gate):
-            raise ProofError(f"{self._file.path}: the .tflite {refused}")
+        if missed := gate.shortfall(accuracy, self._request.gate):
+            raise ProofError(f"{self._file.path}: the .tflite {missed}")
         return accuracy
 
     def _on_calibration(self, path: Path) -> Outputs:
@@ -164,12 +166,12 @@ class Emission:
         return self._run(path, self._request.calibration)
 
     def _run(self, path: Path, clips: RealClips) -> Outputs:
-        with self._blaming_the_converter():
+        with self._converter_errors():
             files = model_file.read_all(path)
             return gate.file_outputs(files, clips, self._request.interface, self._file.config)
 
     @contextmanager
-    def _blaming_the_converter(self) -> Iterator[None]:
+    def _converter_errors(self) -> Iterator[None]:
         """The input is good: what the converter made of it is not."""
         try:
             yield

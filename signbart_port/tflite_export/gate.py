@@ -39,16 +39,16 @@ def file_outputs(
     """What a file gives, (N, labels), each clip by the shortest signature that takes it."""
     by_frames = {file.frames: file for file in files}
     lengths = [frames for frames in by_frames if frames] or [longest_clip(config)]
-    given = np.empty((len(clips.entries), files[0].labels), np.float32)
-    for length, places in clips.by_length(lengths):
+    outputs = np.empty((len(clips.entries), files[0].labels), np.float32)
+    for length, indices in clips.by_length(lengths):
         file = by_frames.get(length, files[0])
-        inputs = clips.pick(places).inputs(interface, config, length, length)
-        given[places] = run_file(file, inputs).outputs
-    return given
+        inputs = clips.pick(indices).inputs(interface, config, length, length)
+        outputs[indices] = run_file(file, inputs).outputs
+    return outputs
 
 
-def refusal(accuracy: Accuracy, gate: Gate) -> str | None:
-    """What of a file's accuracy the gate refuses, if anything."""
+def shortfall(accuracy: Accuracy, gate: Gate) -> str | None:
+    """Return how a file falls short of its gate; None if it passes."""
     reference, candidate = accuracy.reference.model, accuracy.candidate
     if candidate.agreement < gate.min_agreement:
         return (

@@ -25,7 +25,7 @@ from signbart_port.system import processes
 from signbart_port.tflite import model_file
 from signbart_port.tflite.model_file import TFLiteFile
 from signbart_port.tflite_export.converter_rewrites import Float32
-from signbart_port.tflite_export.dequantize import as_stored, stored, widened
+from signbart_port.tflite_export.dequantize import as_stored, dequantized, stored
 from signbart_port.tflite_export.weight_matching import Matching, match
 
 GRAPH = "graph"
@@ -83,9 +83,9 @@ class GraphProof:
     def _run(self, inputs: Inputs) -> NDArray[np.float32]:
         if not self._file.precision.stores_integers:
             return run(self._file, inputs).outputs
-        with processes.blaming_scratch(), processes.new_folder() as folder:
-            path = Path(folder) / "widened.tflite"
-            path.write_bytes(self._widened)
+        with processes.scratch_errors(), processes.new_folder() as folder:
+            path = Path(folder) / "dequantized.tflite"
+            path.write_bytes(self._dequantized)
             try:
                 return run(replace(self._file, path=path), inputs).outputs
             except PortError as error:
@@ -93,9 +93,9 @@ class GraphProof:
                 raise PortError(self._file.path, what) from error
 
     @cached_property
-    def _widened(self) -> bytes:
+    def _dequantized(self) -> bytes:
         with model_file.opened(self._file.path):  # whose boundary it is to damaged bytes
-            return widened(self._file.path.read_bytes(), self._file.signature)
+            return dequantized(self._file.path.read_bytes(), self._file.signature)
 
 
 def with_graph(report: Report, row: Row) -> Report:

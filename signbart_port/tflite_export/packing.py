@@ -37,9 +37,9 @@ def pack(model: Any, *, every_name: bool = False) -> bytes:
     for graph in model.subgraphs:
         if not every_name:
             seen.clear()
-        edges = {*graph.inputs, *graph.outputs}  # the interpreter's users know their names
+        named = {*graph.inputs, *graph.outputs}  # the interpreter's users know their names
         for place, tensor in enumerate(graph.tensors):
-            if not tensor.name or place in edges:
+            if not tensor.name or place in named:
                 continue
             if every_name or tensor.buffer in full:
                 short = _COUNTER.sub(b"", tensor.name.partition(b";")[0].partition(b":")[0])

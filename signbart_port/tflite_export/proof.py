@@ -72,7 +72,7 @@ def outputs(model: Any, inputs: Inputs) -> NDArray[np.floating]:
     return np.asarray(model(inputs.keypoints, inputs.attention_mask, training=False))
 
 
-def refuse_wrong_graph(path: Any, file: TFLiteFile, quantization: Quantization) -> None:
+def check_graph(path: Any, file: TFLiteFile, quantization: Quantization) -> None:
     """See that a file is what its name will say, and builtin operators are all that it needs.
 
     What a converter does wrong without an error. Raises ProofError.
@@ -83,9 +83,9 @@ def refuse_wrong_graph(path: Any, file: TFLiteFile, quantization: Quantization) 
     spec, found = quantization.spec, file.precision
     if found is not spec.precision:
         raise ProofError(f"{path}: asked for {quantization.value}, the file is {found.value}")
-    if file.integer_edges != spec.integer_io:
-        edges = "integers" if file.integer_edges else "floats"
-        raise ProofError(f"{path}: asked for {quantization.value}, the file takes {edges}")
+    if file.integer_io != spec.integer_io:
+        found_io = "integers" if file.integer_io else "floats"
+        raise ProofError(f"{path}: asked for {quantization.value}, the file takes {found_io}")
 
 
 def prove(

@@ -1,4 +1,4 @@
-"""What a .tflite is to be: checked and complete, before anything is converted."""
+"""The options of a .tflite, validated and completed before anything is converted."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TFLiteRequest:
     quantization: Quantization
     frames: tuple[int, ...]
     """The lengths of clips, one signature each. Empty: the number of frames is set at run time."""
-    checked: tuple[int, ...]
+    proof_lengths: tuple[int, ...]
     """The numbers of frames that the file is proven on."""
     interface: Interface
     gate: Gate
@@ -56,7 +56,7 @@ class TFLiteRequest:
     @property
     def longest(self) -> int:
         """Frames of the longest clips that the file is fed here."""
-        return max(self.checked)
+        return max(self.proof_lengths)
 
     @property
     def skipped(self) -> frozenset[Path]:
@@ -69,7 +69,7 @@ def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
     """Complete the options for a model. Raises PortError for options that are invalid or exclude
     each other."""
     quantization, config = parse_quantization(options.quantization), file.config
-    frames, checked = _frames(options, file)
+    frames, proof_lengths = _frames(options, file)
     if quantization.calibrated:
         _check_calibrated_mode(quantization, options, frames)
     calibration, data, interface = None, None, _interface(options, file)
@@ -95,7 +95,7 @@ def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
     return TFLiteRequest(
         quantization,
         frames,
-        checked,
+        proof_lengths,
         interface,
         _gate(options, quantization, data),
         calibration,

@@ -134,10 +134,10 @@ def _near(expected: Float32, stored: Stored) -> NDArray[np.bool_]:
     """Which integers are the nearest to what they must stand for."""
     assert stored.steps is not None
     size, zero = stored.steps.size.astype(np.float64), stored.steps.zero
-    apart = stored.values - zero - expected / size
+    distance = stored.values - zero - expected / size
     # A bias counts in steps of 2^-20 and less: float32 itself is no finer.
     rounding = EPSILON * np.abs(expected) / size
-    near: NDArray[np.bool_] = np.abs(apart) <= HALF_STEP + rounding  # NaN is not
+    near: NDArray[np.bool_] = np.abs(distance) <= HALF_STEP + rounding  # NaN is not
     return near
 
 
@@ -227,8 +227,8 @@ def _nearest(
     for form in suspects:
         if there := samples.get(form.values.shape):
             # Not the largest difference: a single damaged value may be anything.
-            apart = np.abs(np.stack(list(there.values())) - _sample(form.values))
-            distances = np.nan_to_num(np.median(apart, axis=1), nan=np.inf)
+            distance = np.abs(np.stack(list(there.values())) - _sample(form.values))
+            distances = np.nan_to_num(np.median(distance, axis=1), nan=np.inf)
             rank = form.weight in placeless
             pairs += [(rank, d, form, place) for d, place in zip(distances, there, strict=True)]
     for _, _, form, place in sorted(pairs, key=lambda pair: pair[:2]):

@@ -106,7 +106,7 @@ class WeightMapping:
         """Return the place of a rule, for messages: `signbart.yaml:31`."""
         return f"{self.path.name}:{line}"
 
-    def require(self, sizes: Iterable[str]) -> None:
+    def check_sizes(self, sizes: Iterable[str]) -> None:
         """Raise PortError, naming the line, if the mapping uses a size that is not in `sizes`."""
         used = [(axis.range, axis.line) for axis in self.axes.values() if axis.range]
         used += [(size.name, rule.line) for rule in self.rules for size in rule.dims.values()]

@@ -78,7 +78,7 @@ def plan(mapping: WeightMapping, sizes: Mapping[str, int]) -> Plan:
 
     Raises PortError if the mapping uses a size that is not among them.
     """
-    mapping.require(sizes)
+    mapping.check_sizes(sizes)
     return Plan(
         mapping=mapping,
         sizes=sizes,

@@ -68,7 +68,7 @@ def evaluate(
     weights = mappings.find(mapping)
     opened = [open_model(path, options or Options(), weights) for path in models]
     for one in opened:
-        _refuse_other_classes(dataset, one)
+        _check_classes(dataset, one)
     progress("Reading clips")
     split = split or usual_split(dataset, test=True)
     entries = _of_signers(dataset, dataset.split(split), signers)
@@ -90,7 +90,7 @@ def evaluate(
     )
 
 
-def _refuse_other_classes(dataset: Dataset, model: ModelFile) -> None:
+def _check_classes(dataset: Dataset, model: ModelFile) -> None:
     check_labels(dataset, model.labels, model.path.name)
     for number, pair in enumerate(zip(model.class_names or (), dataset.labels, strict=False)):
         if pair[0] != pair[1]:

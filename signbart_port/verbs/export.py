@@ -172,7 +172,7 @@ def _prove(temp: Path, file: KerasModel, out: Path, progress: ProgressCallback) 
     from signbart_port.verbs.verify import verify
 
     # Else a bare state dict would be run with a published config of the same shapes.
-    with processes.blaming_scratch():
+    with processes.scratch_errors():
         scratch = processes.new_folder()
         config = Path(scratch.name) / "config.yaml"
         config.write_text(file.config.model_dump_json(exclude={"training"}))

@@ -152,17 +152,17 @@ def to_tflite(
     file = h5.read(path)
     request = validate_options(options, file)
     with atomic_output.replacing(out, force=force, inputs=(path,)) as temp, silenced_stderr():
-        with processes.blaming_scratch(), processes.new_folder() as folder:
+        with processes.scratch_errors(), processes.new_folder() as folder:
             emission = Emission(file, request, Path(folder), progress)
             emission.convert(options.pytorch)
-            chosen, accuracy, kept = emission.judged()
+            chosen, accuracy, kept = emission.quantize()
             progress("Proving the file")
-            proofs = emission.proven(chosen, out.name)
+            proofs = emission.prove(chosen, out.name)
             reports = tuple(report for report, _ in proofs)
             described = attach(chosen.read_bytes(), card_of(file, request, reports, accuracy))
         temp.write_bytes(described)
         files = model_file.read_all(temp)
-        emission.refuse_change(files, [result for _, result in proofs])
+        emission.check_unchanged(files, [result for _, result in proofs])
     return Emitted(
         out,
         file.config,

@@ -149,7 +149,7 @@ def test_integers_in_and_out(folder: Path) -> None:
     ) as work:
         work.answer()
     runner, clip = Runner(path), clip_of(7)
-    assert model_file.read(path).integer_edges
+    assert model_file.read(path).integer_io
     tree = model_file.parsed(path.read_bytes())
     signature = model_file.signatures(tree)["frames_8"]
     tensors = model_file.graph_of(tree, "frames_8").tensors

@@ -1,4 +1,4 @@
-"""The graph of a rounded file, widened to float32, against Keras with the weights that it has."""
+"""The graph of a dequantized file against Keras with the weights that the file has."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from signbart_port.tflite.model_file import SIGNATURE
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import graph_proof, proof
 from signbart_port.tflite_export.conversion import Conversion
-from signbart_port.tflite_export.dequantize import stored, widened
+from signbart_port.tflite_export.dequantize import dequantized, stored
 from signbart_port.tflite_export.graph_proof import GRAPH, GraphProof
 from signbart_port.tflite_export.weight_matching import match
 from signbart_port.tflite_export.weight_proof import compare
@@ -253,12 +253,13 @@ def test_the_report_has_it(sample: KerasModel, tmp_path: Path, quantization: Qua
         assert report.weights is not None and report.weights.values == 183_050
 
 
-def test_widened(tmp_path: Path) -> None:
+def test_dequantized(tmp_path: Path) -> None:
     """Nothing is int8 any more, and every number is the one it stood for."""
     data = converted_once(DYNAMIC)
     before = {c.name: c for _, c in constants.of(model_file.parsed(data), SIGNATURE)}
     after = {
-        c.name: c for _, c in constants.of(model_file.parsed(widened(data, SIGNATURE)), SIGNATURE)
+        c.name: c
+        for _, c in constants.of(model_file.parsed(dequantized(data, SIGNATURE)), SIGNATURE)
     }
     assert before.keys() == after.keys()
     assert sum(c.steps is not None for c in before.values()) == 26
@@ -273,7 +274,7 @@ def test_widened_runs_as_the_file_does(tmp_path: Path) -> None:
     """Up to LiteRT's rounding of activations."""
     data = converted_once(DYNAMIC)
     logits = []
-    for name, content in (("model", data), ("widened", widened(data, SIGNATURE))):
+    for name, content in (("model", data), ("dequantized", dequantized(data, SIGNATURE))):
         path = tmp_path / f"{name}.tflite"
         path.write_bytes(content)
         result = run(model_file.read(path), make_for(CONFIG, FRAMES))

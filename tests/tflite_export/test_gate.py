@@ -45,16 +45,16 @@ def accuracy(*, top1: tuple[float, float], agreement: float) -> Accuracy:
         ((0.9, 0.1), 0.1, "agrees with model.h5 on 10.0% of 200 clips; at least 95.0% is required"),
     ],
 )
-def test_refusal(top1: tuple[float, float], agreement: float, says: str | None) -> None:
+def test_shortfall(top1: tuple[float, float], agreement: float, says: str | None) -> None:
     found = accuracy(top1=top1, agreement=agreement)
-    assert gate.refusal(found, Quantization.INT8.spec.gate) == says
+    assert gate.shortfall(found, Quantization.INT8.spec.gate) == says
 
 
 def test_only_an_open_gate_lets_all_pass() -> None:
     worst = accuracy(top1=(1.0, 0.0), agreement=0.0)
-    assert gate.refusal(worst, Gate(min_agreement=0.0, max_drop=100.0)) is None
-    assert gate.refusal(worst, Gate(min_agreement=0.0, max_drop=99.9)) is not None
-    assert gate.refusal(worst, Gate(min_agreement=0.001, max_drop=100.0)) is not None
+    assert gate.shortfall(worst, Gate(min_agreement=0.0, max_drop=100.0)) is None
+    assert gate.shortfall(worst, Gate(min_agreement=0.0, max_drop=99.9)) is not None
+    assert gate.shortfall(worst, Gate(min_agreement=0.001, max_drop=100.0)) is not None
 
 
 def clips_of(lengths: Sequence[int]) -> RealClips:

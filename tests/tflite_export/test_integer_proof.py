@@ -24,7 +24,7 @@ from signbart_port.tflite.model_file import TFLiteFile
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import packing
 from signbart_port.tflite_export.graph_proof import GraphProof
-from signbart_port.tflite_export.proof import Expected, Models, refuse_wrong_graph
+from signbart_port.tflite_export.proof import Expected, Models, check_graph
 from signbart_port.tflite_export.weight_proof import compare
 from signbart_port.verbs.to_tflite import Emitted
 from tests.support.tflite_tree import Tree
@@ -279,10 +279,10 @@ def test_a_file_of_another_mode(
     """Read off what it computes, whatever it is called."""
     file = emitted(mode.value).file
     if mode is asked:
-        refuse_wrong_graph("model.h5", file, asked)
+        check_graph("model.h5", file, asked)
         return
     with pytest.raises(ProofError, match=f"^model.h5: asked for {asked.value}, the file "):
-        refuse_wrong_graph("model.h5", file, asked)
+        check_graph("model.h5", file, asked)
 
 
 @pytest.mark.parametrize(
@@ -295,16 +295,14 @@ def test_most_products_are_integers(
     products = Counter({"INT8": integers, "FLOAT32": floats})
     file = replace(emitted("int8").file, products=products)
     if right:
-        refuse_wrong_graph("model.h5", file, Quantization.INT8)
+        check_graph("model.h5", file, Quantization.INT8)
         return
     with pytest.raises(ProofError, match="asked for int8, the file is"):
-        refuse_wrong_graph("model.h5", file, Quantization.INT8)
+        check_graph("model.h5", file, Quantization.INT8)
 
 
 @pytest.mark.parametrize("name", ["custom:FlexErf", "READ_VARIABLE", "VAR_HANDLE"])
 def test_operators_that_no_runtime_has(emitted: Callable[[str], Emitted], name: str) -> None:
     file = emitted("int8").file
     with pytest.raises(ProofError, match=f"left {name} in the graph"):
-        refuse_wrong_graph(
-            "model.h5", replace(file, ops=file.ops | Counter([name])), Quantization.INT8
-        )
+        check_graph("model.h5", replace(file, ops=file.ops | Counter([name])), Quantization.INT8)

@@ -228,13 +228,13 @@ def test_the_gate(understand: Understand, signs: Path, mode: Quantization) -> No
 
 def test_frames(understand: Understand) -> None:
     """Proven on those that were asked for, or on short and long ones where any can be fed."""
-    assert understand().frames == understand().checked == (16,)
+    assert understand().frames == understand().proof_lengths == (16,)
     made = understand(frames=(8, 2, 16))
-    assert made.frames == made.checked == (2, 8, 16) and made.longest == 16
+    assert made.frames == made.proof_lengths == (2, 8, 16) and made.longest == 16
     assert understand(frames=5).frames == (5,)
     free = understand(dynamic_frames=True)
-    assert free.frames == () and free.checked == (1, 16)
-    assert understand(dynamic_frames=True, frames=5).checked == (1, 5, 16)
+    assert free.frames == () and free.proof_lengths == (1, 16)
+    assert understand(dynamic_frames=True, frames=5).proof_lengths == (1, 5, 16)
 
 
 def test_the_command_line(taught_h5: Path, signs: Path, tmp_path: Path) -> None:

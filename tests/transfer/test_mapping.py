@@ -140,7 +140,7 @@ def test_a_size_that_no_config_has_is_named_by_its_line(mutated, old, new):
         transfer.plan(mapping, CONFIG.sizes())
     assert str(refused.value).startswith(said)
     with pytest.raises(PortError) as refused:
-        mapping.require(configs.SIZES)
+        mapping.check_sizes(configs.SIZES)
     assert str(refused.value).startswith(said)
 
 

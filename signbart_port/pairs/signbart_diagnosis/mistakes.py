@@ -24,7 +24,7 @@ def candidates(
     """
     if f"{path}.weight" in tensors:
         yield from _misplaced(config, tensors, path)
-    for sentence, model in _known(config, path.rpartition(".")[2], path):
+    for sentence, model in _mistakes(config, path.rpartition(".")[2], path):
         yield sentence, model(config, tensors)
 
 
@@ -56,7 +56,7 @@ def _misplaced(
         yield f"its {leaf} is missing (all zeros)", NumPySignBart(config, empty)
 
 
-def _known(config: SignBartConfig, kind: str, path: str) -> Iterator[tuple[str, Model]]:
+def _mistakes(config: SignBartConfig, kind: str, path: str) -> Iterator[tuple[str, Model]]:
     whole = not path
     if whole or kind.endswith(("layer_norm", "layernorm_embedding")):
         yield from _LAYER_NORM.items()
@@ -175,9 +175,9 @@ _MASKS: dict[str, Model] = {
             ),
         )
     },
-    "the decoder sees one frame ahead": _with(ahead=1),
-    "the decoder does not see the frame itself": _with(ahead=-1),
-    "the decoder's self-attention is not causal": _with(ahead=10**9),
+    "the decoder sees one frame ahead": _with(lookahead=1),
+    "the decoder does not see the frame itself": _with(lookahead=-1),
+    "the decoder's self-attention is not causal": _with(lookahead=10**9),
     "later frames are masked no more than padding": _with(later=NumPySignBart.padding),
 }
 _LAST: dict[str, Model] = {

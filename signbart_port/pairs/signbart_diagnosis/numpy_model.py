@@ -25,7 +25,7 @@ class NumPySignBart:
     epsilon = 1e-5
     offset = 2
     padding, later = -(2.0**75), -(2.0**93)  # as in `keras_model.masks`
-    ahead = 0  # frames after its own that a query of the decoder sees
+    lookahead = 0  # frames after its own that a query of the decoder sees
 
     def __init__(self, config: SignBartConfig, tensors: Tensors) -> None:
         self.config, self.tensors = config, tensors
@@ -158,7 +158,7 @@ class NumPySignBart:
 
     def causal_mask(self, attention_mask: Floats) -> Floats:
         frames = np.arange(attention_mask.shape[1])
-        later = frames > frames[:, None] + self.ahead
+        later = frames > frames[:, None] + self.lookahead
         return np.where(later, self.later, self.padding_mask(attention_mask))
 
     def last_frame(self, path: str, states: Floats, attention_mask: Floats) -> Floats:
