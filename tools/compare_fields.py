@@ -33,7 +33,7 @@ def _h5(path: Path) -> Iterator[tuple[str, str]]:
         for name, item in items.items():
             yield name or "/", type(item).__name__
             if isinstance(item, h5py.Dataset):
-                yield f"{name}.values", _told(item[()])
+                yield f"{name}.values", _summary(item[()])
             for key, value in item.attrs.items():
                 yield from _flat(f"{name}@{key}", value)
 
@@ -55,7 +55,7 @@ def _safetensors(path: Path) -> Iterator[tuple[str, str]]:
         yield from _flat(name, dict(sorted(entry.items())))
         if name != "__metadata__":
             start, end = entry["data_offsets"]
-            yield f"{name}.values", _told(data[8 + size :][start:end])
+            yield f"{name}.values", _summary(data[8 + size :][start:end])
 
 
 def _tflite(path: Path) -> Iterator[tuple[str, str]]:
@@ -63,9 +63,9 @@ def _tflite(path: Path) -> Iterator[tuple[str, str]]:
 
     data = path.read_bytes()
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
-    apart = {entry.buffer for entry in model.metadata or [] if entry.name == b"TFLITE_METADATA"}
-    for number in apart:
-        yield "TFLITE_METADATA", _told(bytes(model.buffers[number].data))
+    metadata = {entry.buffer for entry in model.metadata or [] if entry.name == b"TFLITE_METADATA"}
+    for number in metadata:
+        yield "TFLITE_METADATA", _summary(bytes(model.buffers[number].data))
         model.buffers[number] = None
     yield from _flat("model", model)
     if zipfile.is_zipfile(io.BytesIO(data)):
@@ -94,10 +94,10 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
         for key, inner in vars(value).items():
             yield from _flat(f"{name}.{key}", inner)
     else:
-        yield name, _told(value)
+        yield name, _summary(value)
 
 
-def _told(value: Any) -> str:
+def _summary(value: Any) -> str:
     """A value for a person where it is short; of tensors and bytes, type, shape and digest."""
     if hasattr(value, "detach"):
         value = value.detach().numpy()

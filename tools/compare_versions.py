@@ -186,10 +186,10 @@ if __name__ == "__main__":
     parser.add_argument("old", type=Path, metavar="OLD_PYTHON")
     parser.add_argument("new", type=Path, metavar="NEW_PYTHON")
     parser.add_argument("--work", type=Path, help="an empty folder to keep what is written")
-    asked = parser.parse_args()
-    pythons = asked.old.absolute(), asked.new.absolute()  # a link into an environment stays one
-    if asked.work:
-        asked.work.mkdir(parents=True, exist_ok=True)
-        sys.exit(main(*pythons, asked.work.resolve()))
+    args = parser.parse_args()
+    pythons = args.old.absolute(), args.new.absolute()  # a link into an environment stays one
+    if args.work:
+        args.work.mkdir(parents=True, exist_ok=True)
+        sys.exit(main(*pythons, args.work.resolve()))
     with tempfile.TemporaryDirectory() as scratch:
         sys.exit(main(*pythons, Path(scratch)))

@@ -87,11 +87,11 @@ def machine() -> dict[str, str]:
     """What the last bits of a float depend on: the processor, and who computes."""
     about = Path("/proc/cpuinfo")  # of Linux; elsewhere nothing is told, and no bit is compared
     lines = about.read_text().splitlines() if about.exists() else []
-    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    flags = hashlib.sha256(told.get("flags", "").encode()).hexdigest()[:16]
+    info = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = hashlib.sha256(info.get("flags", "").encode()).hexdigest()[:16]
     versions = {package: metadata.version(package) for package in _PACKAGES}
     return {
-        "processor": f"{told.get('model name')} {flags}",
+        "processor": f"{info.get('model name')} {flags}",
         "cores": str(os.cpu_count()),
     } | versions
 
@@ -286,10 +286,10 @@ def main() -> None:
     parser.add_argument("part", choices=("torch", "keras"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
-    asked = parser.parse_args()
-    folder, out = asked.folder.resolve(), asked.out.resolve()
+    args = parser.parse_args()
+    folder, out = args.folder.resolve(), args.out.resolve()
     os.chdir(folder)
-    parts = [torch_part(folder)] if asked.part == "torch" else [keras_part(folder), keras_resumed()]
+    parts = [torch_part(folder)] if args.part == "torch" else [keras_part(folder), keras_resumed()]
     Found.together(parts).save(out)
 
 

@@ -248,8 +248,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path, help="the folder to write")
     parser.add_argument("--part", choices=("torch", "keras"), help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.part:
-        {"torch": torch_files, "keras": keras_files}[asked.part]()
+    args = parser.parse_args()
+    if args.part:
+        {"torch": torch_files, "keras": keras_files}[args.part]()
     else:
-        main(asked.out)
+        main(args.out)

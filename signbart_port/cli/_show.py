@@ -134,12 +134,12 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
     rows_of = {row.tap: [row] for row in report.rows} if every_module else by_block(report.rows)
     for name, rows in rows_of.items():
         worst = max(rows, key=strain)
-        apart = [alone[row.tap] for row in rows if row.tap in alone]
+        isolated = [alone[row.tap] for row in rows if row.tap in alone]
         figures = [worst.error, worst.noise, worst.limit]
         cells = [f"{figure:.1e}" for figure in figures]
         if alone:
-            cells.append(f"{max(apart, key=strain).error:.1e}" if apart else "")
-        table.add_row(name, *cells, _verdict(all(r.passed for r in (*rows, *apart))))
+            cells.append(f"{max(isolated, key=strain).error:.1e}" if isolated else "")
+        table.add_row(name, *cells, _verdict(all(r.passed for r in (*rows, *isolated))))
     out().print(table)
     same, of = report.agreement
     color = "green" if report.passed else "bold red"

@@ -18,7 +18,7 @@ from signbart_port.data.augmentations import augment
 from signbart_port.data.examples import Examples, Preparation
 from signbart_port.data.preprocessing import Floats, pad
 
-Places = NDArray[np.int64]
+Indices = NDArray[np.int64]
 _POOL = 16  # batches that are cut from clips sorted by length
 
 
@@ -55,27 +55,27 @@ class Feed:
     def batches(self, epoch: int, shard: int = 0) -> Iterator[Batch]:
         """Yield one part of every batch of an epoch; epochs count from 1."""
         rng = np.random.default_rng([self.seed, epoch])
-        for places in bucketed(self.examples.lengths, self.batch_size, rng):
-            here, weights = _part(places, shard, self.shards)
+        for indices in bucketed(self.examples.lengths, self.batch_size, rng):
+            here, weights = _part(indices, shard, self.shards)
             yield Batch(
-                *pad(self._clips(here, epoch)), self.examples.targets[here], weights, len(places)
+                *pad(self._clips(here, epoch)), self.examples.targets[here], weights, len(indices)
             )
 
-    def _clips(self, places: Places, epoch: int) -> list[Floats]:
+    def _clips(self, indices: Indices, epoch: int) -> list[Floats]:
         """Return the clips as a model reads them in this epoch."""
-        clips = [self.examples.prepared[place] for place in places]
+        clips = [self.examples.prepared[index] for index in indices]
         if self.augmented:
-            drawn = [(n, self._drawn(int(place), epoch)) for n, place in enumerate(places)]
+            drawn = [(n, self._drawn(int(index), epoch)) for n, index in enumerate(indices)]
             changed = [(n, clip) for n, clip in drawn if clip is not None]
             prepared = self._prepare([clip for _, clip in changed])
             for (n, _), clip in zip(changed, prepared, strict=True):
                 clips[n] = clip
         return clips
 
-    def _drawn(self, place: int, epoch: int) -> Floats | None:
+    def _drawn(self, index: int, epoch: int) -> Floats | None:
         """Return the clip as this epoch changes it, or None if it is unchanged."""
-        clip = self.examples.clips[place]
-        rng = np.random.default_rng([self.seed, epoch, place])
+        clip = self.examples.clips[index]
+        rng = np.random.default_rng([self.seed, epoch, index])
         changed = augment(clip, rng, most=self.config.max_position_embeddings)
         return None if changed is clip else changed
 
@@ -84,14 +84,14 @@ class Feed:
         return Preparation(self.config)
 
 
-def bucketed(lengths: NDArray[np.int64], size: int, rng: np.random.Generator) -> list[Places]:
+def bucketed(lengths: NDArray[np.int64], size: int, rng: np.random.Generator) -> list[Indices]:
     """Return every clip once, in batches of `size` clips of similar length; one may be smaller.
 
     Clips are shuffled; as many as `_POOL` batches hold are sorted by length and cut into batches;
     these are shuffled.
     """
     order = rng.permutation(len(lengths))
-    batches = list[Places]()
+    batches = list[Indices]()
     for start in range(0, len(order), _POOL * size):
         pool = order[start : start + _POOL * size]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
@@ -99,13 +99,13 @@ def bucketed(lengths: NDArray[np.int64], size: int, rng: np.random.Generator) ->
     return [batches[number] for number in rng.permutation(len(batches))]
 
 
-def _part(places: Places, shard: int, shards: int) -> tuple[Places, Floats]:
+def _part(indices: Indices, shard: int, shards: int) -> tuple[Indices, Floats]:
     """Return part `shard` of a batch, and its clips' weights: if the parts would not be equal, some
     clips are taken twice, with a weight of 0."""
-    part = -(-len(places) // shards)
+    part = -(-len(indices) // shards)
     here = np.arange(shard, part * shards, shards)
-    weights = np.where(here < len(places), part * shards / len(places), 0).astype(np.float32)
-    return places[here % len(places)], weights
+    weights = np.where(here < len(indices), part * shards / len(indices), 0).astype(np.float32)
+    return indices[here % len(indices)], weights
 
 
 def unchanged(examples: Examples, size: int) -> Iterator[Batch]:

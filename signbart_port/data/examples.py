@@ -37,17 +37,17 @@ class Examples:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def pick(self, places: Sequence[int] | NDArray[np.integer[Any]]) -> Examples:
+    def pick(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Examples:
         """Return the examples at these indices."""
         return Examples(
-            tuple(self.entries[place] for place in places),
-            tuple(self.clips[place] for place in places),
-            tuple(self.prepared[place] for place in places),
+            tuple(self.entries[index] for index in indices),
+            tuple(self.clips[index] for index in indices),
+            tuple(self.prepared[index] for index in indices),
         )
 
     def where(self, keep: Callable[[Entry], bool]) -> Examples:
         """Return the examples of the entries to keep."""
-        return self.pick([place for place, entry in enumerate(self.entries) if keep(entry)])
+        return self.pick([index for index, entry in enumerate(self.entries) if keep(entry)])
 
 
 def make_examples(clips: Clips, config: SignBartConfig) -> Examples:

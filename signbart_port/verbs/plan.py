@@ -92,8 +92,8 @@ def plan(
     rules, own = mappings.find(mapping), mappings.signbart()
     checkpoint = read_checkpoint(path, NameRules(rules.unwrap, rules.strip_prefixes))
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
-    told = transfer.sizes_from_shapes(rules, shapes)
-    stated = configs.find(config).sizes() if config is not None else told
+    derived = transfer.sizes_from_shapes(rules, shapes)
+    stated = configs.find(config).sizes() if config is not None else derived
 
     planned = transfer.plan(rules, _ONE | stated)
     suggestions, draft = None, ""
@@ -121,7 +121,7 @@ def plan(
             transfer.check(planned, Direction.TORCH_TO_KERAS, checkpoint.tensors, target)
         ),
         unsettled=tuple(name for name in configs.SIZES if name not in sizes),
-        contradictions={name: size for name, size in told.items() if stated.get(name) != size},
+        contradictions={name: size for name, size in derived.items() if stated.get(name) != size},
         suggestions=suggestions,
         draft=draft,
     )

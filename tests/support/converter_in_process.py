@@ -37,8 +37,8 @@ def convert_by(converter: Converter, patch: pytest.MonkeyPatch) -> None:
     ) -> AbstractContextManager[_Done]:
         from signbart_port.model_files.keras_h5 import build
 
-        asked = messages.from_plain(Conversion, messages.to_plain(conversion))
-        out.write_bytes(converter(build(h5.read(model)), asked))
+        received = messages.from_plain(Conversion, messages.to_plain(conversion))
+        out.write_bytes(converter(build(h5.read(model)), received))
         return nullcontext(_Done())
 
     patch.setattr(conversion_jobs, "start", start)

@@ -101,7 +101,7 @@ def test_devices_and_workers(config: Path, signs: Path, tmp_path: Path) -> None:
     alone, mirrored, shared = (tmp_path / name for name in ("alone", "mirrored", "shared"))
     ran(PROGRAMS / "train_on_two_devices.py", config, signs, alone, mirrored)
     expected, of_mirrored = (
-        json.loads((folder / "told.json").read_text()) for folder in (alone, mirrored)
+        json.loads((folder / "results.json").read_text()) for folder in (alone, mirrored)
     )
     assert_like(of_mirrored, expected)
     assert_the_same(mirrored / "last.h5", alone / "last.h5")
@@ -111,7 +111,7 @@ def test_devices_and_workers(config: Path, signs: Path, tmp_path: Path) -> None:
     assert other == ""
     assert_the_same(shared / "last.h5", alone / "last.h5")
     assert_the_same(shared / "best.h5", alone / "best.h5")
-    assert left(shared) == [name for name in left(alone) if name != "told.json"]
+    assert left(shared) == [name for name in left(alone) if name != "results.json"]
 
 
 def by_two_workers(*arguments: object) -> list[str]:

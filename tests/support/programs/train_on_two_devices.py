@@ -21,5 +21,8 @@ for folder, strategy in zip(folders, (tf.distribute.get_strategy(), mirrored), s
     files = Files.of(job.settings, ".h5")
     files.open(resume=False, force=False)
     trained = keras_fit.fit(job, files, Seen(), resume=False)
-    told = {"history": [asdict(epoch) for epoch in trained.history], "test": asdict(trained.test)}
-    (folder / "told.json").write_text(json.dumps(told))
+    results = {
+        "history": [asdict(epoch) for epoch in trained.history],
+        "test": asdict(trained.test),
+    }
+    (folder / "results.json").write_text(json.dumps(results))
