@@ -91,8 +91,8 @@ MODULES = {
     "signbart_port.transfer.draft": "signbart_port.transfer.suggest.draft",
     "signbart_port.transfer.fold": "signbart_port.transfer.folding",
     "signbart_port.transfer.modules": "signbart_port.transfer.suggest.modules",
-    "signbart_port.transfer.places": "signbart_port.transfer.suggest.places",
-    "signbart_port.transfer.words": "signbart_port.transfer.suggest.words",
+    "signbart_port.transfer.places": "signbart_port.transfer.suggest.slots",
+    "signbart_port.transfer.words": "signbart_port.transfer.suggest.meanings",
 }
 
 

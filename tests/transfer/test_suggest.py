@@ -17,8 +17,8 @@ from signbart_port.model_files import mappings
 from signbart_port.transfer import Direction
 from signbart_port.transfer.mapping import Axis
 from signbart_port.transfer.suggest import draft
+from signbart_port.transfer.suggest.meanings import meanings, similarity
 from signbart_port.transfer.suggest.search import Suggestions, suggest
-from signbart_port.transfer.suggest.words import similarity, words
 from tests.support.forks import EVEN, FORKS, FROM_ONE, NUMBERED, SHORT, Rename, renamed
 from tests.support.small_models import LSA_64, Arrays, distinct_state_dict, plan_of, small_config
 
@@ -331,15 +331,15 @@ def test_a_parameter_without_a_module_and_a_layers_path_are_read_from_a_mapping(
     ],
 )
 def test_words_that_mean_the_same(a: str, b: str) -> None:
-    said, meant = words(a), words(b)
+    said, meant = meanings(a), meanings(b)
     assert said <= meant
     others = ("self_attn.k_proj", "fc2", "classification_head.out_proj")
-    assert all(similarity(said, meant) > similarity(said, words(other)) for other in others)
+    assert all(similarity(said, meant) > similarity(said, meanings(other)) for other in others)
     assert similarity(meant, meant) == 1.0
 
 
 def test_a_number_alone_says_nothing_and_an_unknown_word_what_it_is() -> None:
-    assert words("norms.0") == words("norms.17") == words("norms")
-    assert words("fc1") != words("fc2")
-    assert words("zygote") == {"zygote"}
-    assert similarity(words("zygote"), words("fc1")) == 0.0
+    assert meanings("norms.0") == meanings("norms.17") == meanings("norms")
+    assert meanings("fc1") != meanings("fc2")
+    assert meanings("zygote") == {"zygote"}
+    assert similarity(meanings("zygote"), meanings("fc1")) == 0.0

@@ -1,4 +1,4 @@
-"""The places of the Keras model, as SignBART's own mapping names them, and what fits into them."""
+"""The slots of the Keras model, as SignBART's own mapping names them, and what fits into them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from signbart_port.transfer.mapping import Axis, Rule, WeightMapping
+from signbart_port.transfer.suggest.meanings import Meanings, meanings, similarity
 from signbart_port.transfer.suggest.modules import Fit, Kind, Module, fit
-from signbart_port.transfer.suggest.words import Words, similarity, words
 
-_SURE = 0.1  # how much closer to its own place than to any other a name must be
+_SURE = 0.1  # how much closer to its own slot than to any other a name must be
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class Slot:
     """A module of the Keras model, the same in every layer."""
 
     keras: str  # its name in Keras, with a placeholder for the layer's number
@@ -29,17 +29,17 @@ class Place:
         return self.rule.leaves
 
     @property
-    def words(self) -> Words:
+    def meanings(self) -> Meanings:
         """What its name says, within its layer."""
-        return words(self.torch.rpartition("}.")[2], in_layer=bool(self.layers))
+        return meanings(self.torch.rpartition("}.")[2], in_layer=bool(self.layers))
 
     @property
-    def stack(self) -> Words:
+    def stack(self) -> Meanings:
         """What the name of its stack says."""
-        return words(self.torch.partition("{")[0])
+        return meanings(self.torch.partition("{")[0])
 
     def takes(self, module: Module, sizes: Mapping[str, int]) -> Fit | None:
-        """Return how `module` fits this place by its kind and by the sizes that are known."""
+        """Return how `module` fits this slot by its kind and by the sizes that are known."""
         if bool(self.layers) != bool(module.numbers):
             return None
         if (found := fit(module.shapes, self.kind)) is None:
@@ -55,8 +55,8 @@ class Place:
             yield size.name, found.dims[dim] - size.plus
 
 
-def places(own: WeightMapping) -> tuple[Place, ...]:
-    """Return the places that SignBART's own mapping fills, with every axis but the layers' written
+def slots(own: WeightMapping) -> tuple[Slot, ...]:
+    """Return the slots that SignBART's own mapping fills, with every axis but the layers' written
     out."""
     ranges = {name: axis.range for name, axis in own.axes.items() if axis.range}
     folded = replace(own, axes={**own.axes, **{n: Axis(values=(f"{{{n}}}",)) for n in ranges}})
@@ -65,7 +65,7 @@ def places(own: WeightMapping) -> tuple[Place, ...]:
         for values in folded.expand(rule.torch, {}):
             axis = next((name for name in values if name in ranges), "")
             names = rule.keras.format(**values), rule.torch.format(**values)
-            found.append(Place(*names, axis, ranges.get(axis, ""), rule))
+            found.append(Slot(*names, axis, ranges.get(axis, ""), rule))
     return tuple(found)
 
 
@@ -74,25 +74,25 @@ class Candidate:
     """A module that is to be placed, and the meaning of its name."""
 
     module: Module
-    words: Words
+    meanings: Meanings
 
 
 @dataclass(frozen=True, eq=False)
 class Placing:
-    """A candidate in a place."""
+    """A candidate in a slot."""
 
     candidate: Candidate
-    place: Place
+    slot: Slot
     fit: Fit
     names: float  # how well their names agree, from 0 to 1
 
 
-Pairs = Mapping[tuple[Candidate, Place], Placing]
+Pairs = Mapping[tuple[Candidate, Slot], Placing]
 
 
 @dataclass
 class Match:
-    """Which candidate stands for which place."""
+    """Which candidate stands for which slot."""
 
     pairs: list[Placing] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
@@ -105,26 +105,26 @@ class Match:
 
 
 def match(
-    candidates: Sequence[Candidate], places: Sequence[Place], sizes: Mapping[str, int]
+    candidates: Sequence[Candidate], slots: Sequence[Slot], sizes: Mapping[str, int]
 ) -> Match:
     """Place the candidates by kind and sizes, so that the names agree as well as possible.
 
     If the names leave it open, the order of the file decides.
     """
     found = Match(sizes=dict(sizes))
-    possible = live = _possible(candidates, places, sizes)
+    possible = live = _possible(candidates, slots, sizes)
     while live:
         best = max(live, key=lambda pair: pair.names)
         found.pairs.append(best)
-        found.sizes |= dict(best.place.sizes(best.fit))
+        found.sizes |= dict(best.slot.sizes(best.fit))
         live = [
             pair
             for pair in live
-            if pair.candidate is not best.candidate and pair.place is not best.place
-            if pair.place.takes(pair.candidate.module, found.sizes)
+            if pair.candidate is not best.candidate and pair.slot is not best.slot
+            if pair.slot.takes(pair.candidate.module, found.sizes)
         ]
-    rest = [pair for pair in possible if pair.place.takes(pair.candidate.module, found.sizes)]
-    at = {(pair.candidate, pair.place): pair for pair in rest}
+    rest = [pair for pair in possible if pair.slot.takes(pair.candidate.module, found.sizes)]
+    at = {(pair.candidate, pair.slot): pair for pair in rest}
     while better := _exchange(found.pairs, at):
         found.pairs = better
     found.unsure = [p for p in found.pairs if not p.names or _loss(p, found.pairs, at) < _SURE]
@@ -132,16 +132,16 @@ def match(
 
 
 def _possible(
-    candidates: Sequence[Candidate], places: Sequence[Place], sizes: Mapping[str, int]
+    candidates: Sequence[Candidate], slots: Sequence[Slot], sizes: Mapping[str, int]
 ) -> list[Placing]:
     """Return every pair that kinds and sizes allow, in order."""
     # The rules of a mapping stand in any order; but what is called final comes last.
-    places = sorted(places, key=lambda place: "final" in place.words)
+    slots = sorted(slots, key=lambda slot: "final" in slot.meanings)
     return [
-        Placing(candidate, place, found, similarity(candidate.words, place.words))
+        Placing(candidate, slot, found, similarity(candidate.meanings, slot.meanings))
         for candidate in _counted(candidates)
-        for place in places
-        if (found := place.takes(candidate.module, sizes))
+        for slot in slots
+        if (found := slot.takes(candidate.module, sizes))
     ]
 
 
@@ -158,27 +158,27 @@ def _counted(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _exchange(pairs: Sequence[Placing], at: Pairs) -> list[Placing] | None:
-    """Return the pairs with two places exchanged, if the names then agree better."""
+    """Return the pairs with two slots exchanged, if the names then agree better."""
     for a, b in combinations(pairs, 2):
-        c, d = at.get((a.candidate, b.place)), at.get((b.candidate, a.place))
+        c, d = at.get((a.candidate, b.slot)), at.get((b.candidate, a.slot))
         if c and d and c.names + d.names > a.names + b.names + 1e-9:  # more than rounding
             return [*(pair for pair in pairs if pair not in (a, b)), c, d]
     return None
 
 
 def _loss(pair: Placing, pairs: Sequence[Placing], at: Pairs) -> float:
-    """Return how much less, at least, the names agree with another candidate in the place of
-    `pair`, or its own in another place: one that is free, or exchanged."""
+    """Return how much less, at least, the names agree with another candidate in the slot of
+    `pair`, or its own in another slot: one that is free, or exchanged."""
     placed = {other.candidate for other in pairs}
-    holders = {other.place: other for other in pairs}
+    holders = {other.slot: other for other in pairs}
     losses = [1.0]
-    for (candidate, place), other in at.items():
-        if candidate is pair.candidate and place is not pair.place:
-            holder = holders.get(place)
+    for (candidate, slot), other in at.items():
+        if candidate is pair.candidate and slot is not pair.slot:
+            holder = holders.get(slot)
             if holder is None:
                 losses.append(pair.names - other.names)
-            elif back := at.get((holder.candidate, pair.place)):
+            elif back := at.get((holder.candidate, pair.slot)):
                 losses.append(pair.names + holder.names - other.names - back.names)
-        elif place is pair.place and candidate not in placed:
+        elif slot is pair.slot and candidate not in placed:
             losses.append(pair.names - other.names)
     return min(losses)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 
-Words = frozenset[str]
+Meanings = frozenset[str]
 
 # A meaning, and its usual spellings. `final` is the norm after the feed-forward network; x is
 # what SignBART's encoder reads, y its decoder.
@@ -45,7 +45,7 @@ _LONG = sorted((word for word in _MEANINGS if len(word) > 3), key=len)
 _COMPOUND = re.compile("|".join(sorted(_MEANINGS, key=len, reverse=True)))
 
 
-def words(path: str, *, in_layer: bool = False) -> Words:
+def meanings(path: str, *, in_layer: bool = False) -> Meanings:
     """Return the meanings in a module's path; an unknown spelling stands for itself.
 
     A part that is only a number has no meaning. `in_layer`, below a layer, the encoder is what
@@ -56,13 +56,13 @@ def words(path: str, *, in_layer: bool = False) -> Words:
         if not part.isdigit():
             separated = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part).lower()
             for token in re.findall(r"[^\W\d_]+|\d+", separated):
-                found |= _meanings(token)
+                found |= _meanings_of(token)
     if in_layer and "encoder" in found:
         found = found - {"encoder"} | {"cross"}
     return frozenset(found)
 
 
-def _meanings(token: str) -> set[str]:
+def _meanings_of(token: str) -> set[str]:
     if token in _MEANINGS:
         return _MEANINGS[token]
     parts = _COMPOUND.findall(token)  # encblock, qproj
@@ -72,7 +72,7 @@ def _meanings(token: str) -> set[str]:
     return _MEANINGS[near[0]] if near else {token}
 
 
-def similarity(said: Words, meant: Words) -> float:
+def similarity(said: Meanings, meant: Meanings) -> float:
     """Return, from 0 to 1, how well a name's meanings agree with those of a place.
 
     Meanings that only the name has count most; those that it lacks count little.
