@@ -64,8 +64,8 @@ class Study:
         calibration = clips.for_calibration(root, self.config, count=128, seed=0, skip_bad=False)
         self.calibration = self.inputs(calibration)
 
-    def inputs(self, known: RealClips) -> Inputs:
-        return known.inputs(self.interface, self.config, self.frames, self.frames)
+    def inputs(self, real: RealClips) -> Inputs:
+        return real.inputs(self.interface, self.config, self.frames, self.frames)
 
     def fit(self, model: Any, epochs: int, rate: float) -> None:
         import keras
@@ -80,12 +80,12 @@ class Study:
         model.fit(x, self.train.targets, batch_size=BATCH, epochs=epochs, verbose=0)
 
     def result(self, model: Any) -> Result:
-        given, truth = self._int8(model), gate.keras_logits(model, self.inputs(self.test))
+        int8, truth = self._int8(model), gate.keras_logits(model, self.inputs(self.test))
         return Result(
             float_right=int((truth.argmax(1) == self.test.targets).sum()),
-            int8_right=int((given.argmax(1) == self.test.targets).sum()),
-            agreement=float((truth.argmax(1) == given.argmax(1)).mean()),
-            error=float(np.abs(given - truth).mean()),
+            int8_right=int((int8.argmax(1) == self.test.targets).sum()),
+            agreement=float((truth.argmax(1) == int8.argmax(1)).mean()),
+            error=float(np.abs(int8 - truth).mean()),
         )
 
     def _int8(self, model: Any) -> NDArray[np.floating]:

@@ -19,7 +19,7 @@ import pytest
 from signbart_port.data import sample_pickles
 from signbart_port.data.samples import read
 from signbart_port.errors import PortError
-from tests.support.datasets import a_clip, npy, npz, words
+from tests.support.datasets import a_clip, npy, npz, parameter_id
 
 Refused = Callable[..., str]
 GIB = 1 << 30
@@ -145,7 +145,7 @@ def state(shape: bytes, content: bytes, dtype: bytes = DTYPE) -> bytes:
         (HEAD + b"}", "is damaged"),
         (HEAD + b".", "is damaged"),
     ],
-    ids=words,
+    ids=parameter_id,
 )
 def test_reaching_through_what_is_allowed(refused: Refused, content: bytes, says: str) -> None:
     refused(content, says)

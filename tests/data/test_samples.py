@@ -13,7 +13,7 @@ import pytest
 
 from signbart_port.data.samples import read
 from signbart_port.errors import PortError
-from tests.support.datasets import Array, a_clip, npy, npz, words
+from tests.support.datasets import Array, a_clip, npy, npz, parameter_id
 
 Refused = Callable[..., str]
 
@@ -141,7 +141,7 @@ CLIP = a_clip(0)
         (CLIP.astype(str), "has keypoints of type str"),
         (CLIP.view("f4,f4"), "type"),
     ],
-    ids=words,
+    ids=parameter_id,
 )
 def test_arrays_that_are_no_clip(
     tmp_path: Path, refused: Refused, keypoints: Array, says: str
@@ -168,7 +168,7 @@ def test_arrays_that_are_no_clip(
         ({"keypoints": CLIP, "class": "G" * 1000}, "(1,000 characters)"),
         ({"keypoints": CLIP, "class": np.array(["G01"])}, "has a class that is an array"),
     ],
-    ids=words,
+    ids=parameter_id,
 )
 def test_pickles_that_are_no_sample(refused: Refused, sample: object, says: str) -> None:
     refused(pickle.dumps(sample), says)
@@ -189,7 +189,7 @@ def test_pickles_that_are_no_sample(refused: Refused, sample: object, says: str)
         (npz(), "is a zip archive, not a sample"),
         (npz(**{"class": "G01"}), "has no keypoints: it holds class"),
     ],
-    ids=words,
+    ids=parameter_id,
 )
 def test_other_files(refused: Refused, content: bytes, says: str) -> None:
     refused(content, says)

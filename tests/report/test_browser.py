@@ -12,7 +12,7 @@ import pytest
 
 from signbart_port import report as files
 from signbart_port.parity.report import Report
-from tests.support.report_pages import Browse, console, edges
+from tests.support.report_pages import Browse, console, page_extent
 
 
 def page(tmp_path: Path, report: Report) -> Path:
@@ -53,7 +53,7 @@ def test_nothing_is_wider_than_the_window(
         placed=(replace(wrong.placed[0], torch=long, keras=long, rule=long), *wrong.placed[1:]),
         notes=(long,),
     )
-    inner, widest = edges(browse, page(tmp_path, report), width)
+    inner, widest = page_extent(browse, page(tmp_path, report), width)
     assert inner == width
     assert width * 0.8 < widest <= width
 

@@ -15,7 +15,16 @@ from signbart_port.evaluation.figures import scores
 from signbart_port.evaluation.result import Agreement, Evaluation, LeftOut, Load, ModelScore
 from signbart_port.report.document import Origin
 from signbart_port.report.evaluation_page import page
-from tests.support.report_pages import Browse, console, edges, named, parsed, poisoned, tag, words
+from tests.support.report_pages import (
+    Browse,
+    console,
+    named,
+    page_extent,
+    parsed,
+    poisoned,
+    tag,
+    text_of,
+)
 
 LABELS = ("wave", "circle", "lift", "rest")
 
@@ -47,7 +56,7 @@ def evaluation() -> Evaluation:
 
 def test_its_figures(evaluation: Evaluation) -> None:
     root = parsed(page(evaluation, Origin.now()))
-    text = words(root)
+    text = text_of(root)
     for part in (
         "2 models on 6 clips",
         "sets/signs, split test, 4 classes, signed by ann, bob",
@@ -61,7 +70,7 @@ def test_its_figures(evaluation: Evaluation) -> None:
         "runs/a.h5: a note",
     ):
         assert part in text, part
-    rows = [words(row) for row in root.iter("tr")]
+    rows = [text_of(row) for row in root.iter("tr")]
     assert "wave 1.000 0.333 0.500 3" in rows  # of the first model
     assert "wave 0.750 1.000 0.857 3" in rows  # and of the second
     assert rows.count("rest – – – 0") == 2
@@ -74,7 +83,7 @@ def test_its_figures(evaluation: Evaluation) -> None:
 def test_one_model_has_no_other_to_agree_with(evaluation: Evaluation) -> None:
     one = replace(evaluation, models=evaluation.models[:1], agreement=(), signers=(), left_out=())
     root = parsed(page(one, Origin.now()))
-    text = words(root)
+    text = text_of(root)
     assert "1 model on 6 clips" in text and "signed by" not in text
     assert "Agreement" not in text and "Left out" not in text
     assert [fold.get("open") is not None for fold in root.iter("details")] == [True]
@@ -110,9 +119,9 @@ def test_what_a_file_says_is_never_markup(evaluation: Evaluation) -> None:
         for root in (evil, benign)
     ]
     assert shapes[0] == shapes[1]
-    assert words(evil).count('<script>alert("1")</script>') > 20
-    assert "{{ 7 * 7 }}" in words(evil)
-    assert "49" not in {words(cell) for cell in evil.iter("td")}
+    assert text_of(evil).count('<script>alert("1")</script>') > 20
+    assert "{{ 7 * 7 }}" in text_of(evil)
+    assert "49" not in {text_of(cell) for cell in evil.iter("td")}
 
 
 def test_control_characters_are_shown(evaluation: Evaluation) -> None:
@@ -131,7 +140,7 @@ def test_it_fits_its_window_in_silence(
     wide = replace(evaluation, data=long, models=(replace(first, model=f"{long}.h5"), second))
     path = tmp_path / "report.html"
     files.write(path, wide)
-    inner, widest = edges(browse, path, width)
+    inner, widest = page_extent(browse, path, width)
     assert inner == width
     assert width * 0.8 < widest <= width
     assert console(browse(path, "--dump-dom")) == []
@@ -140,6 +149,6 @@ def test_it_fits_its_window_in_silence(
 def test_every_cell_says_what_it_is_on_a_phone(evaluation: Evaluation) -> None:
     root = parsed(page(evaluation, Origin.now()))
     for table in named(root, "table"):
-        heads = [words(head) for head in table.find("thead").iter("th")]  # type: ignore[union-attr]
+        heads = [text_of(head) for head in table.find("thead").iter("th")]  # type: ignore[union-attr]
         for row in table.find("tbody").iter("tr"):  # type: ignore[union-attr]
             assert [cell.get("data-label") for cell in row.iter("td")] == heads[1:]

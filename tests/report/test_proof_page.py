@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from signbart_port.parity.report import Report
 from signbart_port.report.document import Origin
 from signbart_port.report.proof_page import page
-from tests.support.report_pages import named, parsed, poisoned, tag, words
+from tests.support.report_pages import named, parsed, poisoned, tag, text_of
 from tests.support.small_models import LSA_64
 
 
@@ -55,8 +55,8 @@ def test_what_a_file_says_is_never_markup(reports: dict[str, Report]) -> None:
     root, benign = of(evil), of(report)
     shapes = [[tag(e) for e in r.iter() if tag(e) != "wbr"] for r in (root, benign)]
     assert shapes[0] == shapes[1]
-    assert words(root).count('<script>alert("1")</script>') > 200
-    assert "{{ 7 * 7 }}" in words(root)
+    assert text_of(root).count('<script>alert("1")</script>') > 200
+    assert "{{ 7 * 7 }}" in text_of(root)
     attributes = [sorted(e.keys()) for e in root.iter() if tag(e) != "wbr"]
     assert attributes == [sorted(e.keys()) for e in benign.iter() if tag(e) != "wbr"]
 
@@ -70,9 +70,9 @@ def test_control_characters_are_shown(reports: dict[str, Report]) -> None:
 
 def test_the_verdict(report: Report) -> None:
     root = of(report)
-    headings = [words(e) for e in root.iter("h1")]
+    headings = [text_of(e) for e in root.iter("h1")]
     assert headings == ["Equal" if report.passed else "Not equal"]
-    text = words(root)
+    text = text_of(root)
     assert " ".join(report.verdict().split()) in text
     assert f"{report.candidate} against {report.reference}" in text
     same, of_all = report.agreement
@@ -84,9 +84,9 @@ def test_every_output_is_in_its_picture(report: Report) -> None:
     runs = [rows for rows in (report.rows, report.isolated) if rows]
     assert len(found) == len(runs)
     for rows, drawn in zip(runs, found, strict=True):
-        names = [words(named(row, "name")[0]).removesuffix(" to blame") for row in drawn]
+        names = [text_of(named(row, "name")[0]).removesuffix(" to blame") for row in drawn]
         assert sorted(names) == sorted(row.tap for row in rows)
-        says = {n: words(named(r, "says")[0]) for n, r in zip(names, drawn, strict=True)}
+        says = {n: text_of(named(r, "says")[0]) for n, r in zip(names, drawn, strict=True)}
         assert says == {r.tap: "✓ equal" if r.passed else "✕ wrong" for r in rows}
 
 
@@ -94,9 +94,9 @@ def test_folded_is_what_passes(report: Report) -> None:
     for picture in named(of(report), "picture"):
         for block in named(picture, "block"):
             rows = [row for row in named(block, "row") if tag(row) == "div"]
-            wrong = sum("✕ wrong" in words(row) for row in rows)
+            wrong = sum("✕ wrong" in text_of(row) for row in rows)
             assert (block.get("open") is not None) == (wrong > 0)
-            summary = words(next(block.iter("summary")))
+            summary = text_of(next(block.iter("summary")))
             assert f"worst of {len(rows)}" in summary
             assert (f"✕ {wrong} wrong" if wrong else "✓ equal") in summary
 
@@ -111,9 +111,9 @@ def test_a_mark_is_beyond_its_limit_just_where_a_row_is_wrong(report: Report) ->
     for rows, drawn in zip((report.rows, report.isolated), pictures(of(report)), strict=False):
         by_tap = {row.tap: row for row in rows}
         for element in drawn:
-            row = by_tap[words(named(element, "name")[0]).removesuffix(" to blame")]
+            row = by_tap[text_of(named(element, "name")[0]).removesuffix(" to blame")]
             if not row.elements:
-                assert not named(element, "limit") and "nothing to compare" in words(element)
+                assert not named(element, "limit") and "nothing to compare" in text_of(element)
                 continue
             limit = place(named(element, "limit")[0], "x1")
             assert place(named(element, "rail")[0], "x2") == limit
@@ -128,7 +128,7 @@ def test_a_mark_is_beyond_its_limit_just_where_a_row_is_wrong(report: Report) ->
 
 def test_the_blame(reports: dict[str, Report]) -> None:
     root = of(reports["wrong"])
-    text = words(named(root, "blame")[0])
+    text = text_of(named(root, "blame")[0])
     for part in (
         "wrong for the reference's own inputs",
         "its kernel was not transposed",
@@ -137,12 +137,12 @@ def test_the_blame(reports: dict[str, Report]) -> None:
         assert part in text
     blamed = [row for picture in pictures(root) for row in picture if named(row, "blamed")]
     assert len(blamed) == 2
-    assert {"✕ wrong" in words(row) for row in blamed} == {True}
+    assert {"✕ wrong" in text_of(row) for row in blamed} == {True}
     assert not named(of(reports["equal"]), "blame")
 
 
 def test_the_weights(reports: dict[str, Report]) -> None:
-    text = words(of(reports["wrong"]))
+    text = text_of(of(reports["wrong"]))
     for part in (
         "not all are equal in every bit",
         "1 missing a place for more/kernel",
@@ -150,19 +150,21 @@ def test_the_weights(reports: dict[str, Report]) -> None:
         "1 of 64 values, by at most NaN; the worst at [5]: expected 0.25, got nan",
     ):
         assert part in text, part
-    assert "1 rounded to float32" in words(of(reports["equal"]))
+    assert "1 rounded to float32" in text_of(of(reports["equal"]))
 
 
 def test_every_transfer_is_listed(reports: dict[str, Report]) -> None:
     report = reports["equal"]
     root = of(report)
-    text = words(root)
+    text = text_of(root)
     for tensor in report.placed:
         assert f"{tensor.torch}{tensor.sha256}" in text.replace(" ", "")
         assert tensor.rule in text
     without_layer = {re.sub(r"layers\.\d", "layers", t.torch) for t in report.placed}
     assert len(named(root, "way")) == len(without_layer)
-    row = words(next(e for e in root.iter("li") if "encoder.layers.{0..1}.fc1.weight" in words(e)))
+    row = text_of(
+        next(e for e in root.iter("li") if "encoder.layers.{0..1}.fc1.weight" in text_of(e))
+    )
     for part in (
         "→ encoder/layers.{0..1}/fc1/kernel",
         f"{LSA_64.encoder_ffn_dim} × {LSA_64.d_model}",
@@ -188,7 +190,7 @@ def test_the_masks_are_drawn(reports: dict[str, Report]) -> None:
 
 def test_versions_and_notes(report: Report) -> None:
     origin = Origin.now()
-    text = words(parsed(page(report, origin)))
+    text = text_of(parsed(page(report, origin)))
     for package, version in origin.packages.items():
         assert f"{package} {version}" in text
     assert all(note in text for note in report.notes)
@@ -208,7 +210,7 @@ def luminance(color: tuple[float, float, float]) -> float:
 
 
 def themes(reports: dict[str, Report]) -> Iterator[dict[str, tuple[float, float, float]]]:
-    style = words(next(of(reports["equal"]).iter("style")))
+    style = text_of(next(of(reports["equal"]).iter("style")))
     light, dark, *_ = re.findall(r":root \{(.*?)\}", style)
     yield colors(light)
     yield colors(light) | colors(dark)

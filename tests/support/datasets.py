@@ -13,8 +13,8 @@ import numpy as np
 Array = np.ndarray
 
 
-def words(value: object) -> str:
-    """The id of a test's parameter: what is said of the bytes, and not these."""
+def parameter_id(value: object) -> str:
+    """Return the id of a parameter: the description of the bytes, not the bytes."""
     return value[:40] if isinstance(value, str) else type(value).__name__
 
 

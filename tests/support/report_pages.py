@@ -24,7 +24,7 @@ def parsed(text: str) -> Element:
     return document
 
 
-def words(element: Element) -> str:
+def text_of(element: Element) -> str:
     return " ".join("".join(element.itertext()).split())
 
 
@@ -55,7 +55,7 @@ def console(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
 
 
-def edges(browse: Browse, page: Path, width: int) -> tuple[float, float]:
+def page_extent(browse: Browse, page: Path, width: int) -> tuple[float, float]:
     """The inner width of a window of this width, and how far to the right the page reaches in it,
     with every fold open."""
     # In a frame, as a window of this browser is never narrower than 500 pixels.

@@ -49,8 +49,8 @@ def write_signs(root: Path, labels: int = CONFIG.num_labels) -> Path:
     return root
 
 
-def taught(config: SignBartConfig, signs: Path, arrays: Arrays | None = None) -> Arrays:
-    """These weights, or random ones, with a classifier that knows the signs of a dataset."""
+def fit_head(config: SignBartConfig, signs: Path, arrays: Arrays | None = None) -> Arrays:
+    """Return `arrays`, or random weights, with a head fitted to the signs of a dataset."""
     arrays = state_dict(config) if arrays is None else arrays
     head = "classification_head.out_proj"
     # A model with the identity for a classifier shows what the classifier is given.

@@ -24,8 +24,8 @@ from signbart_port.tflite_export.workers.converter import converted
 from signbart_port.untrusted.model_kind import ModelKind
 from tests.support.cards import a_card, bare, emit
 from tests.support.datasets import a_clip
-from tests.support.edited_tflite import packed
 from tests.support.framework_models import keras_model, torch_model
+from tests.support.modified_tflite import packed
 from tests.support.running import run_python
 from tests.support.small_models import small_config, state_dict
 

@@ -13,7 +13,7 @@ from signbart_port.verbs.to_tflite import Emitted
 from tests.support.converter_in_process import convert_by
 from tests.support.framework_models import keras_model
 from tests.support.small_models import Once
-from tests.support.trained_models import CONFIG, taught, write_signs
+from tests.support.trained_models import CONFIG, fit_head, write_signs
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +26,11 @@ def signs(once: Once) -> Path:
 def taught_h5(signs: Path, once: Once) -> Path:
     """A small model that knows every sign of that dataset."""
 
-    def teach(folder: Path) -> Path:
-        keras_model(CONFIG, taught(CONFIG, signs)).save(folder / "model.h5")
+    def make(folder: Path) -> Path:
+        keras_model(CONFIG, fit_head(CONFIG, signs)).save(folder / "model.h5")
         return folder / "model.h5"
 
-    return once("taught", teach)
+    return once("fitted", make)
 
 
 # All that a mode has to go with, once.

@@ -41,8 +41,8 @@ from signbart_port.transfer import Direction
 from signbart_port.verbs import to_tflite
 from signbart_port.verbs.convert import convert as convert_checkpoint
 from tests.support.converter_in_process import convert_by
-from tests.support.edited_tflite import convert, flip, swapped, weights_in
 from tests.support.framework_models import keras_model
+from tests.support.modified_tflite import convert, flip, swapped, weights_in
 from tests.support.small_models import Arrays, plan_of, small_config, state_dict
 
 pytestmark = pytest.mark.usefixtures("converter_here")

@@ -15,7 +15,7 @@ from signbart_port.tflite_export import mixed_precision
 from signbart_port.tflite_export.mixed_precision import Gain, Kept, search
 from tests.support.framework_models import keras_model
 from tests.support.small_models import Arrays, state_dict
-from tests.support.trained_models import CONFIG, taught
+from tests.support.trained_models import CONFIG, fit_head
 
 pytestmark = pytest.mark.usefixtures("converter_here")
 
@@ -41,7 +41,7 @@ def test_the_bad_module_is_kept(
     """Found among others, named, with what it costs; the rest are integers."""
     config = CONFIG.replace(decoder_layers=1)
     model = tmp_path / "model.h5"
-    keras_model(config, taught(config, signs, hard_to_quantize())).save(model)
+    keras_model(config, fit_head(config, signs, hard_to_quantize())).save(model)
     found: list[str] = []
 
     def two_of_them(float_file: Path) -> list[str]:

@@ -20,8 +20,8 @@ from signbart_port.tflite_export.converter_rewrites import left_out, own_parts
 from signbart_port.tflite_export.weight_matching import MOST_STEPS, differs, match
 from signbart_port.tflite_export.weight_proof import compare
 from signbart_port.transfer import Direction
-from tests.support.edited_tflite import convert, flip, packed, weights_in
 from tests.support.framework_models import keras_model
+from tests.support.modified_tflite import convert, flip, packed, weights_in
 from tests.support.small_models import Arrays, plan_of, small_config, state_dict
 
 # Wide enough that the converter quantizes; neither stack scales its queries by a power of two.
