@@ -23,7 +23,7 @@ def signs(once: Once) -> Path:
 
 
 @pytest.fixture(scope="session")
-def taught_h5(signs: Path, once: Once) -> Path:
+def fitted_h5(signs: Path, once: Once) -> Path:
     """A small model that knows every sign of that dataset."""
 
     def make(folder: Path) -> Path:
@@ -33,14 +33,14 @@ def taught_h5(signs: Path, once: Once) -> Path:
     return once("fitted", make)
 
 
-# All that a mode has to go with, once.
-WISHES: dict[str, dict[str, Any]] = {
+# The options that one mode is tested with, beside its defaults.
+MODE_OPTIONS: dict[str, dict[str, Any]] = {
     "int8": {"frames": (4, 16), "preprocessing": True, "softmax": True}
 }
 
 
 @pytest.fixture(scope="session")
-def emitted(taught_h5: Path, signs: Path, once: Once) -> Callable[[str], Emitted]:
+def emitted(fitted_h5: Path, signs: Path, once: Once) -> Callable[[str], Emitted]:
     """Its file of each mode, judged on that dataset: of keypoints that are prepared, but int8,
     which is of raw ones, has two lengths, and gives probabilities."""
 
@@ -48,11 +48,11 @@ def emitted(taught_h5: Path, signs: Path, once: Once) -> Callable[[str], Emitted
         with pytest.MonkeyPatch.context() as patch:
             convert_by(converted, patch)
             return signbart_port.to_tflite(
-                taught_h5,
+                fitted_h5,
                 folder / "model.tflite",
                 quantization=quantization,
                 calibration=signs,
-                **WISHES.get(quantization, {}),
+                **MODE_OPTIONS.get(quantization, {}),
             )
 
     return cache(lambda quantization: once(f"emitted_{quantization}", partial(emit, quantization)))

@@ -77,7 +77,7 @@ def test_picked_clips() -> None:
 
 
 def test_a_failed_gate(
-    taught_h5: Path,
+    fitted_h5: Path,
     signs: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -87,13 +87,13 @@ def test_a_failed_gate(
     a line, and the file of yesterday as it was."""
     out = tmp_path / "model.tflite"
     out.write_bytes(b"the model of yesterday")
-    arguments = ["tflite", taught_h5, "--data", signs, "--frames", "1", "--out", out]
+    arguments = ["tflite", fitted_h5, "--data", signs, "--frames", "1", "--out", out]
     monkeypatch.setattr(sys, "argv", ["signbart-port", *map(str, arguments), "--force", "--quiet"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == ExitCode.PROOF_FAILED
     (line,) = capsys.readouterr().err.splitlines()
-    said = rf"signbart-port: {taught_h5}: the \.tflite agrees with model\.h5 on .*% of 30 clips;"
+    said = rf"signbart-port: {fitted_h5}: the \.tflite agrees with model\.h5 on .*% of 30 clips;"
     assert re.fullmatch(said + r" at least 100\.0% is required", line), line
     assert out.read_bytes() == b"the model of yesterday"
     assert list(tmp_path.iterdir()) == [out]

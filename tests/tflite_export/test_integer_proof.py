@@ -40,8 +40,8 @@ GraphOf = Callable[[Tree], Row]
 
 
 @pytest.fixture(scope="module")
-def keras(taught_h5: Path) -> KerasModel:
-    return h5.read(taught_h5)
+def keras(fitted_h5: Path) -> KerasModel:
+    return h5.read(fitted_h5)
 
 
 @pytest.fixture

@@ -174,10 +174,10 @@ def test_raw_keypoints_and_probabilities(emitted: Callable[[str], Emitted], sign
 
 
 def test_padding_is_hidden_though_no_clip_had_any(
-    taught_h5: Path, signs: Path, tmp_path: Path
+    fitted_h5: Path, signs: Path, tmp_path: Path
 ) -> None:
     """Every clip of calibration fills a short file: its mask still has to hide what is padded."""
-    keras, interface, frames = h5.read(taught_h5), Interface(CONFIG.keypoints), 4
+    keras, interface, frames = h5.read(fitted_h5), Interface(CONFIG.keypoints), 4
     conversion = Conversion((frames,), Quantization.INT8, interface)
     (tmp_path / "float.tflite").write_bytes(converter.converted(build(keras), conversion))
     known = clips.for_calibration(signs, CONFIG, count=100, seed=0, skip_bad=False)

@@ -27,8 +27,8 @@ INTEGERS = ("int8", "int8_full", "int16x8")
 
 
 @pytest.fixture
-def understand(taught_h5: Path) -> Understand:
-    file = h5.read(taught_h5)
+def understand(fitted_h5: Path) -> Understand:
+    file = h5.read(fitted_h5)
     return lambda **options: validate_options(TFLiteOptions(**options), file)
 
 
@@ -153,7 +153,7 @@ def test_labels(understand: Understand, signs: Path, tmp_path: Path) -> None:
         understand(labels=path)
 
 
-def test_the_skeleton(understand: Understand, taught_h5: Path, tmp_path: Path) -> None:
+def test_the_skeleton(understand: Understand, fitted_h5: Path, tmp_path: Path) -> None:
     """The usual one, or one with all face points where the model reads one of them."""
     assert understand().interface == Interface(CONFIG.keypoints)
     assert understand(preprocessing=True).interface == Interface(75, preprocessing=True)
@@ -237,7 +237,7 @@ def test_frames(understand: Understand) -> None:
     assert understand(dynamic_frames=True, frames=5).proof_lengths == (1, 5, 16)
 
 
-def test_the_command_line(taught_h5: Path, signs: Path, tmp_path: Path) -> None:
+def test_the_command_line(fitted_h5: Path, signs: Path, tmp_path: Path) -> None:
     """One line, exit code 2, nothing written, and nothing heavy imported to say so."""
     checkpoint = save_pth(tmp_path / "model.pth", state_dict(CONFIG))
     code = """
@@ -270,7 +270,7 @@ print(json.dumps(sorted({"torch", "tensorflow", "keras"} & set(sys.modules))))
     calls = [
         [
             "tflite",
-            str(taught_h5),
+            str(fitted_h5),
             "--quiet",
             "--out",
             str(folder / "model.tflite"),
