@@ -19,7 +19,7 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, queries: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """`queries` (B, Q, d_model), `memory` (B, T, d_model) -> (B, Q, d_model).
+        """Map `queries` (B, Q, d_model), `memory` (B, T, d_model) to (B, Q, d_model).
 
         `mask` (B, 1, 1 or Q, T) is added to the scores.
         """
@@ -30,9 +30,9 @@ class Attention(nn.Module):
         return self.out_proj(self.merge(self.dropout(weights) @ v))
 
     def split(self, states: Tensor) -> Tensor:
-        """(B, T, d_model) -> (B, heads, T, head_dim)."""
+        """Map (B, T, d_model) to (B, heads, T, head_dim)."""
         return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def merge(self, states: Tensor) -> Tensor:
-        """(B, heads, T, head_dim) -> (B, T, d_model)."""
+        """Map (B, heads, T, head_dim) to (B, T, d_model)."""
         return states.transpose(1, 2).flatten(-2)

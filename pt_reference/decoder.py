@@ -30,7 +30,7 @@ class DecoderLayer(nn.Module):
     def forward(
         self, hidden_states: Tensor, mask: Tensor, encoder_states: Tensor, encoder_mask: Tensor
     ) -> Tensor:
-        """`hidden_states`, `encoder_states` (B, T, d_model) -> (B, T, d_model).
+        """Map `hidden_states`, `encoder_states` (B, T, d_model) to (B, T, d_model).
 
         `mask` (B, 1, T, T) and `encoder_mask` (B, 1, 1, T) are added to the scores.
         """
@@ -53,7 +53,8 @@ class Decoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, embeddings: Tensor, attention_mask: Tensor, encoder_states: Tensor) -> Tensor:
-        """`embeddings`, `encoder_states` (B, T, d_model) and a mask (B, T) -> (B, T, d_model)."""
+        """Map `embeddings`, `encoder_states` (B, T, d_model) and a mask (B, T) to (B, T,
+        d_model)."""
         h = self.layernorm_embedding(embeddings + self.embed_positions(embeddings))
         h = self.dropout(h)
         encoder_mask = padding_mask(attention_mask, h.dtype)

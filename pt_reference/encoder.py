@@ -27,7 +27,7 @@ class EncoderLayer(nn.Module):
         self.activation_dropout = nn.Dropout(config.activation_dropout)
 
     def forward(self, hidden_states: Tensor, mask: Tensor) -> Tensor:
-        """`hidden_states` (B, T, d_model), `mask` (B, 1, 1, T) -> (B, T, d_model)."""
+        """Map `hidden_states` (B, T, d_model), `mask` (B, 1, 1, T) to (B, T, d_model)."""
         h = hidden_states
         h = self.self_attn_layer_norm(h + self.dropout(self.self_attn(h, h, mask)))
         ffn = self.activation_dropout(self.activation_fn(self.fc1(h)))
@@ -45,7 +45,7 @@ class Encoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, embeddings: Tensor, attention_mask: Tensor) -> Tensor:
-        """`embeddings` (B, T, d_model), `attention_mask` (B, T) -> (B, T, d_model)."""
+        """Map `embeddings` (B, T, d_model), `attention_mask` (B, T) to (B, T, d_model)."""
         h = self.layernorm_embedding(embeddings + self.embed_positions(embeddings))
         h = self.dropout(h)
         mask = padding_mask(attention_mask, h.dtype)

@@ -24,7 +24,7 @@ class Projection(nn.Module):
         self.joint_idx: Tensor
 
     def forward(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, K, 2) -> two of (B, T, d_model)."""
+        """Map (B, T, K, 2) to two of (B, T, d_model)."""
         if self.select:
             keypoints = keypoints[:, :, self.joint_idx, :]
         return self.proj_x1(keypoints[..., 0]), self.proj_y1(keypoints[..., 1])
@@ -37,7 +37,7 @@ class PositionalEmbedding(nn.Embedding):
         super().__init__(config.max_position_embeddings + POSITION_OFFSET, config.d_model)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        """(B, T, d_model) -> (1, T, d_model), the first T positions."""
+        """Map (B, T, d_model) to (1, T, d_model), the first T positions."""
         frames, most = hidden_states.shape[1], self.num_embeddings - POSITION_OFFSET
         if not 1 <= frames <= most:
             raise ValueError(f"{frames} frames: this model takes 1 to {most}")
@@ -48,7 +48,7 @@ class LastFrame(nn.Module):
     """The state of each clip's last real frame."""
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
-        """`hidden_states` (B, T, d_model), `attention_mask` (B, T) -> (B, 1, d_model)."""
+        """Map `hidden_states` (B, T, d_model), `attention_mask` (B, T) to (B, 1, d_model)."""
         rows = torch.arange(len(hidden_states), device=hidden_states.device)
         return hidden_states[rows, last_frame(attention_mask)][:, None]
 
@@ -62,5 +62,5 @@ class ClassificationHead(nn.Module):
         self.out_proj = nn.Linear(config.d_model, config.num_labels)
 
     def forward(self, state: Tensor) -> Tensor:
-        """(B, 1, d_model) -> (B, num_labels)."""
+        """Map (B, 1, d_model) to (B, num_labels)."""
         return self.out_proj(self.dropout(state.flatten(1)))

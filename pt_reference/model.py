@@ -32,7 +32,7 @@ class SignBart(nn.Module):
     def forward(
         self, keypoints: Tensor, attention_mask: Tensor, labels: Tensor | None = None
     ) -> tuple[Tensor | None, Tensor]:
-        """Loss and logits.
+        """Compute the loss and the logits.
 
         `keypoints` (B, T, K, 2), normalized; `attention_mask` (B, T), 1 for a real frame; `labels`
         (B,). Returns the mean cross-entropy (None without labels) and logits (B, num_labels).

@@ -97,7 +97,7 @@ MODULES = {
 
 
 class _Renamed(MetaPathFinder, Loader):
-    """Finds a module of today under its old path."""
+    """A finder of today's modules under their old paths."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

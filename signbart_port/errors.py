@@ -22,8 +22,8 @@ class ExitCode(IntEnum):
 
 
 def printable(text: object, longest: int = _LONGEST) -> str:
-    """`text` on one line, safe for a terminal: control characters escaped, the middle of long text
-    cut."""
+    """Return `text` on one line, safe for a terminal: control characters escaped, the middle of
+    long text cut."""
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
     if len(line) <= longest:
         return line

@@ -111,7 +111,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def bench(name: str, checkpoint: Path, wanted: argparse.Namespace, into: dict[str, Table]) -> None:
-    """Adds the rows of one model to every table that is wanted."""
+    """Add the rows of one model to every table that is wanted."""
 
     def say(word: str) -> None:
         print(f"{name}, {word}", file=sys.stderr, flush=True)

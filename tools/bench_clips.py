@@ -36,7 +36,7 @@ def columns() -> Table:
 def bench(
     name: str, checkpoint: Path, data: Path, rounds: int, table: Table, say: Callable[[str], None]
 ) -> None:
-    """Adds rows to `table`: the peers' files and ours, float32 and dynamic."""
+    """Add rows to `table`: the peers' files and ours, float32 and dynamic."""
     config = configs.load(checkpoint.with_suffix(".yaml"))
     clips = read(data, config)
     padded = {
@@ -66,7 +66,7 @@ def bench(
 
 
 def read(data: Path, config: SignBartConfig) -> list[Floats]:
-    """The clips of a dataset's split test, or of its last, as the model reads them."""
+    """Return the clips of a dataset's split test, or of its last, as the model reads them."""
     dataset = open_dataset(data)
     split = "test" if "test" in dataset.splits else dataset.splits[-1]
     interface = of_model(config)
@@ -75,7 +75,7 @@ def read(data: Path, config: SignBartConfig) -> list[Floats]:
 
 
 def fitting(frames: int, lengths: Sequence[int] = LENGTHS) -> int:
-    """The shortest of `lengths` that so many frames fit in."""
+    """Return the shortest of `lengths` that holds `frames` frames."""
     return min(length for length in lengths if length >= frames)
 
 

@@ -30,7 +30,7 @@ def bench(
     table: Table,
     say: Callable[[str], None],
 ) -> None:
-    """Adds a row for each command to `table`."""
+    """Add a row for each command to `table`."""
     commands, precisions = {}, {}
     for precision, mode in _MODES.items():
         own = f"tflite {mode.value}"

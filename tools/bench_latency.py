@@ -32,7 +32,7 @@ def columns() -> Table:
 def runners(
     checkpoint: Path, frames: int, data: Path | None, say: Callable[[str], None]
 ) -> tuple[Runner, ...]:
-    """Every peer and every mode of ours that can be had for clips of so many frames."""
+    """Return every peer and every mode of ours that is available for clips of `frames` frames."""
     peers = {peer.name: partial(peer.runner, checkpoint, frames) for peer in PEERS}
     modes = {
         f"tflite {mode.value}": partial(ours, checkpoint, mode, [frames], data)
@@ -51,7 +51,7 @@ def bench(
     table: Table,
     say: Callable[[str], None],
 ) -> None:
-    """Adds a row for each runner to `table`."""
+    """Add a row for each runner to `table`."""
     inputs = make_for(configs.load(checkpoint.with_suffix(".yaml")), frames)
     clip = inputs.keypoints[:1], inputs.attention_mask[:1]
     running: dict[Runner, Classify] = {}
@@ -85,7 +85,7 @@ def bench(
 
 
 def against(runner: Runner, among: Iterable[Runner], seconds: Mapping[str, float]) -> str:
-    """A runner's speed as a multiple of that of the fastest peer of its precision."""
+    """Return a runner's speed as a multiple of that of the fastest peer of its precision."""
     peers = [r.name for r in among if not r.ours and r.precision == runner.precision]
     if not peers:
         return "no such peer"
@@ -94,7 +94,8 @@ def against(runner: Runner, among: Iterable[Runner], seconds: Mapping[str, float
 
 
 def _logits(classify: Classify, inputs: Inputs) -> Floats:
-    """Of the clips that begin with a real frame: on others an integer graph may differ."""
+    """Return the logits of clips that begin with a real frame: on others an integer graph may
+    differ."""
     real = inputs.attention_mask[:, 0] == 1
     clips = zip(inputs.keypoints[real], inputs.attention_mask[real], strict=True)
     return np.concatenate([classify(keypoints[None], mask[None]) for keypoints, mask in clips])

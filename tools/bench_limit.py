@@ -34,7 +34,7 @@ def columns() -> Table:
 def bench(
     name: str, checkpoint: Path, frames: int, rounds: int, table: Table, say: Callable[[str], None]
 ) -> None:
-    """Adds rows to `table`: those of `shares`, for ours in float32 and dynamic."""
+    """Add rows to `table`: those of `shares`, for ours in float32 and dynamic."""
     modes = {
         f"tflite {mode.value}": partial(ours, checkpoint, mode, [frames])
         for mode in (Quantization.NONE, Quantization.DYNAMIC)
@@ -44,7 +44,7 @@ def bench(
 
 
 def shares(name: str, file: Path, rounds: int, table: Table) -> None:
-    """Adds rows to `table`: the whole, its matrix products, and each kind of operator by itself.
+    """Add rows to `table`: the whole, its matrix products, and each kind of operator by itself.
 
     By themselves operators read and write more memory than among the others: the shares add up to
     more than 1.
@@ -66,7 +66,8 @@ def shares(name: str, file: Path, rounds: int, table: Table) -> None:
 
 
 def operators(data: bytes) -> dict[str, int]:
-    """The kinds of operators in the longest signature of a .tflite, and how many there are."""
+    """Return the kinds of operators in the longest signature of a .tflite, and how many there
+    are."""
     model = model_file.parsed(data)
     kinds: dict[str, int] = {}
     for op in model_file.graph_of(model, model_file.SIGNATURE).operators:
@@ -76,7 +77,7 @@ def operators(data: bytes) -> dict[str, int]:
 
 
 def only(data: bytes, kinds: Set[str]) -> bytes:
-    """A .tflite of the operators of these kinds alone, out of the longest signature.
+    """Return a .tflite of the operators of these kinds alone, out of the longest signature.
 
     All that nothing else makes or reads are its inputs and outputs.
     """

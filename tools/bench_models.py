@@ -26,7 +26,7 @@ torch.save(model.state_dict(), sys.argv[2])
 
 
 def sizes() -> dict[str, SignBartConfig]:
-    """A small, a middle and a large model: 0.7, 4.4 and 27 million parameters."""
+    """Return a small, a middle and a large model: 0.7, 4.4 and 27 million parameters."""
     large = {"d_model": 512, "encoder_layers": 3, "decoder_layers": 4, "num_labels": 2000}
     ffn = {"encoder_ffn_dim": 2048, "decoder_ffn_dim": 2048}
     return {
@@ -37,7 +37,8 @@ def sizes() -> dict[str, SignBartConfig]:
 
 
 def make_checkpoint(folder: Path, config: SignBartConfig) -> Path:
-    """A random checkpoint with its config beside it, written by PyTorch in a process of its own."""
+    """Write a random checkpoint with its config beside it, made by PyTorch in a process of its
+    own."""
     path = folder / "model.pth"
     given = config.model_dump_json()  # JSON is YAML
     subprocess.run([sys.executable, "-c", _RANDOM, given, str(path)], check=True)
@@ -46,7 +47,7 @@ def make_checkpoint(folder: Path, config: SignBartConfig) -> Path:
 
 
 def bare_checkpoint(folder: Path, checkpoint: Path) -> Path:
-    """The weights of somebody's checkpoint alone, as every peer can load them, and its config."""
+    """Write the weights of a checkpoint alone, as every peer can load them, and its config."""
     import torch
 
     source = open_checkpoint(checkpoint)
@@ -58,7 +59,7 @@ def bare_checkpoint(folder: Path, checkpoint: Path) -> Path:
 
 
 def relabeled(folder: Path, data: Path, labels: int) -> Path:
-    """The dataset `data` with as many labels as a model has: a random one knows none anyway.
+    """Copy the dataset `data` with as many labels as a model has: a random one knows none anyway.
 
     Its clips are linked, not copied. Returns `data` itself where the number is right.
     """

@@ -27,7 +27,7 @@ Clips = Sequence[NDArray[Any]]
 
 
 def prepare_by_loops(keypoints: NDArray[Any], *, count_missing: bool = True) -> Floats:
-    """What `prepare` computes, as the specification words it."""
+    """Compute what `prepare` does, as the specification words it."""
     frames = list(keypoints)
     if len(frames) > MOST_FRAMES:
         frames = [frames[int(at)] for at in np.linspace(0, len(frames) - 1, MOST_FRAMES)]
@@ -68,7 +68,8 @@ def _normalize(points: list[list[float]]) -> None:
 
 
 def generated(count: int) -> Clips:
-    """Clips of 25 to 75 frames of the whole skeleton, of which points, hands and frames miss."""
+    """Generate clips of 25 to 75 frames of the whole skeleton, in which points, hands and frames
+    are missing."""
     rng = np.random.default_rng(0)
     clips = []
     for frames in rng.integers(25, 76, count):
@@ -81,7 +82,7 @@ def generated(count: int) -> Clips:
 
 
 def seconds(prepare: Callable[[NDArray[Any]], Floats], clips: Clips) -> float:
-    """How long all the clips take."""
+    """Return how many seconds all the clips take."""
     start = time.perf_counter()
     for clip in clips:
         prepare(clip)

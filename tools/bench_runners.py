@@ -57,14 +57,14 @@ class Peer:
         return tuple(module for module in self.modules if find_spec(module) is None)
 
     def command(self, checkpoint: Path, frames: int) -> tuple[list[str], Path]:
-        """The command that exports a checkpoint, and the file that it writes."""
+        """Return the command that exports a checkpoint, and the file that it writes."""
         assert self.exported is not None
         suffix = ".onnx" if self.exported == "onnx" else ".tflite"
         out = checkpoint.with_name(f"{self.exported}-{frames}{suffix}")
         return [*_EXPORT, self.exported, str(checkpoint), str(out), str(frames)], out
 
     def runner(self, checkpoint: Path, frames: int) -> Runner:
-        """Raises Failed where it cannot be had."""
+        """Return the runner. Raises Failed if it is not available."""
         if self.missing:
             raise Failed(f"{' and '.join(self.missing)} not installed (the extra `peers` has it)")
         file = checkpoint
@@ -123,7 +123,7 @@ def _onnx(file: Path, threads: int) -> Classify:
 
 
 def tflite(file: Path, threads: int) -> Classify:
-    """Each clip by the signature that takes as many frames."""
+    """Run each clip by the signature that takes as many frames."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(file), num_threads=threads)
@@ -158,8 +158,8 @@ PEERS = (
 def emission(
     checkpoint: Path, mode: Quantization, frames: Sequence[int], data: Path | None
 ) -> tuple[list[str], Path]:
-    """The command that writes our .tflite of a mode from the model.h5 beside a checkpoint, and the
-    file.
+    """Return the command that writes our .tflite of a mode from the model.h5 beside a checkpoint,
+    and the file.
 
     Raises Failed where the mode needs a dataset and there is none.
     """
@@ -177,7 +177,7 @@ def emission(
 def ours(
     checkpoint: Path, mode: Quantization, frames: Sequence[int], data: Path | None = None
 ) -> Runner:
-    """Raises Failed where the mode cannot be had."""
+    """Return our runner. Raises Failed if the mode is not available."""
     command, out = emission(checkpoint, mode, frames, data)
     if not out.exists():
         run(command)
@@ -188,7 +188,7 @@ def ours(
 def available(
     attempts: Mapping[str, Callable[[], Runner]], say: Callable[[str], None]
 ) -> Iterator[Runner]:
-    """Those that can be had; a word about each of the others."""
+    """Yield the available runners; say why each of the others is not."""
     for name, attempt in attempts.items():
         try:
             yield attempt()

@@ -38,7 +38,7 @@ Step = Callable[[Batch], None]
 
 
 def pytorch(job: Job) -> Step:
-    """A step of training in PyTorch."""
+    """Return a step of training in PyTorch."""
     import torch
 
     from pt_reference import SignBart
@@ -56,7 +56,7 @@ def pytorch(job: Job) -> Step:
 
 
 def keras(job: Job) -> Step:
-    """A step of training in Keras."""
+    """Return a step of training in Keras."""
     from signbart_port.training.keras_fit import learner_of
 
     _, learner = learner_of(job)
@@ -72,7 +72,8 @@ FRAMEWORKS = {"PyTorch": pytorch, "Keras": keras}
 
 
 def measured(framework: str, job: Job, rounds: int) -> dict[str, float]:
-    """Samples a second of an epoch and of the plain loop, and the share of waiting for data."""
+    """Measure the samples per second of an epoch and of the plain loop, and the share of waiting
+    for data."""
     step, feed = FRAMEWORKS[framework](job), job.feed()
     waits = list[float]()
 

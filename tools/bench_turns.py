@@ -18,7 +18,7 @@ class Failed(Exception):
 
 
 def run(command: list[str]) -> tuple[float, int]:
-    """Seconds, and the peak memory in bytes of the largest process.
+    """Run a command. Returns its seconds, and the peak memory in bytes of its largest process.
 
     Raises Failed.
     """
@@ -39,7 +39,7 @@ def run(command: list[str]) -> tuple[float, int]:
 def timed(
     calls: Mapping[str, Callable[[], object]], rounds: int, *, warm: bool = True
 ) -> dict[str, list[float]]:
-    """The seconds of each call, in each round.
+    """Return the seconds of each call, in each round.
 
     Every round begins with another one. With `warm` each is called once before it is timed, as what
     ran before it has had the caches.
@@ -61,5 +61,5 @@ def timed(
 def medians(
     calls: Mapping[str, Callable[[], object]], rounds: int, *, warm: bool = True
 ) -> dict[str, float]:
-    """The median seconds of each call, taking turns like `timed`."""
+    """Return the median seconds of each call, taking turns like `timed`."""
     return {name: median(spent) for name, spent in timed(calls, rounds, warm=warm).items()}

@@ -17,7 +17,7 @@ _SHOWN = 8  # values of an array
 
 
 def fields_of(path: Path) -> Fields:
-    """All that is in a .h5, .pth, .safetensors or .tflite, by a name for each."""
+    """Return all fields of a .h5, .pth, .safetensors or .tflite, by name."""
     read = {".h5": _h5, ".pth": _pth, ".safetensors": _safetensors, ".tflite": _tflite}
     fields = dict(read[path.suffix](path))
     fields["sha256 of the file"] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -75,7 +75,8 @@ def _tflite(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """A value's leaves: of dicts, lists, objects of a flatbuffer's tree, and JSON in a text."""
+    """Yield the leaves of a value: of dicts, lists, objects of a flatbuffer's tree, and JSON in a
+    text."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             value = json.loads(value)
@@ -98,7 +99,7 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _summary(value: Any) -> str:
-    """A value for a person where it is short; of tensors and bytes, type, shape and digest."""
+    """Return a short value as text, and a tensor or bytes as type, shape and digest."""
     if hasattr(value, "detach"):
         value = value.detach().numpy()
     if isinstance(value, bytes) and len(value) > 200:

@@ -106,7 +106,7 @@ class Difference:
 
 
 def run(python: Path, code: str, arguments: list[str], folder: Path) -> tuple[int, str]:
-    """The exit code of Python code and what it says on stderr, but for the frameworks' notices."""
+    """Run Python code. Returns its exit code and its stderr without the frameworks' notices."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     line = [str(python), "-c", code, *arguments]
     done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True)
@@ -115,7 +115,7 @@ def run(python: Path, code: str, arguments: list[str], folder: Path) -> tuple[in
 
 
 def prepared(python: Path, work: Path) -> None:
-    """The two models and their clips, made by the old program for both."""
+    """Make the two models and their clips, by the old program for both."""
     for name, clips in CLIPS.items():
         folder = work / name / "old"
         folder.mkdir(parents=True)

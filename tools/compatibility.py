@@ -75,7 +75,8 @@ class Found:
 
 
 def fixed_inputs() -> tuple[Array, Array]:
-    """Prepared keypoints (3, T, K, 2) and their mask (3, T): whole, padded, and of one frame."""
+    """Return prepared keypoints (3, T, K, 2) and their mask (3, T): whole, padded, and of one
+    frame."""
     rng = np.random.default_rng(20)
     keypoints = (rng.integers(1, 256, (3, FRAMES, KEYPOINTS, 2)) / 256).astype(np.float32)
     lengths = np.array([FRAMES, 5, 1])
@@ -84,7 +85,7 @@ def fixed_inputs() -> tuple[Array, Array]:
 
 
 def machine() -> dict[str, str]:
-    """What the last bits of a float depend on: the processor, and who computes."""
+    """Return what the last bits of a float depend on: the processor and the libraries."""
     about = Path("/proc/cpuinfo")  # of Linux; elsewhere nothing is told, and no bit is compared
     lines = about.read_text().splitlines() if about.exists() else []
     info = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
@@ -97,7 +98,7 @@ def machine() -> dict[str, str]:
 
 
 def digest(array: Array) -> str:
-    """Of type, shape and every bit."""
+    """Return the digest of type, shape and every bit."""
     about = f"{array.dtype.str}{array.shape}".encode()
     return hashlib.sha256(about + np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
 
@@ -107,7 +108,7 @@ def digests(arrays: Mapping[str, Array]) -> dict[str, str]:
 
 
 def folder_digest(folder: Path) -> str:
-    """Of every file's name and bytes."""
+    """Return the digest of every file's name and bytes."""
     found = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         found.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
@@ -115,7 +116,7 @@ def folder_digest(folder: Path) -> str:
 
 
 def command(arguments: str) -> str:
-    """What signbart-port prints, run in this process; raises RuntimeError where it fails."""
+    """Return what signbart-port prints, run in this process; raises RuntimeError if it fails."""
     from signbart_port.cli import main
 
     return _printed("signbart-port", arguments, main)
@@ -136,7 +137,7 @@ def _printed(name: str, arguments: str, main: Callable[[], object]) -> str:
 
 
 def torch_part(folder: Path) -> Found:
-    """The checkpoints of PyTorch, and its training; the current directory is the folder."""
+    """Measure the checkpoints of PyTorch, and its training; the current directory is the folder."""
     found = Found()
     for name in CHECKPOINTS:
         found.numbers[f"torch/{name}"], found.facts[f"tensors/{name}"] = _torch_model(folder / name)
@@ -185,7 +186,7 @@ def _torch_model(path: Path) -> tuple[Array, dict[str, str]]:
 
 
 def predictions(models: tuple[str, ...]) -> dict[str, Array]:
-    """The scores of every clip, by the program's own `predict`."""
+    """Return the scores of every clip, by the program's own `predict`."""
     import signbart_port
 
     return {
@@ -195,7 +196,7 @@ def predictions(models: tuple[str, ...]) -> dict[str, Array]:
 
 
 def keras_part(folder: Path) -> Found:
-    """The files of Keras and TFLite; the current directory is the folder."""
+    """Measure the files of Keras and TFLite; the current directory is the folder."""
     import keras
 
     import signbart_port
@@ -222,7 +223,7 @@ def keras_part(folder: Path) -> Found:
 
 
 def keras_resumed() -> Found:
-    """The training of Keras to its second epoch; the current directory is the folder."""
+    """Resume the training in Keras to its second epoch; the current directory is the folder."""
     import h5py
 
     found = Found()
@@ -241,7 +242,7 @@ def _called(model: Any) -> Array:
 
 
 def _datasets(group: Any) -> Iterator[tuple[str, Array]]:
-    """Every dataset below a group, in alphabetical order."""
+    """Yield every dataset below a group, in alphabetical order."""
     for name, item in sorted(group.items()):
         if hasattr(item, "items"):
             yield from ((f"{name}/{below}", values) for below, values in _datasets(item))
@@ -250,7 +251,7 @@ def _datasets(group: Any) -> Iterator[tuple[str, Array]]:
 
 
 def _tflite(path: Path) -> Iterator[tuple[str, Array]]:
-    """What each signature gives for the fixed inputs; for integers, the integers."""
+    """Yield the outputs of each signature for the fixed inputs, integers if it gives integers."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path))
@@ -267,7 +268,7 @@ def _tflite(path: Path) -> Iterator[tuple[str, Array]]:
 
 
 def _fed(values: Array, details: Mapping[str, Any]) -> Array:
-    """Values as an input takes them: rounded to its steps where it is of integers."""
+    """Return values as an input takes them: rounded to its steps if it takes integers."""
     scale, zero = details["quantization"]
     if not np.issubdtype(details["dtype"], np.integer):
         return values.astype(details["dtype"])

@@ -32,7 +32,8 @@ CLOSE = 1e-4  # logits that a person would call equal; `convert` and `tflite` ha
 
 
 def pytorch(keypoints: Floats, mask: Floats) -> Floats:
-    """Clips (N, T, 75, 2) and their masks (N, T) to logits (N, labels); so do the two below."""
+    """Turn clips (N, T, 75, 2) and their masks (N, T) into logits (N, labels), as the next two
+    do."""
     import torch
 
     from pt_reference import SignBart
@@ -65,7 +66,7 @@ FRAMEWORKS = {"PyTorch": pytorch, "Keras": keras, "TFLite": tflite}
 
 
 def sample_clips() -> tuple[Floats, Floats, list[int]]:
-    """The sample's clips, prepared and padded, with their masks and labels."""
+    """Return the sample's clips, prepared and padded, with their masks and labels."""
     with np.load(SAMPLES / "clips.npz") as sample:
         raw = np.split(sample["keypoints"], sample["lengths"].cumsum()[:-1])
         labels = sample["labels"].tolist()
@@ -73,7 +74,8 @@ def sample_clips() -> tuple[Floats, Floats, list[int]]:
 
 
 def classify(keypoints: Floats, mask: Floats) -> dict[str, Floats]:
-    """Every framework's logits, each from a process of its own: they do not mix well in one."""
+    """Return the logits of every framework, each from a process of its own: they do not mix well in
+    one."""
     context = get_context("spawn")
     with ProcessPoolExecutor(len(FRAMEWORKS), context, max_tasks_per_child=1) as pool:
         running = {name: pool.submit(_run, name, keypoints, mask) for name in FRAMEWORKS}
@@ -86,19 +88,19 @@ def _run(name: str, keypoints: Floats, mask: Floats) -> Floats:
 
 
 def differences(logits: Mapping[str, Floats]) -> Floats:
-    """(N,): the largest difference between two frameworks' logits of each clip."""
+    """Return (N,): the largest difference between the logits of two frameworks for each clip."""
     largest: Floats = np.ptp(list(logits.values()), axis=0).max(axis=1)
     return largest
 
 
 def agree(logits: Mapping[str, Floats]) -> bool:
-    """Whether all give every clip the same sign, by logits that are close; NaN is close to none."""
+    """Return whether all give every clip the same sign, by close logits; NaN is close to none."""
     signs = np.argmax(list(logits.values()), axis=2)
     return bool((signs == signs[0]).all() and (differences(logits) < CLOSE).all())
 
 
 def table(logits: Mapping[str, Floats], labels: list[int]) -> Table:
-    """Every framework's sign and its probability, side by side."""
+    """Draw the sign and its probability in every framework, side by side."""
     names = json.loads((SAMPLES / "labels.json").read_text())
     rows = Table(
         "#",

@@ -28,7 +28,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong, and in which modules: any of them is the right one to blame.
+    """A fault, and the modules in which it is: any of them is the right one to blame.
 
     A fault changes the `plan` that places the weights, the placed `weights` (by Keras path), the
     `model` that was built of them, what is in force while it runs (`during`), or the bytes of the
@@ -47,7 +47,7 @@ class Fault:
 
 
 def every(plan: Plan, model: SignBart, files: Mapping[str, Path], seed: int) -> list[Fault]:
-    """The faults for a model of `plan`.
+    """Return the faults for a model of `plan`.
 
     `model` is a right one, and `files` are right .tflite of it by their quantization.
     """
@@ -108,7 +108,7 @@ def _some(items: list[Any], rng: np.random.Generator, count: int) -> list[Any]:
 
 
 def _with(*pairs: Transfer) -> Callable[[Plan], Plan]:
-    """A plan with transfers replaced: old, new, old, new ..."""
+    """Return a change of a plan that replaces transfers: old, new, old, new ..."""
     new = dict(zip((t.keras for t in pairs[::2]), pairs[1::2], strict=True))
     return lambda plan: replace(plan, transfers=tuple(new.get(t.keras, t) for t in plan.transfers))
 
@@ -120,7 +120,7 @@ def _exchange(what: str, a: Transfer, b: Transfer) -> Fault:
 
 
 def _rotated(plan: Plan, query: Transfer) -> Fault:
-    """q, k and v of one attention in the order k, v, q."""
+    """Make the fault of q, k and v of one attention in the order k, v, q."""
     own = {t.keras: t for t in plan.transfers}
     three = [own[query.keras.replace("/q_proj/", f"/{p}_proj/")] for p in "qkv"]
     pairs = [
@@ -137,7 +137,7 @@ def _rotated(plan: Plan, query: Transfer) -> Fault:
 
 
 def _missed(t: Transfer) -> Callable[[Arrays], None]:
-    """As Keras initializes a bias: zeros."""
+    """Make the fault of a bias that was never written: zeros, as Keras initializes it."""
     return lambda weights: weights.update({t.keras: np.zeros(t.keras_shape, np.float32)})
 
 
@@ -204,7 +204,7 @@ def _attribute(path: str, name: str, **attributes: Any) -> Fault:
 
 
 def _subclass(path: str, name: str, **methods: Any) -> Fault:
-    """The layer with other methods, the rest of it as it was."""
+    """Return a change that gives a layer other methods, the rest of it as it was."""
 
     def change(model: SignBart) -> None:
         layer = dict(modules(model))[path]
@@ -269,7 +269,7 @@ _LAST: dict[str, Callable[[Any], Any]] = {
 
 
 def _doubled(kind: str) -> Any:
-    """A residual connection too many, after the feed-forward network."""
+    """Return a change that adds a residual connection too many, after the feed-forward network."""
 
     def call(self: Any, hidden_states: Any, *rest: Any, **options: Any) -> Any:
         options.pop("training", None)
@@ -313,7 +313,7 @@ def _reversed_joints(self: Any, keypoints: Any) -> Any:
 
 
 def _in_weights(plan: Plan, rng: np.random.Generator) -> Iterator[Fault]:
-    """One bit in one weight, of every significance."""
+    """Yield faults of one bit in one weight, of every significance."""
     bits = cycle(range(32))
     for t in islice(cycle(_some(list(plan.transfers), rng, 64)), 64):
         bit, element = next(bits), int(rng.integers(np.prod(t.keras_shape)))
@@ -337,7 +337,7 @@ def _flip(path: str, element: int, bit: int) -> Callable[[Arrays], None]:
 def _in_tflite(
     quantization: str, path: Path, model: SignBart, rng: np.random.Generator
 ) -> Iterator[Fault]:
-    """One bit in one weight of a .tflite, as the file has it."""
+    """Yield faults of one bit in one weight of a .tflite, as the file has it."""
     tensors = {weight.path: np.asarray(weight) for weight in model.weights}
     found = match(model_file.read(path), model.config, tensors)
     modules_of: dict[str, set[str]] = {}

@@ -76,7 +76,7 @@ JSONS = (
 
 
 def program(arguments: str, folder: Path) -> str:
-    """What signbart-port prints, in a process of its own."""
+    """Run signbart-port in a process of its own, and return what it prints."""
     code = "from signbart_port.cli import main; main()"
     return run([sys.executable, "-c", code, *shlex.split(arguments)], folder)
 
@@ -95,8 +95,8 @@ def part(name: str, folder: Path) -> None:
 
 
 def swaying(rng: np.random.Generator, ways: NDArray[np.float64], frames: int) -> NDArray[Any]:
-    """A noisy clip (frames, 75, 2) of a sign in which every point sways in its own way; some are
-    missing. Coordinates are of few digits."""
+    """Make a noisy clip (frames, 75, 2) of a sign in which every point sways in its own way; some
+    are missing. Coordinates are of few digits."""
     center, sway, pace = np.moveaxis(ways, -1, 0)
     time = np.linspace(0, 1, frames)[:, None, None] + rng.random()
     clip = center + sway * np.sin(pace * time) + rng.normal(0, 0.02, (frames, KEYPOINTS, 2))
@@ -107,7 +107,7 @@ def swaying(rng: np.random.Generator, ways: NDArray[np.float64], frames: int) ->
 
 
 def write_swaying(root: Path) -> None:
-    """A dataset to train and to calibrate on, and the clips of the corpus."""
+    """Write a dataset to train and to calibrate on, and the clips of the corpus."""
     rng = np.random.default_rng(0)
     ways = rng.uniform((0.2, 0.02, 1), (0.8, 0.2, 6), (SIGNS, KEYPOINTS, 2, 3))
     for split, count in (("train", TRAIN), ("test", TEST)):
@@ -127,7 +127,7 @@ def write_swaying(root: Path) -> None:
 
 
 def torch_files() -> None:
-    """The state dict of model.pth alone, as .pth and .safetensors, and its config."""
+    """Write the state dict of model.pth alone, as .pth and .safetensors, and its config."""
     import torch
     from safetensors.torch import save_file
 
@@ -139,7 +139,7 @@ def torch_files() -> None:
 
 
 def keras_files() -> None:
-    """The model as Keras saves it, and with the ranges that a simulation of int8 has seen."""
+    """Write the model as Keras saves it, and with the ranges that a simulation of int8 has seen."""
     import signbart_port
 
     model = signbart_port.load("model.h5")
@@ -190,7 +190,7 @@ def make(folder: Path) -> None:
 
 
 def measured(folder: Path, out: Path) -> Found:
-    """What the program makes of a copy of the corpus."""
+    """Measure a copy of the corpus with the program."""
     tool = Path(__file__).resolve().with_name("compatibility.py")
     for framework in ("torch", "keras"):
         run([sys.executable, str(tool), framework, str(folder), str(out / framework)], folder)
@@ -198,7 +198,7 @@ def measured(folder: Path, out: Path) -> Found:
 
 
 def without_folders(answer: Any) -> Any:
-    """The same JSON with names alone where it has paths of this machine."""
+    """Return the JSON with bare names in place of this machine's paths."""
     if isinstance(answer, dict):
         return {key: without_folders(value) for key, value in answer.items()}
     if isinstance(answer, list):

@@ -72,12 +72,12 @@ sha256 of `synthetic-signs.pth`: `{sha256}`
 
 
 def signer(number: int) -> Signer:
-    """The signer of this number, always the same."""
+    """Return the signer of this number, always the same."""
     return invent_signer(np.random.default_rng([number, 0]))
 
 
 def clips(signers: Iterable[int], repetitions: int) -> tuple[list[Floats], NDArray[np.int64]]:
-    """Every sign by every signer, each `repetitions` times: clips, and indices into SIGNS."""
+    """Make every sign by every signer, each `repetitions` times: clips, and indices into SIGNS."""
     made: list[Floats] = []
     for number in signers:
         rng = np.random.default_rng([number, 1])
@@ -87,7 +87,7 @@ def clips(signers: Iterable[int], repetitions: int) -> tuple[list[Floats], NDArr
 
 
 def train(signers: int = SIGNERS, epochs: int = EPOCHS) -> SignBart:
-    """A SignBART trained on the signs of the first `signers` signers."""
+    """Return a SignBART trained on the signs of the first `signers` signers."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(SEED)
@@ -112,18 +112,18 @@ def train(signers: int = SIGNERS, epochs: int = EPOCHS) -> SignBart:
 
 
 def batch(prepared: Sequence[Floats]) -> tuple[Tensor, Tensor]:
-    """Keypoints (N, T, 75, 2) and attention mask (N, T)."""
+    """Return keypoints (N, T, 75, 2) and attention mask (N, T)."""
     keypoints, mask = pad(prepared)
     return torch.from_numpy(keypoints), torch.from_numpy(mask)
 
 
 def save(model: SignBart, path: Path) -> None:
-    """A training container without the optimizer, whose state is twice the weights."""
+    """Save a training container without the optimizer, whose state is twice the weights."""
     torch.save({"model": model.state_dict(), "config": CONFIG, "epoch": EPOCHS}, path)
 
 
 def save_clips(path: Path) -> None:
-    """One held-out clip of each sign, each by another signer."""
+    """Save one held-out clip of each sign, each by another signer."""
     signers = HELD_OUT[: len(SIGNS)]
     chosen = [clips([signer], 1)[0][label] for label, signer in enumerate(signers)]
     np.savez_compressed(

@@ -45,7 +45,7 @@ SAMPLE = Path(__file__).parents[1] / "samples" / "synthetic-signs.pth"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What `verify` said of a fault: `report` is None where it refused the file."""
+    """The verdict of `verify` on a fault: `report` is None if it refused the file."""
 
     fault: Fault
     report: Report | None
@@ -64,7 +64,7 @@ class Outcome:
 
     @property
     def margin(self) -> float:
-        """How far beyond its limit the blamed output is.
+        """The distance of the blamed output beyond its limit.
 
         NaN for a bit in a file: most are too small for any output, and the weights tell them all.
         """
@@ -121,7 +121,7 @@ class Chain:
                     run.__exit__(None, None, None)
 
     def judge(self, fault: Fault) -> Outcome:
-        """`verify` on the checkpoint and a .h5 or a Keras model that has the fault.
+        """Run `verify` on the checkpoint and a .h5 or a Keras model that has the fault.
 
         A fault of the mapping is in force on both ways, as it would be: the weights alone cannot
         show it. One of a .tflite is judged against the right .h5.
@@ -168,7 +168,7 @@ class Chain:
 
 
 def _write(right: Path, wrong: Path, weights: Arrays) -> None:
-    """A copy of a .h5 with these weights."""
+    """Write a copy of a .h5 with these weights."""
     wrong.write_bytes(right.read_bytes())
     with h5py.File(wrong, "r+") as file:
         for name, dataset in h5._datasets(wrong, file):
@@ -192,7 +192,7 @@ def main() -> None:
 
 
 def as_dict(seed: int, outcomes: list[Outcome]) -> dict[str, Any]:
-    """Every verdict, in plain data."""
+    """Return every verdict, in plain data."""
     faults = [
         {
             "group": o.fault.group,

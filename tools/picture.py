@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _ratios(axes: Axes, study: dict[str, Any]) -> None:
-    """A row a kind of module: the spread of Keras' error over PyTorch's, alone."""
+    """Draw a row per kind of module: the spread of Keras' error over PyTorch's, alone."""
     kinds = {
         n.removeprefix("alone "): k["quantiles"]
         for n, k in study["kinds"].items()
@@ -73,7 +73,7 @@ def _ratios(axes: Axes, study: dict[str, Any]) -> None:
 
 
 def _margins(axes: Axes, study: dict[str, Any], faults: dict[str, Any]) -> None:
-    """Error over limit, of right models and of faults: nothing may lie between."""
+    """Draw error over limit, of right models and of faults: nothing may lie between."""
     edges = np.logspace(-3, 7, 61)
     honest = study["strain"]
     counts = np.array(honest["log10_histogram"]["counts"])

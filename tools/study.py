@@ -47,7 +47,8 @@ FLOORS = (0, 1, 2, 4, 8)  # units in the last place of a tap's largest value
 
 
 def random_config(rng: np.random.Generator) -> SignBartConfig:
-    """Any SignBART of 1 to 4 layers a stack: sizes, heads, joints, labels, positions at random."""
+    """Draw a SignBART of 1 to 4 layers a stack: sizes, heads, joints, labels, positions at
+    random."""
     heads = [int(rng.choice([1, 2, 3, 4, 8, 16])) for _ in range(2)]
     d_model = int(np.lcm.reduce(heads)) * int(rng.integers(1, 1 + 256 // np.lcm.reduce(heads)))
     skeleton = int(rng.choice([42, 75, 100]))
@@ -67,7 +68,8 @@ def random_config(rng: np.random.Generator) -> SignBartConfig:
 
 
 def random_weights(config: SignBartConfig, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Of the scale of trained weights, times a factor of the model's own from 0.3 to 3."""
+    """Draw weights of the scale of trained ones, times a factor of the model's own from 0.3 to
+    3."""
     scale = np.float32(10 ** rng.uniform(-0.5, 0.5))
     weights = {}
     for t in mappings.plan_for(config).transfers:
@@ -90,7 +92,8 @@ def make(folder: Path, number: int, seed: int) -> tuple[CheckpointModel, Inputs]
 
 
 def measure(models: int, tflite: int, seed: int) -> Iterator[dict[str, Any]]:
-    """A row a tap and mode: kind of module, error, PyTorch's own error, scale of the tap."""
+    """Yield a row per tap and mode: kind of module, error, PyTorch's own error, scale of the
+    tap."""
     with tempfile.TemporaryDirectory() as name, silenced_stderr():
         folder = Path(name)
         # The next model's PyTorch process runs while this one's Keras does.
@@ -161,7 +164,7 @@ def _emitted(model: Any, double: Any, inputs: Inputs, folder: Path) -> Row:
 
 
 def kind(tap: str) -> str:
-    """The kind of module that a tap belongs to."""
+    """Return the kind of module that a tap belongs to."""
     name = tap.partition("[")[0].partition(":")[0].rpartition(".")[2]
     if name.isdigit():
         return "layer"
@@ -196,8 +199,8 @@ def _row(mode: str, kind: str, row: Row) -> dict[str, Any]:
 
 
 def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """By mode and kind: how many, and the spread of error / PyTorch's error; and by mode, for each
-    floor, the factor that no model would have exceeded."""
+    """Sum up by mode and kind: how many, and the spread of error / PyTorch's error; and by mode,
+    for each floor, the factor that no model would have exceeded."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(f"{row['mode']} {row['kind']}", []).append(row)
@@ -236,7 +239,7 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _strain(shares: list[float]) -> dict[str, Any]:
-    """Error over limit, of every output: how near a right model comes to being refused."""
+    """Sum up error over limit, of every output: how near a right model comes to being refused."""
     counted, edges = np.histogram(np.log10(np.maximum(shares, 1e-3)), np.linspace(-3, 1, 49))
     return {
         "outputs": len(shares),

@@ -43,8 +43,8 @@ UNITS = 8  # that become larger
 
 @dataclass(frozen=True)
 class Result:
-    """Of one model: clips that the float model and its int8 file get right, the share on which they
-    agree, and the mean absolute error of the file's logits."""
+    """The result of one model: clips that the float model and its int8 file get right, the share on
+    which they agree, and the mean absolute error of the file's logits."""
 
     float_right: int
     int8_right: int
@@ -89,7 +89,7 @@ class Study:
         )
 
     def _int8(self, model: Any) -> NDArray[np.floating]:
-        """What the int8 file of a model gives for the clips to judge on."""
+        """Return the outputs of a model's int8 file for the clips of the test."""
         (self.folder / "ranges.json").unlink(missing_ok=True)  # those of another model
         conversion = Conversion((self.frames,), Quantization.INT8, self.interface)
         (self.folder / "float.tflite").write_bytes(converter.converted(model, conversion))
@@ -102,7 +102,8 @@ class Study:
 
 
 def uneven(tensors: Mapping[str, Weights], factor: float) -> dict[str, Weights]:
-    """The weights of the same function, whose attentions have a few units that are much larger."""
+    """Return the weights of the same function, whose attentions have a few units that are much
+    larger."""
     rng = np.random.default_rng(0)
     changed = {path: tensor.copy() for path, tensor in tensors.items()}
     for path in [path for path in tensors if path.endswith("/v_proj/kernel")]:
@@ -118,7 +119,7 @@ def uneven(tensors: Mapping[str, Weights], factor: float) -> dict[str, Weights]:
 def results(
     study: Study, file: KerasModel, factor: float, options: argparse.Namespace
 ) -> Iterator[tuple[str, Result]]:
-    """The start, then for each seed what either training makes of it."""
+    """Yield the start, then for each seed the result of either training."""
     import keras
 
     from signbart_port.keras_model import SignBart

@@ -88,7 +88,7 @@ def resolve_options(
     layout: str | None,
     sizes_from_checkpoint: bool = False,
 ) -> Options:
-    """The library's Options from the command line's words."""
+    """Build `Options` from the options of a command."""
     from signbart_port.model_files.config_resolution import Options
 
     try:

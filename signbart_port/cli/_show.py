@@ -34,7 +34,7 @@ def out() -> Console:
 
 @contextmanager
 def steps(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A function that shows the current step on stderr, while stderr itself is held back."""
+    """Yield a function that shows the current step on stderr, while stderr itself is held back."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -45,7 +45,7 @@ def steps(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def warn(message: str) -> None:
-    """Loud, on stderr, whatever else is silenced."""
+    """Print a warning to stderr, even if everything else is silenced."""
     from rich.console import Console
 
     Console(stderr=True, highlight=False).print(f"[bold yellow]{message}[/]", soft_wrap=True)
@@ -59,7 +59,7 @@ def as_json(data: dict[str, Any]) -> None:
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> None:
-    """Labeled lines.
+    """Print labeled lines.
 
     Not a table: digests and paths must survive being copied.
     """
@@ -71,14 +71,14 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
 
 
 def whole(table: Table) -> None:
-    """A table as wide as it is: no figure is cut, however narrow the terminal."""
+    """Print a table at its full width, however narrow the terminal: no figure is cut."""
     options = out().options.update(max_width=_LONGEST)
     table.width = out().measure(table, options=options).maximum
     out().print(table)
 
 
 def labeled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Rows for `facts`: the lines, or "none", the first with the label."""
+    """Yield rows for `facts`: the lines, or "none", the first with the label."""
     if lines or label:
         first, *rest = lines or ["none"]
         yield label, first
@@ -91,7 +91,7 @@ def first_of(names: Sequence[str], most: int = 10) -> str:
 
 
 def logits(reports: Sequence[Report]) -> None:
-    """Comparisons of the logits alone, and of a rounded file's graph, one a number of frames."""
+    """Print comparisons of the logits alone, and of the graph of a rounded file, one per length."""
     from rich.table import Table
 
     first = reports[0]
@@ -115,7 +115,8 @@ def logits(reports: Sequence[Report]) -> None:
 
 
 def parity(report: Report, every_module: bool = False, *, notes: bool = True) -> None:
-    """The comparison as a table, by block of the model or module by module, and the verdict."""
+    """Print the comparison as a table, by block of the model or module by module, and the
+    verdict."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -155,7 +156,7 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
 
 
 def _roundings(report: Report) -> list[str]:
-    """How much of a source with more precision than float32 was rounded away."""
+    """Describe how much of a source with more precision than float32 was rounded away."""
     rounded = report.weights.rounded if report.weights else ()
     if not rounded:
         return []
@@ -178,12 +179,12 @@ def _verdict(passed: bool) -> str:
 
 
 def bytes_of(size: int) -> str:
-    """A size as a person reads it."""
+    """Format a size for the user."""
     from signbart_port.report import document
 
     return document.bytes_of(size)
 
 
 def written(path: Path) -> str:
-    """A file that was just written, with its size."""
+    """Describe a file that was just written, with its size."""
     return f"{path} ({bytes_of(path.stat().st_size)})"

@@ -183,7 +183,7 @@ def _confused(model: ModelScore) -> Iterator[str]:
 
 
 def _of_signers(found: Evaluation) -> Iterator[str]:
-    """A line a signer, where there are several: top-1 of each model on their clips."""
+    """Yield a line per signer, if there are several: the top-1 of each model on their clips."""
     signers = found.models[0].scores.signers
     if len(signers) < 2:
         return

@@ -76,7 +76,7 @@ def inspect(
 
 
 def _said(card: Card) -> Iterator[tuple[str, str]]:
-    """What a .tflite says of itself. A stranger's may say anything: `_show.facts` escapes it."""
+    """Yield the facts on a model card. A stranger's may say anything: `_show.facts` escapes it."""
     from signbart_port.config import joints
 
     if card.labels is not None:

@@ -78,7 +78,7 @@ def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _folded(transfers: Sequence[Transfer]) -> list[str]:
-    """Transfers that differ in their layer alone as one line."""
+    """Return a line for each set of transfers that differ only in their layer."""
     from signbart_port.transfer.folding import folded, template
 
     alike: dict[tuple[Any, ...], tuple[list[str], list[int | None]]] = {}
@@ -96,7 +96,8 @@ def _folded(transfers: Sequence[Transfer]) -> list[str]:
 
 
 def _one(names: Sequence[str]) -> str:
-    """Names that differ in one number as one, wherever in them it stands; others as a list."""
+    """Join names into one if they differ in one number, wherever it stands; otherwise into a
+    list."""
     from signbart_port.transfer.folding import folded
 
     parts = [re.split("([0-9]+)", name) for name in names]

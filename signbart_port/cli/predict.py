@@ -78,7 +78,8 @@ def predict(
 
 
 def _steps(model: Path, quiet: bool) -> AbstractContextManager[Callable[[str], None]]:
-    """What is going on, for those that take a while: a .tflite is done before that is imported."""
+    """Return a display of steps; none for a .tflite, which is done before the display is
+    imported."""
     if model.suffix == ".tflite":
         return nullcontext(lambda step: None)
     return _show.steps(quiet)

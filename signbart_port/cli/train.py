@@ -199,7 +199,7 @@ def _leave_out(
 
 
 def _set(settings: Sequence[str]) -> dict[str, Any]:
-    """KEY=VALUE as YAML reads the value."""
+    """Parse each KEY=VALUE, with VALUE as YAML."""
     from signbart_port.config.training import Settings
     from signbart_port.untrusted import strict_yaml
 

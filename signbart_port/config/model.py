@@ -90,7 +90,8 @@ class SignBartConfig(BaseModel):
 
     @property
     def keypoints(self) -> int:
-        """K of a static input: the joints themselves, or the smallest skeleton that has them."""
+        """The K of a static input: the joints themselves, or the smallest skeleton that has
+        them."""
         return len(self.joint_idx) if self.layout == "selected" else 1 + max(self.joint_idx)
 
     def sizes(self) -> dict[str, int]:

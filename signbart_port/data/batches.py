@@ -49,7 +49,7 @@ class Feed:
 
     @property
     def steps(self) -> int:
-        """Return the number of batches of an epoch."""
+        """The number of batches of an epoch."""
         return -(-len(self.examples) // self.batch_size)
 
     def batches(self, epoch: int, shard: int = 0) -> Iterator[Batch]:

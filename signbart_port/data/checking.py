@@ -157,7 +157,7 @@ def _repeated(clips: Clips, blank: Sequence[Entry]) -> tuple[tuple[Entry, ...], 
 
 
 def _of_samples(labels: Sequence[str], samples: dict[str, tuple[int, ...]]) -> Iterator[str]:
-    """Return warnings about classes that have no samples, at all or in a split."""
+    """Yield warnings about classes that have no samples, at all or in a split."""
     found = {split: np.array(counts) > 0 for split, counts in samples.items()}
     nowhere = ~np.any(list(found.values()), axis=0)
     if nowhere.any():
@@ -176,7 +176,7 @@ def _classes(labels: Sequence[str], which: NDArray[np.bool_]) -> str:
 
 
 def _of_repeated(repeated: Sequence[Sequence[Entry]]) -> Iterator[str]:
-    """Return warnings about clips that are there more than once."""
+    """Yield warnings about clips that are there more than once."""
     across = [group for group in repeated if len({entry.split for entry in group}) > 1]
     mixed = [group for group in repeated if len({entry.id for entry in group}) > 1]
     if across:
@@ -189,7 +189,7 @@ def _of_repeated(repeated: Sequence[Sequence[Entry]]) -> Iterator[str]:
 
 
 def _of_values(values: Values) -> Iterator[str]:
-    """Return warnings about keypoints that are not what MediaPipe gives."""
+    """Yield warnings about keypoints that are not what MediaPipe gives."""
     if values.outside > _MANY:
         yield (
             f"{values.outside:.0%} of the coordinates are beyond [0, 1]: they should be parts of "

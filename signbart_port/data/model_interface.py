@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Reads(Protocol):
-    """What a model's config, or a file's card, says of the keypoints that the model reads."""
+    """The keypoints that a model reads, by its config or by the card of a file."""
 
     @property
     def layout(self) -> str: ...

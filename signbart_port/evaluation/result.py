@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How a model does on one class."""
+    """The scores of a model on one class."""
 
     label: str
     support: int  # clips of the class
@@ -31,7 +31,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class SignerScore:
-    """How a model does on the clips of one signer."""
+    """The score of a model on the clips of one signer."""
 
     signer: str | None  # None for clips whose name has no signer
     right: int
@@ -44,7 +44,7 @@ class SignerScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """How a model does on all clips. Shares are from 0 to 1."""
+    """The scores of a model on all clips. Shares are from 0 to 1."""
 
     right: int  # clips whose class is first
     top1: float  # the share of these
@@ -58,7 +58,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Load:
-    """What one clip costs."""
+    """The cost of one clip."""
 
     frames: int  # frames of the clip as the model runs it
     flops: int | None  # floating-point operations; None if they cannot be counted
@@ -80,7 +80,7 @@ class ModelScore:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many clips two models predict the same class for."""
+    """The number of clips for which two models predict the same class."""
 
     first: str
     second: str

@@ -33,7 +33,7 @@ class TFLiteJob:
 
 @dataclass(frozen=True)
 class TFLiteResult:
-    """What a .tflite gave, besides its scores."""
+    """The answer of a .tflite, beside the arrays of its scores."""
 
     output: str
     """What the scores are: "logits" or "probabilities"."""

@@ -42,7 +42,7 @@ _TFLITE_MEMORY = 20  # times the file
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a model gave for raw clips."""
+    """The outputs of a model for raw clips."""
 
     scores: NDArray[np.floating]
     """(N, labels)"""
@@ -63,7 +63,7 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Run:
-    """What a signature gave for prepared clips."""
+    """The outputs of a signature for prepared clips."""
 
     outputs: NDArray[np.float32]
     """(N, labels)"""

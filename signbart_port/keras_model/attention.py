@@ -39,7 +39,7 @@ class Attention(keras.layers.Layer):
     def call(
         self, queries: Tensor, memory: Tensor, mask: Tensor, training: bool | None = None
     ) -> Tensor:
-        """`queries` (B, Q, d_model), `memory` (B, T, d_model) -> (B, Q, d_model).
+        """Map `queries` (B, Q, d_model), `memory` (B, T, d_model) to (B, Q, d_model).
 
         `mask` (B, 1, 1 or Q, T) is added to the scores.
         """
@@ -51,7 +51,7 @@ class Attention(keras.layers.Layer):
         return self.out_proj(self.merge(attended))
 
     def of_one_query(self, query: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """The same for a single query (B, 1, d_model), at inference: without keys and values.
+        """Attend with a single query (B, 1, d_model), at inference: without keys and values.
 
         q·(W h + b) is (Wᵀq)·h plus what is equal for every key, which softmax ignores; and weights
         that sum to one give Σ w (W h + b) = W (Σ w h) + b. So each head's projections are done once
@@ -69,17 +69,17 @@ class Attention(keras.layers.Layer):
         return self.out_proj(ops.reshape(attended, (batch, 1, self.d_model)))
 
     def weights_of(self, scores: Tensor, mask: Tensor) -> Tensor:
-        """Scores (..., Q, T), and a mask that is added to them, to weights that sum to one."""
+        """Turn scores (..., Q, T), after adding a mask, into weights that sum to one."""
         masked = rounded(self, "masked", rounded(self, "scores", scores) + mask)
         return rounded(self, "weights", ops.softmax(masked))
 
     def split(self, states: Tensor) -> Tensor:
-        """(B, T, d_model) -> (B, heads, T, head_dim)."""
+        """Map (B, T, d_model) to (B, heads, T, head_dim)."""
         batch, frames = ops.shape(states)[:2]
         head_dim = self.d_model // self.heads
         return ops.swapaxes(ops.reshape(states, (batch, frames, self.heads, head_dim)), 1, 2)
 
     def merge(self, states: Tensor) -> Tensor:
-        """(B, heads, T, head_dim) -> (B, T, d_model)."""
+        """Map (B, heads, T, head_dim) to (B, T, d_model)."""
         batch, frames = ops.shape(states)[0], ops.shape(states)[2]
         return ops.reshape(ops.swapaxes(states, 1, 2), (batch, frames, self.d_model))

@@ -62,7 +62,7 @@ class DecoderLayer(ConfigLayer):
         query: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        """`hidden_states`, `encoder_states` (B, T, d_model) -> (B, Q, d_model).
+        """Map `hidden_states`, `encoder_states` (B, T, d_model) to (B, Q, d_model).
 
         `mask` (B, 1, Q, T) and `encoder_mask` (B, 1, 1, T) are added to the scores. With `query`
         (B, 1, d_model), the state of a single frame, Q is 1: at inference, that frame's state is
@@ -125,7 +125,7 @@ class Decoder(ConfigLayer):
         mask_bound: float | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        """`embeddings`, `encoder_states` (B, T, d_model) and a mask (B, T) -> (B, T, d_model).
+        """Map `embeddings`, `encoder_states` (B, T, d_model) and a mask (B, T) to (B, T, d_model).
 
         With `last_frame_only` the last layer computes the state of the last real frame alone, the
         one that is classified, and (B, 1, d_model) is returned. `mask_bound` is for integer graphs:

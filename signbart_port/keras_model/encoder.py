@@ -44,7 +44,7 @@ class EncoderLayer(ConfigLayer):
             layer.build(inner)
 
     def call(self, hidden_states: Tensor, mask: Tensor, training: bool | None = None) -> Tensor:
-        """`hidden_states` (B, T, d_model), `mask` (B, 1, 1, T) -> (B, T, d_model)."""
+        """Map `hidden_states` (B, T, d_model), `mask` (B, 1, 1, T) to (B, T, d_model)."""
         h = hidden_states
         attended = self.self_attn(h, h, mask, training=training)
         h = self.self_attn_layer_norm(h + self.dropout(attended, training=training))
@@ -83,7 +83,7 @@ class Encoder(ConfigLayer):
         mask_bound: float | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        """`embeddings` (B, T, d_model), `attention_mask` (B, T) -> (B, T, d_model).
+        """Map `embeddings` (B, T, d_model), `attention_mask` (B, T) to (B, T, d_model).
 
         `mask_bound` is for integer graphs: see `masks`.
         """

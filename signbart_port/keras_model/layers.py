@@ -100,7 +100,7 @@ class Projection(ConfigLayer):
         return ((*input_shape[:2], self.config.d_model),) * 2
 
     def call(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, K, 2) -> two of (B, T, d_model)."""
+        """Map (B, T, K, 2) to two of (B, T, d_model)."""
         if self.config.layout == "full":
             keypoints = ops.take(keypoints, self.config.joint_idx, axis=2)
         keypoints = rounded(self, "keypoints", keypoints)
@@ -120,7 +120,7 @@ class PositionalEmbedding(ConfigLayer):
         )
 
     def call(self, hidden_states: Tensor) -> Tensor:
-        """(B, T, d_model) -> (1, T, d_model), the first T positions."""
+        """Map (B, T, d_model) to (1, T, d_model), the first T positions."""
         frames, most = ops.shape(hidden_states)[1], self.config.max_position_embeddings
         if isinstance(frames, int) and not 1 <= frames <= most:
             raise ValueError(f"{frames} frames: this model takes 1 to {most}")
@@ -140,7 +140,7 @@ class LastFrame(keras.layers.Layer):
         return (input_shape[0], 1, input_shape[2])
 
     def call(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
-        """`hidden_states` (B, T, d_model), `attention_mask` (B, T) -> (B, 1, d_model)."""
+        """Map `hidden_states` (B, T, d_model), `attention_mask` (B, T) to (B, 1, d_model)."""
         last = last_frame(attention_mask)
         frames = ops.arange(ops.shape(attention_mask)[1], dtype="int32")
         one_hot = ops.cast(ops.equal(frames, last[:, None, None]), self.compute_dtype)
@@ -164,6 +164,6 @@ class ClassificationHead(ConfigLayer):
         return (input_shape[0], self.config.num_labels)
 
     def call(self, state: Tensor, training: bool | None = None) -> Tensor:
-        """(B, 1, d_model) -> (B, num_labels)."""
+        """Map (B, 1, d_model) to (B, num_labels)."""
         state = ops.reshape(state, (-1, self.config.d_model))
         return self.out_proj(self.dropout(state, training=training))

@@ -24,7 +24,7 @@ _PADDING, _LATER = np.int32(-(2**25)), np.int32(-(2**31))  # cubed as floats
 
 
 def padding_mask(attention_mask: Tensor, dtype: str, bound: float | None = None) -> Tensor:
-    """(B, T) -> (B, 1, 1, T): 0 for a real key."""
+    """Map (B, T) to (B, 1, 1, T): 0 for a real key."""
     if bound is not None:
         return _bounded(attention_mask, bound)
     return _additive(_levels(attention_mask), dtype)
@@ -45,7 +45,7 @@ def causal_mask(
 
 
 def last_frame(attention_mask: Tensor) -> Tensor:
-    """(B, T) -> (B,) int32: the last real frame, 0 where there is none."""
+    """Map (B, T) to (B,) int32: the last real frame, 0 where there is none."""
     frames = ops.arange(ops.shape(attention_mask)[1], dtype="int32")
     return ops.max(frames * ops.cast(ops.equal(attention_mask, 1), "int32"), axis=1)
 

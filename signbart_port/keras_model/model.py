@@ -49,7 +49,8 @@ class SignBart(keras.Model):
         self.config = config
 
     def __call__(self, keypoints: Any, attention_mask: Tensor = None, **kwargs: Any) -> Tensor:
-        """`keypoints` may be the dict of both inputs, as Keras itself passes them."""
+        """Call the model; `keypoints` may be the dict of both inputs, as Keras itself passes
+        them."""
         inputs = keypoints
         if attention_mask is not None:
             inputs = {"keypoints": keypoints, "attention_mask": attention_mask}
@@ -62,7 +63,7 @@ class SignBart(keras.Model):
         mask_bound: float | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        """The same logits, without the decoder states that nothing reads.
+        """Compute the same logits, without the decoder states that nothing reads.
 
         `mask_bound` is for integer graphs: see `masks`. In training, the attention of the last
         decoder layer drops nothing.

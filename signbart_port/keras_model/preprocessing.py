@@ -27,7 +27,8 @@ def prepared(
     count_missing: bool = True,
     layout: Literal["full", "selected"] = "full",
 ) -> Tensor:
-    """Raw keypoints (B, T, K, 2) of the whole skeleton to what a model of these joints reads.
+    """Turn raw keypoints (B, T, K, 2) of the whole skeleton into the input of a model of these
+    joints.
 
     In the "full" layout (B, T, K, 2), where groups that the model does not read are clipped and no
     more; in the "selected" one (B, T, J, 2), the joints of `joint_idx` alone. K must be known, B
@@ -59,7 +60,7 @@ def prepared(
 
 
 def _clipped(points: Tensor) -> Tensor:
-    """Points (2, B, T, K) moved into the picture, (0, 0) where a coordinate is not finite.
+    """Move points (2, B, T, K) into the picture, (0, 0) where a coordinate is not finite.
 
     By comparison and choice: what the minimum of a number and NaN is differs among processors.
     """
@@ -71,7 +72,7 @@ def _clipped(points: Tensor) -> Tensor:
 def _boxes(
     points: Tensor, groups: Sequence[Sequence[int]], count_missing: bool
 ) -> tuple[Tensor, ...]:
-    """Where the box of each group starts, and its sides: two of (2, B, T, groups).
+    """Return where the box of each group starts, and its sides: two of (2, B, T, groups).
 
     A side of 0, which leaves its coordinate as it is, comes as a start of 0 and a side of 1.
     """
@@ -94,7 +95,7 @@ def _boxes(
 
 
 def _twentieth(of: Tensor) -> Tensor:
-    """0.05, in the shape of a finite tensor.
+    """Return 0.05, in the shape of a finite tensor.
 
     Computed when the graph runs: as a constant, a float16 file would round it.
     """
@@ -103,7 +104,7 @@ def _twentieth(of: Tensor) -> Tensor:
 
 
 def _runs(joints: int, groups: Sequence[range]) -> list[range]:
-    """The groups, and the joints between them, in the order of the skeleton."""
+    """Return the groups, and the joints between them, in the order of the skeleton."""
     bounds = {0, joints, *(bound for group in groups for bound in (group.start, group.stop))}
     return [range(start, stop) for start, stop in pairwise(sorted(bounds))]
 

@@ -76,11 +76,11 @@ class CheckpointModel(FloatModel):
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """SHA-256 of every tensor's float32 values, by its name in the checkpoint."""
+        """The SHA-256 of every tensor's float32 values, by its name in the checkpoint."""
         return {name: digest.of_tensor(t) for name, t in self.checkpoint.tensors.items()}
 
     def placed(self) -> tuple[Placed, ...]:
-        """Every tensor's way, with its digest."""
+        """Return the place of every tensor, with its digest."""
         return tuple(
             Placed(
                 torch=t.torch,
@@ -94,7 +94,7 @@ class CheckpointModel(FloatModel):
         )
 
     def without_tensors(self) -> CheckpointModel:
-        """The same, with the weights let go: they are most of the memory of a conversion."""
+        """Return a copy without the weights, which take most of the memory of a conversion."""
         return replace(self, checkpoint=replace(self.checkpoint, tensors={}))
 
 

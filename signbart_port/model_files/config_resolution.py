@@ -22,7 +22,7 @@ from signbart_port.transfer import WeightMapping, sizes_from_shapes
 
 @dataclass(frozen=True)
 class Options:
-    """What the user says of the config.
+    """The options of the user on the config.
 
     None and False leave it to the files.
     """
@@ -34,7 +34,7 @@ class Options:
     sizes_from_checkpoint: bool = False
 
     def override(self) -> dict[str, Any]:
-        """The keys of a config that these options set."""
+        """Return the keys of a config that these options set."""
         override: dict[str, Any] = {}
         if self.heads is not None:
             override |= dict.fromkeys(_HEADS, self.heads)
@@ -55,7 +55,7 @@ class Resolved:
 
 
 def on_other_names(path: str | Path, mapping: WeightMapping) -> str:
-    """What to do about a checkpoint with names that `mapping` does not know."""
+    """Return the remedy for a checkpoint with names that `mapping` does not know."""
     command = f"signbart-port plan {shlex.quote(str(path))}"
     if mapping.path == mappings.signbart().path:
         return f"Write a mapping: {command}"
@@ -72,7 +72,7 @@ def resolve(
     options: Options,
     fallback: Resolved | None = None,
 ) -> Resolved:
-    """The config of `checkpoint`; `fallback` is used where nothing else settles one.
+    """Find the config of `checkpoint`; `fallback` is used where nothing else settles one.
 
     Raises PortError naming what is missing or what contradicts the tensors, and the option to give.
     """
@@ -112,7 +112,7 @@ def resolve(
 def _stated(
     load: Callable[[Mapping[str, Any]], SignBartConfig], origin: str, options: Options
 ) -> Resolved:
-    """A config as stated, with what the command line says instead, which is noted."""
+    """Apply the options of the command line to a stated config, and note each change."""
     override = options.override()
     config = load(override)
     try:

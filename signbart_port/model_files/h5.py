@@ -66,7 +66,7 @@ def check(path: str | Path) -> set[str]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    """The one boundary to h5py: whatever goes wrong inside leaves as a PortError."""
+    """Open a file with h5py; every error inside becomes a PortError."""
     model_kind.check_kind(path, model_kind.ModelKind.KERAS)
     if (size := path.stat().st_size) > _LARGEST_FILE:
         raise PortError(path, f"has {size:,} bytes, more than any SignBART")
@@ -129,7 +129,7 @@ def _provenance(path: Path, file: h5py.File, config: SignBartConfig) -> dict[str
 
 
 def _tensors(path: Path, file: h5py.File, room: int) -> dict[str, NDArray[np.float32]]:
-    """Every weight by variable path; all of them together take no more than `room` bytes."""
+    """Return every weight by variable path; all of them together take no more than `room` bytes."""
     tensors: dict[str, NDArray[np.float32]] = {}
     for name, dataset in _datasets(path, file):
         if name in tensors:
@@ -140,7 +140,7 @@ def _tensors(path: Path, file: h5py.File, room: int) -> dict[str, NDArray[np.flo
 
 
 def _datasets(path: Path, file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Every weight as (variable path, dataset), by hard links only, to a bounded depth."""
+    """Yield every weight as (variable path, dataset), by hard links only, to a bounded depth."""
     absent = file.get(WEIGHTS, getlink=True) is None
     if absent or not isinstance(layers := _linked(path, file, WEIGHTS), h5py.Group):
         raise PortError(path, "holds no model_weights", _RESAVE)

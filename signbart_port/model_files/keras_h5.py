@@ -13,7 +13,8 @@ from signbart_port.model_files.h5_model import KerasModel
 
 
 def load(path: str | Path, dtype: str | None = None) -> SignBart:
-    """The SignBART of a model.h5, built from its config alone: nothing else in the file is trusted.
+    """Load the SignBART of a model.h5, built from its config alone: nothing else in the file is
+    trusted.
 
     Raises PortError where the file is not one, is damaged, or its weights are not those of its
     config.
@@ -22,7 +23,7 @@ def load(path: str | Path, dtype: str | None = None) -> SignBart:
 
 
 def build(file: KerasModel, dtype: str | None = None) -> SignBart:
-    """The model of an opened model.h5, in float32 or in another `dtype`."""
+    """Build the model of an opened model.h5, in float32 or in another `dtype`."""
     file.check_weights()
     model = SignBart(file.config, dtype=dtype)
     assign(model, file.tensors.items())

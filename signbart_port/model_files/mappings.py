@@ -18,7 +18,7 @@ _PACKAGE = "signbart_port.mappings"
 
 @cache
 def signbart() -> WeightMapping:
-    """SignBART's own mapping, read once a process."""
+    """Return SignBART's own mapping, read once per process."""
     return _named(_SIGNBART)
 
 
@@ -28,8 +28,8 @@ def plan_for(config: SignBartConfig) -> Plan:
 
 
 def find(file_or_name: str | Path | None) -> WeightMapping:
-    """A mapping file, or a mapping that comes with this program by its name, such as `hf-bart`;
-    SignBART's own for None."""
+    """Load a mapping file, or a bundled mapping by its name, such as `hf-bart`; SignBART's own for
+    None."""
     if file_or_name is None or str(file_or_name) == _SIGNBART:
         return signbart()
     if (name := str(file_or_name)) in names():
@@ -41,7 +41,7 @@ def find(file_or_name: str | Path | None) -> WeightMapping:
 
 
 def names() -> tuple[str, ...]:
-    """The names of the mappings that come with this program, sorted."""
+    """Return the names of the bundled mappings, sorted."""
     files = resources.files(_PACKAGE).iterdir()
     return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
 

@@ -35,7 +35,7 @@ class ModelFile(Protocol):
 
     @property
     def format(self) -> str:
-        """What runs it, and of a .tflite its precision: a few words for a person."""
+        """The framework that runs it, and the precision of a .tflite: a few words for the user."""
 
     @property
     def sha256(self) -> str: ...
@@ -46,20 +46,19 @@ class ModelFile(Protocol):
 
     @property
     def precision(self) -> Precision:
-        """What it computes in, and what its weights are stored in."""
+        """The type that it computes in and that its weights are stored in."""
 
     @property
     def interface(self) -> Interface:
-        """What it takes and gives: of a checkpoint or a model.h5, normalized keypoints and
-        logits."""
+        """Its inputs and output: normalized keypoints and logits for a checkpoint or a model.h5."""
 
     @property
     def labels(self) -> int:
-        """How many labels it tells apart."""
+        """The number of its classes."""
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """The names of its labels; None where the file has none."""
+        """The names of its classes; None if the file has none."""
 
     @property
     def frames(self) -> int | None:
@@ -67,14 +66,14 @@ class ModelFile(Protocol):
 
     @property
     def parameters(self) -> int:
-        """How many values its weights have."""
+        """The number of values in its weights."""
 
     def flops(self, frames: int) -> int | None:
-        """FLOPs of one forward pass over a clip of `frames` frames; None where the file does not
-        tell."""
+        """Return the FLOPs of one forward pass over a clip of `frames` frames; None where the file
+        does not tell."""
 
     def signatures(self) -> tuple[ModelFile, ...]:
-        """The same file, once for each of its signatures where it has several: a .tflite."""
+        """Return the file once per signature: a .tflite may have several."""
 
     @property
     def plan(self) -> Plan | None:
@@ -95,11 +94,11 @@ class ModelFile(Protocol):
 
     @property
     def config_notes(self) -> tuple[str, ...]:
-        """Where the config comes from, for a person; nothing where the file itself holds it."""
+        """Notes for the user on the source of the config; none if the file itself holds it."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of the file before using its results."""
+        """Notes for the user on the file, to be read before its results are used."""
 
 
 WeightFile: TypeAlias = CheckpointModel | KerasModel

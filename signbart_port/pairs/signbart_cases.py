@@ -21,7 +21,8 @@ the time of the proof and find nothing more, as every weight is also compared bi
 
 
 def make(joints: int, frames: int, seed: int = 0) -> Inputs:
-    """Seeded inputs of `joints` keypoints: one clip of `frames` frames for each kind of mask."""
+    """Make seeded inputs of `joints` keypoints: one clip of `frames` frames for each kind of
+    mask."""
     masks = _masks(frames)
     rng = np.random.default_rng(seed)
     keypoints = np.stack([_clip(rng, frames, joints) for _ in masks])
@@ -29,7 +30,7 @@ def make(joints: int, frames: int, seed: int = 0) -> Inputs:
 
 
 def make_for(config: SignBartConfig, frames: int | None = None, seed: int = 0) -> Inputs:
-    """Inputs for a model of this config, of 32 frames where the model can."""
+    """Make inputs for a model of this config, of 32 frames where the model can."""
     longest = min(FRAMES, config.max_position_embeddings)
     return make(config.keypoints, longest if frames is None else frames, seed)
 
@@ -48,7 +49,8 @@ def _masks(frames: int) -> dict[str, NDArray[np.bool_]]:
 
 
 def _clip(rng: np.random.Generator, frames: int, joints: int) -> NDArray[np.float32]:
-    """(T, K, 2) in [0, 1]: every joint sways about its place, some are missing for a while.
+    """Make a clip (T, K, 2) in [0, 1]: every joint sways about its place, some are missing for a
+    while.
 
     Missing is (0, 0), as the detector has it. Frames beyond the mask move on like the others, so
     that a model that reads padding is seen to.

@@ -22,7 +22,7 @@ def find(
     finder: Finder | None = None,
     inputs_of: Callable[[str], ModuleInputs | None] | None = None,
 ) -> Blame | None:
-    """The module to blame for a failed proof; None where nothing failed.
+    """Find the module to blame for a failed proof; None if nothing failed.
 
     Rows come in the order in which modules end, so the first that fails has no failed module in it.
     One that is wrong when fed the reference's own inputs is wrong itself, or the module in it that

@@ -9,13 +9,14 @@ from signbart_port.parity.compare import Row
 
 
 def block_of(module: str) -> str:
-    """`encoder.layers.0` of `encoder.layers.0.fc1`, `decoder` of `decoder.embed_positions`."""
+    """Return the block of a module: `encoder.layers.0` for `encoder.layers.0.fc1`, `decoder` for
+    `decoder.embed_positions`."""
     parts = module.split(".")
     return ".".join(parts[: 3 if parts[1:2] == ["layers"] else 1])
 
 
 def by_block(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """The rows of each block, both in the order of the run."""
+    """Return the rows of each block, both in the order of the run."""
     blocks: dict[str, list[Row]] = {}
     for row in rows:
         blocks.setdefault(block_of(row.module), []).append(row)
@@ -23,6 +24,7 @@ def by_block(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def strain(row: Row) -> float:
-    """A row's error as a share of its limit; infinite where a number, or the output, is missing."""
+    """Return the error of a row as a share of its limit; infinite if a number or the output is
+    missing."""
     share = row.error / row.limit if row.limit else inf if row.error else 0.0
     return share if row.passed or share > 1 else inf

@@ -14,14 +14,14 @@ from signbart_port.parity.tolerances import RUN, Tolerance, largest
 
 
 class Truth(Protocol):
-    """What a reference gives: float64 outputs by tap, and its own float32 run's error."""
+    """The outputs of a reference: in float64 by tap, with the error of its own float32 run."""
 
     @property
     def noise(self) -> Mapping[str, float]:
         """The largest absolute float32 error of each tap."""
 
     def value(self, tap: str) -> Floats:
-        """The tap's float64 output."""
+        """Return the float64 output of a tap."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Row:
 
     @property
     def passed(self) -> bool:
-        """NaN compares false, so a NaN anywhere fails; so does having compared nothing, and a limit
-        that is not finite because the reference is not.
-        """
+        """Whether the error is within its limit. NaN compares false, so a NaN anywhere fails; so
+        does having compared nothing, and a limit that is not finite because the reference is
+        not."""
         return self.elements > 0 and self.error <= self.limit < np.inf
 
     @property
@@ -54,7 +54,7 @@ class Row:
         return module_of(self.tap)
 
     def sentence(self) -> str:
-        """The worst element on one line."""
+        """Describe the worst element on one line."""
         if not self.elements:
             return "nothing to compare, or another shape"
         return (
@@ -89,7 +89,7 @@ def compare(
 
 
 class Comparison:
-    """Gathers a verdict on every tap of `truth` as a candidate's outputs come in.
+    """The verdicts on every tap of `truth`, made as a candidate's outputs come in.
 
     `wrong` keeps the outputs that failed, for a search of the cause.
     """
@@ -115,10 +115,11 @@ class Comparison:
                 self.wrong[tap] = output
 
     def rows(self) -> tuple[Row, ...]:
-        """A row a tap, in the order of the reference's run; without output it is a failed one."""
+        """Return a row per tap, in the order of the reference's run; a tap without output has
+        failed."""
         return tuple(self._rows.get(tap) or absent(tap) for tap in self._taps)
 
 
 def absent(tap: str) -> Row:
-    """The row of a tap of which nothing was compared."""
+    """Return the failed row of a tap of which nothing was compared."""
     return Row(tap, np.inf, np.nan, np.nan, 0.0, 0, (), np.nan, np.nan)

@@ -26,12 +26,12 @@ class Counting:
 
     @classmethod
     def of(cls, pair: Pair, config: object, case: Case) -> Counting:
-        """What counts in a run of `case`."""
+        """Return the positions that count in a run of `case`."""
         return cls(pair.taps(config), case.counted)
 
     @classmethod
     def whole(cls) -> Counting:
-        """Every position of every output."""
+        """Return a counting of every position of every output."""
         return cls({}, {})
 
     def select(self, tap: str, output: Floats) -> Floats:
@@ -55,7 +55,7 @@ class Counting:
     def _order(
         self, tap: str, shape: tuple[int, ...]
     ) -> tuple[list[int], NDArray[np.bool_] | None]:
-        """The axes with those that have positions first, and the mask over these."""
+        """Return the axes with those that have positions first, and the mask over these."""
         axes = tap_of(self.taps, module_of(tap)).axes
         if axes and len(axes) != len(shape):
             raise ValueError(f"{tap} has the shape {shape}, the pair names axes {' '.join(axes)}")

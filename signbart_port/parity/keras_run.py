@@ -58,7 +58,7 @@ def run_alone(model: keras.Model, calls: Iterable[Call], taps: Taps, record: Rec
 
 
 def isolation(model: keras.Model, taps: Taps, reference: TorchRun) -> Isolation:
-    """How to run the modules of `model` alone, on the inputs that the reference's had."""
+    """Return a way to run each module of `model` alone, on the inputs of the reference's module."""
 
     def alone(calls: Iterable[Call], record: Record) -> None:
         run_alone(model, calls, taps, record)
@@ -67,7 +67,7 @@ def isolation(model: keras.Model, taps: Taps, reference: TorchRun) -> Isolation:
 
 
 def modules(model: keras.Model) -> Iterator[tuple[str, keras.layers.Layer]]:
-    """Every layer with its path, which is its PyTorch module's: `decoder.layers.0.fc1`."""
+    """Yield every layer with its path, that of its PyTorch module: `decoder.layers.0.fc1`."""
 
     def walk(layers: list[keras.layers.Layer], parents: tuple[str, ...]) -> Any:
         for layer in layers:

@@ -44,7 +44,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Tap:
-    """How the outputs of some modules are laid out."""
+    """The layout of the outputs of some modules."""
 
     torch: str = ""
     """The names of the axes in PyTorch, in order: `batch time channel`. Empty: the axes have no

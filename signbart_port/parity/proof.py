@@ -31,13 +31,13 @@ class Call:
     files: tuple[Path, ...]
 
     def inputs(self) -> tuple[Floats, ...]:
-        """What the module was fed, as float32 (float64 inputs rounded)."""
+        """Return the inputs of the module in float32 (float64 ones are rounded)."""
         return tuple(np.load(file) for file in self.files)
 
 
 @dataclass(frozen=True)
 class Isolation:
-    """How to run a candidate's modules one by one: each fed the inputs of the reference's `calls`.
+    """A way to run a candidate's modules one by one, on the inputs of the reference's `calls`.
 
     The `noise` of `truth` is that of the reference's float32 modules, run in the same way.
     """

@@ -49,7 +49,7 @@ class TorchRun(Worker):
 
     @cached_property
     def result(self) -> TorchResult:
-        """Waits for the process.
+        """The result; waits for the process.
 
         Raises PortError where PyTorch cannot read or run the checkpoint, or reads other values than
         `signbart_port.checkpoint` did.
@@ -95,7 +95,7 @@ class TorchRun(Worker):
         return array
 
     def outputs(self) -> Iterator[tuple[str, Floats]]:
-        """Every tap and its output, in the order of the run."""
+        """Yield every tap and its output, in the order of the run."""
         for tap in self.result.taps:
             yield tap, self.value(tap)
 

@@ -14,7 +14,7 @@ from signbart_port.transfer.plan import Placed
 
 
 class Evidence(Enum):
-    """What a blame rests on, the strongest first."""
+    """The evidence for a blame, the strongest first."""
 
     ISOLATED = "wrong for the reference's own inputs"
     WEIGHTS = "other weights than the reference's"
@@ -35,7 +35,7 @@ class Blame:
     cause: str = ""
 
     def sentence(self) -> str:
-        """One line: the module, its worst element, the cause where one is known."""
+        """Return one line: the module, its worst element, the cause where one is known."""
         parts = [f"{self.module}: {self.evidence.value}"]
         if self.row is not None:
             parts.append(self.row.sentence())
@@ -91,7 +91,7 @@ class Weights:
         return self.tensors > 0 and not self.differing and not self.missing
 
     def sentence(self) -> str:
-        """One line: how many are equal, or what differs first."""
+        """Return one line: how many are equal, or what differs first."""
         if self.passed:
             return f"{self.tensors} tensors, {self.values:,} values: {self.rule}"
         parts = [f"{name} is missing" for name in self.missing[:2]]
@@ -106,7 +106,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Report:
-    """What was compared, and how it went."""
+    """The result of a comparison."""
 
     reference: str
     """The file that was compared with."""
@@ -142,7 +142,7 @@ class Report:
 
     @property
     def agreement(self) -> tuple[int, int]:
-        """The number of examples whose predicted class is the same, of how many."""
+        """The number of examples with the same predicted class, and of all."""
         same, of = self.facts.get("agreement", (0, 0))
         return same, of
 
@@ -157,7 +157,7 @@ class Report:
         return next(row for row in self.rows if row.tap == LOGITS)
 
     def verdict(self) -> str:
-        """One line: equal, or which module is wrong and how."""
+        """Return one line: equal, or which module is wrong and how."""
         if self.passed:
             alone = f", {len(self.isolated)} of them also alone" if self.isolated else ""
             return f"equal: {len(self.rows)} outputs within their limits{alone}"
@@ -167,7 +167,7 @@ class Report:
         return "; ".join(parts)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready, with the verdict."""
+        """Return the report as plain data for JSON, with the verdict."""
         data = dataclasses.asdict(self)
         data |= data.pop("facts")
         for rows in ("rows", "isolated"):
@@ -178,7 +178,7 @@ class Report:
         return data | {"passed": self.passed, "verdict": self.verdict()}
 
     def summary(self) -> dict[str, Any]:
-        """The few figures that go into a file's provenance."""
+        """Return the few figures that go into the provenance of a file."""
         return {
             "passed": self.passed,
             "outputs": len(self.rows),

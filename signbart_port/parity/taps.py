@@ -13,7 +13,8 @@ LOGITS = "logits"
 
 
 def tap_name(path: str, call: int, part: int | None = None) -> str:
-    """The tap of a module's `call`-th call, from 1: a shared dropout runs more than once.
+    """Return the tap of the `call`-th call of a module, from 1: a shared dropout runs more than
+    once.
 
     `part` counts the outputs of a module that has several, from 0.
     """
@@ -22,8 +23,8 @@ def tap_name(path: str, call: int, part: int | None = None) -> str:
 
 
 def outputs_of(path: str, call: int, output: Any, part: int | None = None) -> dict[str, Any]:
-    """The outputs of a module's call by tap, of either framework: every one of a tuple, or the
-    `part` alone."""
+    """Return the outputs of a call by tap, in either framework: every one of a tuple, or the `part`
+    alone."""
     if not isinstance(output, tuple):
         return {tap_name(path, call): output}
     if part is not None:
@@ -32,11 +33,11 @@ def outputs_of(path: str, call: int, output: Any, part: int | None = None) -> di
 
 
 def module_of(tap: str) -> str:
-    """The inverse of `tap_name`: the module's path."""
+    """Return the path of the module of a tap: the inverse of `tap_name`."""
     return tap.partition("[")[0].partition(":")[0]
 
 
 def part_of(tap: str) -> int:
-    """Which of its module's outputs a tap is, from 0."""
+    """Return the number of a tap among the outputs of its module, from 0."""
     part = tap.partition("[")[2]
     return int(part.removesuffix("]")) if part else 0

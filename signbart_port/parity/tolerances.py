@@ -18,7 +18,7 @@ EPSILON = 2.0**-23
 
 
 class Tolerance(Protocol):
-    """How far an output may be from the truth."""
+    """A limit on the distance of an output from the truth."""
 
     def limit_of(self, expected: NDArray[np.floating], noise: float) -> float:
         """Return the largest absolute error that an output may have.
@@ -30,14 +30,15 @@ class Tolerance(Protocol):
 
 @dataclass(frozen=True)
 class Criterion:
-    """What a float32 output may differ from float64 by: `factor` times the reference's own float32
-    error on the same inputs, and `ulps` units in the last place of the largest value besides."""
+    """A limit on the distance of a float32 output from float64: `factor` times the reference's own
+    float32 error on the same inputs, and `ulps` units in the last place of the largest value
+    besides."""
 
     factor: float
     ulps: float
 
     def limit(self, noise: float, scale: float) -> float:
-        """The largest absolute error that a tap may have.
+        """Return the largest absolute error that a tap may have.
 
         `noise` is the reference's own largest float32 error, `scale` the tap's largest value.
         """
@@ -50,8 +51,8 @@ class Criterion:
 
 @dataclass(frozen=True)
 class SpreadCriterion:
-    """What an output of rounded weights may differ from float64 by: a share of its spread over the
-    examples of a batch, so that a constant that all share does not help."""
+    """A limit on the distance of an output of rounded weights from float64: a share of its spread
+    over the examples of a batch, so that a constant that all share does not help."""
 
     share: float
 

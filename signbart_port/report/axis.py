@@ -49,7 +49,7 @@ class LogAxis:
         return round(left + min(max(share, 0.0), 1.0) * (right - left), 2)
 
     def ticks(self) -> Iterator[Tick]:
-        """Return a tick per decade, from left to right."""
+        """Yield a tick per decade, from left to right."""
         every = ceil((self.high - self.low + 1) / _MOST_LABELS)
         for exponent in range(self.low, self.high + 1):
             label = f"10{str(exponent).translate(_SUPERSCRIPT)}"

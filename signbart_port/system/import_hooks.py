@@ -19,7 +19,7 @@ def when_imported(name: str, function: Callable[[], object]) -> None:
 
 
 class _Hook(MetaPathFinder):
-    """Finds one module as the others do, and adds a step to its loading."""
+    """A finder of one module, as the others find it, that adds a step to its loading."""
 
     def __init__(self, name: str, function: Callable[[], object]) -> None:
         self.name, self.function = name, function

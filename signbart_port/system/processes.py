@@ -14,7 +14,7 @@ from signbart_port.errors import PortError
 
 
 def command(module: str, *arguments: str | Path) -> list[str]:
-    """The command line that runs a module of this package.
+    """Return the command line that runs a module of this package.
 
     -P: the folder that the user stands in, which may be a stranger's, is no place to import from.
     """

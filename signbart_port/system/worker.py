@@ -37,7 +37,7 @@ TURN = b"ready\n"
 
 
 class FailureKind(Enum):
-    """How a job ended that has no result."""
+    """The ways in which a job ends without a result."""
 
     REFUSED = "refused"
     """The worker found bad input and says so, as a PortError does."""
@@ -84,7 +84,7 @@ class WorkerFailed(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one job may take."""
+    """The limits of one job."""
 
     seconds: float
     """How long its caller waits for the answer."""

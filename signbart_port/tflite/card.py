@@ -51,7 +51,8 @@ class Card:
 
     @classmethod
     def of_json(cls, text: str) -> Card:
-        """Raises ValueError for anything but a card; what else a newer one says is passed over."""
+        """Parse a card. Raises ValueError for anything else; unknown keys of a newer card are
+        ignored."""
         try:
             data = json.loads(text)
         except RecursionError:

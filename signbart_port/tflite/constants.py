@@ -27,7 +27,7 @@ _LARGEST = {np.dtype("i1"): 2**7 - 1, np.dtype("<i2"): 2**15 - 1}
 
 @dataclass(frozen=True)
 class Steps:
-    """What integers stand for: their distance from `zero` in steps of this `size`.
+    """The scale of integers: their distance from `zero` in steps of this `size`.
 
     One of each for a whole constant, or for each of its channels, in shapes that broadcast.
     """
@@ -62,8 +62,8 @@ class Stored:
 
 
 def read(file: model_file.TFLiteFile) -> tuple[Stored, ...]:
-    """The constants of a file's signature that can be weights: no scalars, no integers but scaled
-    ones.
+    """Return the constants of a file's signature that can be weights: no scalars, no integers but
+    scaled ones.
 
     Raises PortError for a damaged file.
     """
@@ -72,7 +72,7 @@ def read(file: model_file.TFLiteFile) -> tuple[Stored, ...]:
 
 
 def of(model: Any, signature: str) -> Iterator[tuple[Any, Stored]]:
-    """All constants of an object tree's signature, each with its tensor there."""
+    """Yield all constants of an object tree's signature, each with its tensor there."""
     graph = model_file.graph_of(model, signature)
     products = dict(_steps_of_products(model, graph))
     for place, tensor in enumerate(graph.tensors):
@@ -84,7 +84,7 @@ def of(model: Any, signature: str) -> Iterator[tuple[Any, Stored]]:
 
 
 def _steps_of_products(model: Any, graph: Any) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Each bias of integers, by its number, and the steps of the product that it is added to."""
+    """Return, for the number of each integer bias, the steps of the product that it is added to."""
     for op in graph.operators:
         kind = model_file.kind_of(model, op)
         if kind == "FULLY_CONNECTED" and len(op.inputs) > 2 and op.inputs[2] >= 0:
@@ -94,7 +94,7 @@ def _steps_of_products(model: Any, graph: Any) -> Iterator[tuple[int, NDArray[np
 
 
 def _as_counted(said: Steps, product: NDArray[np.float32]) -> Steps:
-    """LiteRT counts a bias in the steps of its product, whatever the bias itself says of them."""
+    """Return a bias in the steps of its product, as LiteRT counts it, whatever the bias says."""
     if np.allclose(said.size, product, rtol=4 * _EPSILON, atol=0):
         return said
     return Steps(product, np.zeros_like(product))

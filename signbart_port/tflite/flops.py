@@ -10,9 +10,9 @@ from signbart_port.tflite import model_file
 
 
 def flops(path: Path) -> dict[int, int]:
-    """Operations of one clip by the number of frames of a signature, as `flops.of_forward` counts
-    them, integer ones too: what the file computes, less than the model where its last layer
-    computes the classified frame alone.
+    """Return the operations of one clip by the number of frames of a signature, as
+    `flops.of_forward` counts them, integer ones too: what the file computes, less than the model
+    where its last layer computes the classified frame alone.
 
     A signature whose number of frames is set at run time has none. Raises PortError for a damaged
     file.

@@ -50,7 +50,7 @@ logit changes a probability by half as much at most; logits are taken to be of t
 
 @dataclass(frozen=True)
 class Replayed:
-    """How far a replay is from what was recorded, at most; `passed`: within the tolerances."""
+    """The largest differences between a replay and the record; `passed`: within the tolerances."""
 
     clips: int
     keypoints: float
@@ -157,7 +157,8 @@ def _clip(one: Predicted) -> dict[str, Any]:
 
 
 def _numbers(array: NDArray[np.floating]) -> Any:
-    """Nested lists of the shortest decimals that give the float32 again; null for what is none."""
+    """Return nested lists of the shortest decimals that give the float32 again; null for no
+    number."""
     import numpy as np
 
     with np.errstate(over="ignore"):  # beyond float32 is infinite, and so missing

@@ -46,7 +46,8 @@ _DECLARED_FILES, _FILE_NAME = 6, 0
 
 
 def attach(data: bytes, card: Card) -> bytes:
-    """A .tflite with its card. Nothing of the model moves against its alignment, nothing changes.
+    """Return a .tflite with its card. Nothing of the model moves against its alignment, nothing
+    changes.
 
     Raises ValueError for a model that has metadata already, or data outside the flatbuffer.
     """
@@ -63,7 +64,7 @@ def attach(data: bytes, card: Card) -> bytes:
 
 
 def read(path: str | os.PathLike[str]) -> Card | None:
-    """The card of a .tflite, None where it declares none.
+    """Read the card of a .tflite; None if it declares none.
 
     Reads the ends of the file alone. Raises PortError for a file that is no .tflite, and for one
     that lacks what it declares or has nonsense there.
@@ -97,7 +98,7 @@ def _declared_files(data: Any) -> list[str]:
 
 
 def _with_metadata(data: bytes, content: bytes) -> bytearray:
-    """The same flatbuffer with one buffer and one entry of metadata more.
+    """Return the same flatbuffer with one buffer and one entry of metadata more.
 
     A flatbuffer is written from its end to its front. So this goes on in front of a finished one:
     a new root that refers to the parts of the old one, which stay as they are.
@@ -119,7 +120,7 @@ def _with_metadata(data: bytes, content: bytes) -> bytearray:
     to.Prep(ALIGNMENT, 0)
 
     def kept(place: int) -> int:
-        """What the builder calls a place in the old bytes: counted from the end."""
+        """Return the builder's offset of a place in the old bytes: counted from the end."""
         return end - room - place
 
     to.StartVector(1, len(content), ALIGNMENT)
@@ -148,7 +149,7 @@ def _with_metadata(data: bytes, content: bytes) -> bytearray:
 
 
 def _described(model: Table, card: Card) -> ModelMetadata:
-    """TFLite's own metadata; the tensors are those of the first subgraph, in its order."""
+    """Return TFLite's own metadata; the tensors are those of the first subgraph, in its order."""
     signature = next(s for s in model.tables(_MODEL_SIGNATURES) if s.number(_SIGNATURE_GRAPH) == 0)
     graph = model.tables(_MODEL_GRAPHS)[0]
     inputs, outputs = (

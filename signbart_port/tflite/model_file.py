@@ -33,7 +33,7 @@ _OPERATORS = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.sta
 
 
 def signature_of(frames: int) -> str:
-    """The name of the signature for clips of so many frames, where it is not the longest."""
+    """Return the name of the signature for this number of frames, if it is not the longest."""
     return f"frames_{frames}"
 
 
@@ -94,13 +94,13 @@ class TFLiteFile:
 
     @property
     def output(self) -> str:
-        """What it gives: logits, or probabilities."""
+        """The kind of the scores: "logits" or "probabilities"."""
         return next(iter(self.outputs))
 
     @property
     def precision(self) -> Precision:
-        """What it multiplies matrices in, and what most of its weights are stored in, whatever it
-        is called.
+        """The type that it multiplies matrices in and that most of its weights are stored in, as
+        its bytes show.
 
         A file whose activations are integers may keep some operators in float.
         """
@@ -108,12 +108,12 @@ class TFLiteFile:
 
     @property
     def integer_io(self) -> bool:
-        """Whether keypoints and result are integers too."""
+        """Whether the keypoints and the output are integers."""
         tensors = (self.inputs["keypoints"], self.outputs[self.output])
         return all(tensor.type in ("INT8", "INT16") for tensor in tensors)
 
     def share_of_types(self) -> dict[str, float]:
-        """The share of the weights' values in each floating or quantized type."""
+        """Return the share of the weights' values in each floating or quantized type."""
         count: Counter[str] = Counter()
         for constant in self.constants:
             if constant.type in _WEIGHT_TYPES:
@@ -121,7 +121,7 @@ class TFLiteFile:
         return _shares(count)
 
     def share_of_computation(self) -> dict[str, float]:
-        """The share of the operators that compute in each of these types.
+        """Return the share of the operators that compute in each of these types.
 
         Those that only convert, or compute with frame numbers, are not counted.
         """
@@ -139,7 +139,7 @@ def read(path: str | Path, signature: str = SIGNATURE) -> TFLiteFile:
 
 
 def read_all(path: str | Path) -> tuple[TFLiteFile, ...]:
-    """Every signature of a SignBART's .tflite, the longest first.
+    """Read every signature of a SignBART's .tflite, the longest first.
 
     Raises PortError for anything else.
     """
@@ -153,10 +153,8 @@ def read_all(path: str | Path) -> tuple[TFLiteFile, ...]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The object tree (`schema.ModelT`) of a .tflite.
-
-    The one boundary to the format: whatever goes wrong inside leaves as a PortError.
-    """
+    """Yield the object tree (`schema.ModelT`) of a .tflite; every error inside becomes a
+    PortError."""
     model_kind.check_kind(path, model_kind.ModelKind.TFLITE)
     if (size := path.stat().st_size) > _LARGEST:
         raise PortError(path, f"has {size:,} bytes, more than a .tflite can")
@@ -172,17 +170,17 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def parsed(data: bytes | bytearray | mmap.mmap) -> Any:
-    """The object tree of a .tflite's bytes; its buffers are views of them."""
+    """Return the object tree of a .tflite's bytes; its buffers are views of them."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
 
 
 def graph_of(model: Any, signature: str) -> Any:
-    """The subgraph that a signature of an object tree runs."""
+    """Return the subgraph that a signature of an object tree runs."""
     return model.subgraphs[signatures(model)[signature].subgraphIndex]
 
 
 def signatures(model: Any) -> dict[str, Any]:
-    """The signatures of an object tree, by name."""
+    """Return the signatures of an object tree, by name."""
     return {_text(s.signatureKey): s for s in model.signatureDefs or []}
 
 
@@ -247,7 +245,7 @@ def _only(tensors: dict[str, Tensor]) -> Tensor:
 
 
 def kind_of(model: Any, op: Any) -> str:
-    """The name of what an operator of an object tree does; a custom one is custom:NAME."""
+    """Return the name of an operator; a custom one is custom:NAME."""
     code = model.operatorCodes[op.opcodeIndex]
     if code.builtinCode == schema.BuiltinOperator.CUSTOM:
         return f"custom:{printable(_text(code.customCode))}"

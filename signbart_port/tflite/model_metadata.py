@@ -20,7 +20,7 @@ PARSER_VERSION = "1.0.0"  # the schema's version in which the newest of these fi
 
 
 class FileType(IntEnum):
-    """What an associated file is for (`AssociatedFileType`)."""
+    """The purpose of an associated file (`AssociatedFileType`)."""
 
     DESCRIPTIONS = 1
     TENSOR_AXIS_LABELS = 2
@@ -57,7 +57,7 @@ class ModelMetadata:
     files: tuple[AssociatedFile, ...]
 
     def pack(self) -> bytes:
-        """The flatbuffer."""
+        """Return the flatbuffer."""
         to = flatbuffers.Builder()
         graph = table(
             to,

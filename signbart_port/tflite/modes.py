@@ -15,7 +15,7 @@ from signbart_port.errors import PortError
 
 
 class Precision(Enum):
-    """What a .tflite stores its weights in, and whether it computes with integers.
+    """The type of a .tflite's weights, and whether it computes with integers.
 
     Read off the file's bytes, never its name. In order from the finest to the coarsest.
     """
@@ -63,7 +63,7 @@ class Quantization(Enum):
 
 @dataclass(frozen=True)
 class PrecisionSpec:
-    """How files of one precision are recognized, and what they are held to."""
+    """The marks of files of one precision, and their tolerances."""
 
     weight_type: str
     """The TensorFlow Lite type of most weights."""
@@ -141,7 +141,7 @@ float32 5e-7, dynamic 0.0025, int16x8 6e-5, int8 0.017.
 
 @dataclass(frozen=True)
 class Gate:
-    """What a .tflite must reach on real clips."""
+    """The requirements on a .tflite on real clips."""
 
     min_agreement: float
     """The least share of clips for which it predicts what the Keras model does."""
@@ -151,7 +151,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class ModeSpec:
-    """How a mode's files are made, and what they must reach."""
+    """The way in which a mode's files are made, and their default gate."""
 
     precision: Precision
     """The precision of its files."""

@@ -77,7 +77,7 @@ class Runner:
         return int(self._signatures[-1].result["shape_signature"][-1])
 
     def prepare(self, clip: NDArray[Any]) -> SignatureInputs:
-        """What a raw clip (T, K or more, 2 or more) becomes: prepared, and padded to a signature.
+        """Prepare a raw clip (T, K or more, 2 or more), and pad it to a signature.
 
         Raises ValueError for a clip of fewer keypoints than the model reads.
         """
@@ -88,7 +88,8 @@ class Runner:
         return SignatureInputs(fitting[0].name, keypoints, mask)
 
     def run(self, inputs: SignatureInputs) -> NDArray[np.float32]:
-        """The output for a clip, (classes,): `card.output` says what it is."""
+        """Return the output for a prepared clip, (classes,): logits or probabilities, see
+        `card.output`."""
         signature = next(s for s in self._signatures if s.name == inputs.signature)
         values = {"keypoints": inputs.keypoints, "attention_mask": inputs.attention_mask}
         try:
@@ -107,8 +108,7 @@ class Runner:
         return scores
 
     def scores(self, clip: NDArray[Any]) -> NDArray[np.float32]:
-        """The output for a raw clip, (classes,): logits, or the probabilities of a file that gives
-        these.
+        """Return the output for a raw clip, (classes,): logits or probabilities, see `card.output`.
 
         Raises ValueError as `prepare` does.
         """
@@ -125,13 +125,13 @@ class _Signature:
 
     @property
     def frames(self) -> int | None:
-        """None where the number is set at run time."""
+        """The number of frames; None if it is set at run time."""
         frames = int(self.inputs["keypoints"]["shape_signature"][1])
         return frames if frames >= 0 else None
 
 
 def _opened(path: Path, threads: int) -> list[_Signature]:
-    """The signatures of a file, the shortest first."""
+    """Return the signatures of a file, the shortest first."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=threads)
@@ -160,7 +160,7 @@ def _of_signbart(
 
 
 def _card(signatures: Sequence[_Signature]) -> Card:
-    """What the signatures themselves tell, and for the rest what is usual."""
+    """Return a card of what the signatures themselves tell, with the usual values for the rest."""
     frames = tuple(one.frames for one in signatures if one.frames is not None)
     return Card(
         labels=None,

@@ -37,7 +37,7 @@ class Table:
 
     @property
     def slots(self) -> int:
-        """How many fields the table could have."""
+        """The number of fields that the table could have."""
         vtable = self.place - self._table.Get(SOffsetTFlags, self.place)
         return (int(self._table.Get(VOffsetTFlags, vtable)) - 4) // 2
 
@@ -45,12 +45,12 @@ class Table:
         return bool(self._offset(slot))
 
     def number(self, slot: int) -> int:
-        """An unsigned number of 32 bits, 0 where there is none."""
+        """Return an unsigned number of 32 bits, 0 if there is none."""
         offset = self._offset(slot)
         return int(self._table.Get(Uint32Flags, self.place + offset)) if offset else 0
 
     def target(self, slot: int) -> int:
-        """The place of what a field refers to."""
+        """Return the place that a field refers to."""
         return int(self._table.Indirect(self.place + self._offset(slot)))
 
     def text(self, slot: int) -> str:
@@ -59,19 +59,19 @@ class Table:
         return text.decode("utf-8", "replace")
 
     def data(self, slot: int) -> bytes:
-        """A vector of bytes."""
+        """Return a vector of bytes."""
         start, length = self._vector(slot)
         return bytes(self._table.Bytes[start : start + length])
 
     def integers(self, slot: int) -> list[int]:
-        """A vector of numbers of 32 bits."""
+        """Return a vector of numbers of 32 bits."""
         start, length = self._vector(slot)
         if length > _MOST:
             raise ValueError(f"a vector of {length:,} numbers")
         return [int(self._table.Get(Int32Flags, start + 4 * n)) for n in range(length)]
 
     def tables(self, slot: int) -> list[Table]:
-        """A vector of tables."""
+        """Return a vector of tables."""
         start, length = self._vector(slot)
         if length > _MOST:
             raise ValueError(f"a vector of {length:,} tables")

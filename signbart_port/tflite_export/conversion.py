@@ -21,7 +21,7 @@ SECONDS = 900
 
 @dataclass(frozen=True)
 class Conversion:
-    """What to make of a Keras model."""
+    """The options of a conversion of a Keras model."""
 
     frames: tuple[int, ...]
     """The lengths, a signature for each; none where the number is set at run time."""

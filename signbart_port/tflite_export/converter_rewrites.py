@@ -48,7 +48,8 @@ class Form:
 def forms(
     path: str, config: SignBartConfig, tensors: Mapping[str, Float32], frames: int | None
 ) -> Iterator[Form]:
-    """Every form of the weight at this Keras path, in a file of so many frames, plain ones first.
+    """Yield every form of the weight at this Keras path, in a file for `frames` frames, plain ones
+    first.
 
     `tensors` are all weights of the Keras model. None: the number of frames is set at run time.
     """
@@ -66,32 +67,34 @@ def forms(
 
 
 def own_parts(config: SignBartConfig) -> Float32:
-    """The one constant beside the weights that may have the size of one: which part of the last
-    decoder layer's states is which head's, (heads, heads, 1), 1 or 0."""
+    """Return the one constant beside the weights that may have the size of one: which part of the
+    last decoder layer's states is which head's, (heads, heads, 1), 1 or 0."""
     return np.eye(config.decoder_attention_heads, dtype=np.float32)[:, :, None]
 
 
 def left_out(config: SignBartConfig) -> set[str]:
-    """The weights that a file has no place for: the k_proj biases of the last decoder layer."""
+    """Return the weights that a file has no place for: the k_proj biases of the last decoder
+    layer."""
     layer = f"decoder/layers.{config.decoder_layers - 1}"
     return {f"{layer}/{attention}/k_proj/bias" for attention in ("self_attn", "encoder_attn")}
 
 
 def positions(table: NDArray[np.floating], config: SignBartConfig, frames: int) -> slice:
-    """The rows that so many frames read of a table of positions; its first two, no frame does."""
+    """Return the rows of a table of positions that `frames` frames read; no frame reads the first
+    two."""
     first = len(table) - config.max_position_embeddings
     return slice(first, first + frames)
 
 
 def query_scaling(module: str, config: SignBartConfig) -> float:
-    """What the attention of this q_proj multiplies its queries with."""
+    """Return the number that the attention of this q_proj multiplies its queries with."""
     encoder = module.startswith("encoder/")
     heads = config.encoder_attention_heads if encoder else config.decoder_attention_heads
     return float((config.d_model // heads) ** -0.5)
 
 
 def norm_before(module: str, config: SignBartConfig) -> str | None:
-    """The LayerNorm whose output a Dense reads, with nothing between them."""
+    """Return the LayerNorm whose output a Dense reads, with nothing between them."""
 
     def after(stack: str, layers: int) -> str:
         last = f"layers.{layers - 1}/final_layer_norm" if layers else "layernorm_embedding"
@@ -150,7 +153,8 @@ def _positions(
 
 
 def _carried(kernel: Float32, beta: Float32, bias: Float32) -> Float32:
-    """kernel·beta + bias as the converter sums it up: products in float32, then Neumaier's sum."""
+    """Return kernel·beta + bias as the converter sums it up: products in float32, then Neumaier's
+    sum."""
     total, lost = bias.copy(), np.zeros_like(bias)
     for column, factor in zip(kernel.T, beta, strict=True):
         product = column * factor

@@ -24,7 +24,7 @@ Float64 = NDArray[np.float64]
 
 
 def dequantized(data: bytes, signature: str) -> bytes:
-    """The same graph with everything that is stored or computed in integers in float32.
+    """Return the same graph with everything in float32 that is stored or computed in integers.
 
     Every constant is the numbers that it stands for, and what only converts between types is left
     out. LiteRT then computes in float32 what it would do with activations rounded to integers.
@@ -63,7 +63,7 @@ def _drop_conversions(model: Any, graph: Any, signature: str) -> None:
 
 
 def as_stored(value: float, precision: Precision) -> float:
-    """A number of the graph as a file of this precision has it."""
+    """Return a number of the graph as a file of this precision stores it."""
     return float(np.dtype(precision.spec.float_type).type(value))
 
 
@@ -73,7 +73,7 @@ def stored(
     tensors: Mapping[str, Float32],
     precision: Precision,
 ) -> dict[str, Float64]:
-    """The weights of the Keras model that computes what the file must, by path.
+    """Return the weights, by path, of the Keras model that computes what the file must.
 
     What the converter multiplied into a weight is divided out, in float64. Positions keep the bias
     that was added to them, which becomes 0 where it was. What the file does not have, it does not

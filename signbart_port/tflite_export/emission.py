@@ -38,7 +38,7 @@ Outputs = NDArray[np.floating]
 
 
 class Emission:
-    """Converts, quantizes, judges and proves the model of an opened model.h5.
+    """The conversion, quantization, gate and proof of an opened model.h5.
 
     Everything is written into `folder`. Its methods raise ProofError.
     """
@@ -53,8 +53,8 @@ class Emission:
         self._calibration: Inputs | None = None
 
     def convert(self, pytorch: str | Path | None) -> None:
-        """Keras, and PyTorch where a checkpoint is given, run here and in a process of its own
-        while a third one converts."""
+        """Convert in a worker, and meanwhile run Keras here and PyTorch, if a checkpoint is given,
+        in another."""
         file, request = self._file, self._request
         wanted = Conversion(request.frames, request.quantization, request.interface)
         with ExitStack() as stack:
@@ -75,7 +75,7 @@ class Emission:
             self._finish("TensorFlow's converter", work)
 
     def quantize(self) -> tuple[Path, Accuracy | None, mixed_precision.Kept]:
-        """The file, quantized as asked, how it does on real clips, and what it keeps in float to
+        """Quantize the file. Returns it, its accuracy on real clips, and what it keeps in float to
         pass its gate."""
         request = self._request
         if request.quantization.spec.recipe is None:
@@ -102,8 +102,8 @@ class Emission:
             raise error
 
     def prove(self, path: Path, name: str) -> list[tuple[Report, Run]]:
-        """Each signature of a file is what was asked for and computes what Keras does: a report
-        for each number of frames."""
+        """Prove that each signature of a file is as requested and computes what Keras does: a
+        report per number of frames."""
         source = self._file.path
         with self._converter_errors():
             files = model_file.read_all(path)
@@ -117,7 +117,8 @@ class Emission:
         return proofs
 
     def check_unchanged(self, files: Sequence[TFLiteFile], proven: Sequence[Run]) -> None:
-        """See that the file as written gives bit for bit what the proven one does."""
+        """Raise ProofError unless the file as written gives bit for bit what the proven one
+        does."""
         runs = [
             (f, n) for f in files for n in ([f.frames] if f.frames else self._request.proof_lengths)
         ]
@@ -128,7 +129,7 @@ class Emission:
                 raise ProofError(f"{self._file.path}: describing the .tflite has changed it")
 
     def _pytorch(self, checkpoint: Path) -> TorchRun:
-        """PyTorch at work on the real clips."""
+        """Start PyTorch on the real clips."""
         assert self._request.data is not None  # see `request`
         config = Resolved(self._file.config, f"config of {self._file.path.name}")
         source = open_checkpoint(checkpoint, Options(), mappings.signbart(), config)
@@ -172,7 +173,7 @@ class Emission:
 
     @contextmanager
     def _converter_errors(self) -> Iterator[None]:
-        """The input is good: what the converter made of it is not."""
+        """Turn a PortError about a converted file into a ProofError: the input itself is good."""
         try:
             yield
         except PortError as error:

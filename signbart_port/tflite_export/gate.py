@@ -20,7 +20,7 @@ from signbart_port.tflite.modes import Gate
 
 
 def keras_inputs(clips: RealClips, config: SignBartConfig) -> Inputs:
-    """The clips as the model itself reads them."""
+    """Return the clips as the Keras model reads them."""
     return clips.inputs(of_model(config), config, longest_clip(config))
 
 
@@ -36,7 +36,8 @@ def keras_logits(model: Any, inputs: Inputs) -> NDArray[np.floating]:
 def file_outputs(
     files: Sequence[TFLiteFile], clips: RealClips, interface: Interface, config: SignBartConfig
 ) -> NDArray[np.floating]:
-    """What a file gives, (N, labels), each clip by the shortest signature that takes it."""
+    """Return the outputs of a file, (N, labels), for each clip by the shortest signature that takes
+    it."""
     by_frames = {file.frames: file for file in files}
     lengths = [frames for frames in by_frames if frames] or [longest_clip(config)]
     outputs = np.empty((len(clips.entries), files[0].labels), np.float32)

@@ -66,7 +66,7 @@ class GraphProof:
                 layer.epsilon = as_stored(LAYER_NORM_EPSILON, file.precision)
 
     def row(self, inputs: Inputs, noise: float, outputs: NDArray[np.float32] | None = None) -> Row:
-        """The verdict, by the criterion for float32.
+        """Return the verdict, by the criterion for float32.
 
         `noise` is how far a float32 run of the original model is from float64. `outputs` are
         those of the file's own run, where there was one. A file that lacks a weight fails.
@@ -99,7 +99,7 @@ class GraphProof:
 
 
 def with_graph(report: Report, row: Row) -> Report:
-    """A report on a file's logits, with the verdict on its graph before them."""
+    """Add the verdict on the graph of a file to the report on its logits."""
     blame = report.blame
     if blame is None and not row.passed:
         blame = Blame(row.module, Evidence.CHAINED, row)

@@ -47,7 +47,7 @@ class Kept:
 
 
 def modules(float_file: Path) -> list[str]:
-    """The modules of a float32 file that compute anything, in the order of the run."""
+    """Return the modules of a float32 file that compute anything, in the order of the run."""
     with model_file.opened(float_file) as model:
         graph = model_file.graph_of(model, model_file.SIGNATURE)
         found: dict[str, None] = {}
@@ -63,7 +63,7 @@ def search(
     outputs: Callable[[Path], NDArray[np.floating]],
     progress: ProgressCallback,
 ) -> Iterator[tuple[Kept, Path]]:
-    """Attempts, each a file with more modules in float; none, where no module in float helps.
+    """Yield attempts, each a file with more modules in float; none if no module in float helps.
 
     `quantized` makes a file with these modules in float, with or without their weights, `outputs`
     runs one on the clips of calibration.

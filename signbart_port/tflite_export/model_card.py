@@ -17,10 +17,8 @@ from signbart_port.tflite_export.request import TFLiteRequest
 def card_of(
     file: KerasModel, request: TFLiteRequest, reports: Sequence[Report], accuracy: Accuracy | None
 ) -> Card:
-    """The card of what was asked for of a model.h5, with the reports of its proof, one a length.
-
-    It names no clips: they are not the file's to show.
-    """
+    """Build the card of an exported model: one proof report per clip length. It names no clips:
+    they are not the file's to show."""
     config, interface = file.config, request.interface
     figures = accuracy.as_dict() if accuracy else None
     if figures:

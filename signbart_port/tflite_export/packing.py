@@ -23,7 +23,7 @@ _COUNTER = re.compile(rb"_\d+(?=/|$)")
 
 
 def pack(model: Any, *, every_name: bool = False) -> bytes:
-    """The bytes of a `schema.ModelT`, which is changed: what says nothing is left out of it.
+    """Return the bytes of a `schema.ModelT`, which is changed: empty parts are left out.
 
     Inputs, outputs and constants keep their names; with `every_name` all do, each another in the
     whole model, as a quantizer wants them. Of a name, a chain of all that was fused into the
@@ -79,7 +79,7 @@ def inline(model: Any, data: bytes) -> None:
 
 
 class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]  # it has no types
-    """Writes equal vectors and strings once, and the data of buffers at multiples of 16."""
+    """A builder that writes equal vectors and strings once, and buffers at multiples of 16."""
 
     def __init__(self) -> None:
         super().__init__(1 << 20)

@@ -53,7 +53,7 @@ class Models:
         self.float32, self.float64 = build(file), build(file, "float64")
 
     def expected(self, frames: int) -> Expected:
-        """Clips of every kind of mask; only padded ones for an integer graph, which knows no
+        """Run clips of every kind of mask; only padded ones for an integer graph, which knows no
         others (see `keras_model.masks`)."""
         file_inputs = make(self._interface.keypoints, frames)
         if self._integer:
@@ -68,15 +68,12 @@ class Models:
 
 
 def outputs(model: Any, inputs: Inputs) -> NDArray[np.floating]:
-    """The logits of a Keras model."""
+    """Return the logits of a Keras model."""
     return np.asarray(model(inputs.keypoints, inputs.attention_mask, training=False))
 
 
 def check_graph(path: Any, file: TFLiteFile, quantization: Quantization) -> None:
-    """See that a file is what its name will say, and builtin operators are all that it needs.
-
-    What a converter does wrong without an error. Raises ProofError.
-    """
+    """Raise ProofError unless a file is of the requested mode and needs only builtin operators."""
     wrong = [o for o in file.ops if o.startswith("custom:") or o in _VARIABLE_OPERATORS]
     if wrong:
         raise ProofError(f"{path}: the converter left {', '.join(wrong)} in the graph")
@@ -95,7 +92,7 @@ def prove(
     expected: Mapping[int, Expected],
     interface: Interface,
 ) -> Iterator[tuple[Report, Run]]:
-    """A report for each number of frames that `expected` has, with the run that it is of.
+    """Yield a report for each number of frames in `expected`, with its run.
 
     `files` are the signatures of one file. Keras in float64 is given other weights.
     """

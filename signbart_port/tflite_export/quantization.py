@@ -18,7 +18,7 @@ makes of it at most exp(-8), a tenth of an int8 step. More room would only cost 
 
 @dataclass(frozen=True)
 class Integers:
-    """What to make of a float32 file."""
+    """The options of a quantization of a float32 file."""
 
     quantization: Quantization
     kept: tuple[str, ...] = ()

@@ -55,7 +55,7 @@ class TFLiteRequest:
 
     @property
     def longest(self) -> int:
-        """Frames of the longest clips that the file is fed here."""
+        """The frames of the longest clips that the file is proven on."""
         return max(self.proof_lengths)
 
     @property
@@ -185,7 +185,8 @@ def _interface(options: TFLiteOptions, file: KerasModel) -> Interface:
 
 
 def _skeleton(config: SignBartConfig, smallest: int) -> int:
-    """Where face points are read, all of them: their box is that of the whole face."""
+    """Return a skeleton with all face points if any is read: their box is that of the whole
+    face."""
     face = GROUPS["face"]
     return max(smallest, face.stop) if smallest > face.start else smallest
 

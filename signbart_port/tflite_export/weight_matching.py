@@ -108,7 +108,7 @@ def match(
 
 @np.errstate(all="ignore")
 def differs(expected: Float32, stored: Stored, precision: Precision) -> NDArray[np.bool_]:
-    """Which values of a constant are not what a file of this precision must have.
+    """Mark the values of a constant that a file of this precision must not have.
 
     Float32 ones must be equal in every bit (but for the sign of a zero, which the converter's sums
     lose), float16 ones rounded to the nearest, integers within half a step, of the size that the
@@ -125,13 +125,13 @@ def differs(expected: Float32, stored: Stored, precision: Precision) -> NDArray[
 
 
 def _float16(values: Float32) -> NDArray[np.float16]:
-    """Rounded to float16; what is too large becomes the largest, not infinite."""
+    """Round to float16; what is too large becomes the largest, not infinite."""
     largest = np.finfo(np.float16).max
     return values.clip(-largest, largest).astype(np.float16)
 
 
 def _near(expected: Float32, stored: Stored) -> NDArray[np.bool_]:
-    """Which integers are the nearest to what they must stand for."""
+    """Mark the integers that are the nearest to the expected values."""
     assert stored.steps is not None
     size, zero = stored.steps.size.astype(np.float64), stored.steps.zero
     distance = stored.values - zero - expected / size
@@ -142,7 +142,7 @@ def _near(expected: Float32, stored: Stored) -> NDArray[np.bool_]:
 
 
 def _fine(expected: Float32, stored: Stored, precision: Precision) -> NDArray[np.bool_]:
-    """Whether the steps of each channel are those that its range asks for.
+    """Return whether the steps of each channel are those that its range requires.
 
     A dynamic file's are the converter's, to the bit. ai-edge-quantizer spreads a constant that is
     added or multiplied over all integers, zero among them; and counts a bias in the steps of the
@@ -179,14 +179,14 @@ class _Index:
             self._places.setdefault(key, []).append(place)
 
     def take(self, form: Form) -> Stored | None:
-        """The constants that are equal to this form: all count as found, one is returned."""
+        """Return one of the constants that are equal to this form; all of them count as found."""
         found = [place for place in self._alike(form) if self._equal(form.values, place)]
         for place in found:
             self._taken[place] = True
         return self._all[found[0]] if found else None
 
     def left(self) -> dict[int, Stored]:
-        """The constants that were not found, by their place in the file."""
+        """Return the constants that were not found, by their place in the file."""
         return {place: c for place, c in enumerate(self._all) if not self._taken[place]}
 
     def _alike(self, form: Form) -> Iterator[int]:
@@ -203,7 +203,8 @@ class _Index:
 
 
 def _exactly(numbers: NDArray[Any]) -> bytes | None:
-    """The first few of them, to look equal ones up by; integers are never looked up so."""
+    """Return the first few numbers, a key to look equal ones up by; integers are never looked up
+    so."""
     if numbers.dtype.kind != "f":
         return None
     return bytes((numbers.ravel()[:16] + numbers.dtype.type(0)).tobytes())  # -0 becomes 0
@@ -218,7 +219,7 @@ def _cut(stored: Stored, part: tuple[slice, ...]) -> Stored:
 def _nearest(
     suspects: Sequence[Form], left: Mapping[int, Stored], placeless: set[str]
 ) -> Iterator[tuple[Form, int]]:
-    """Forms and the places of constants of their shape, the nearest first; last the weights
+    """Yield forms and the places of constants of their shape, the nearest first; last the weights
     that need no constant of their own, as they are part of others' or left out."""
     samples: dict[tuple[int, ...], dict[int, Any]] = {}
     for place, constant in left.items():

@@ -105,8 +105,8 @@ class _Training(keras.callbacks.Callback):
 
     @property
     def kept(self) -> list[keras.Variable]:
-        """What resuming needs besides the weights: the optimizer's variables, and the ranges of a
-        simulation."""
+        """The state that resuming needs besides the weights: the optimizer's variables, and the
+        ranges of a simulation."""
         own = [self.learner.ranges] if self.job.quantization_aware else []
         return [*self.learner.optimizer.variables, *own]
 

@@ -38,7 +38,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Loso:
-    """All trainings."""
+    """The result of all trainings."""
 
     folds: tuple[Fold, ...]
 

@@ -42,7 +42,7 @@ def quantization_aware(model: SignBart, forgetting: float = 0.01) -> Quantizatio
 
 @keras.saving.register_keras_serializable("signbart_port")
 class QuantizationAware(keras.Model):
-    """Takes and gives what its `signbart` does, the model that has all the weights.
+    """A model with the inputs and outputs of its `signbart`, the model that has all the weights.
 
     That one is the plain model at any time, called or saved, and knows nothing of this one.
     `ranges` (places, 2) are the smallest and the largest value of each of `places`. In training,
@@ -87,7 +87,8 @@ class QuantizationAware(keras.Model):
     def call(
         self, keypoints: Any, attention_mask: Tensor = None, training: bool | None = None
     ) -> Tensor:
-        """Logits (B, num_labels), as an int8 file computes them; inputs as SignBart takes them.
+        """Return logits (B, num_labels), as an int8 file computes them; inputs as SignBart takes
+        them.
 
         In training, the last decoder layer, which computes a single frame, drops no attention.
         """
@@ -135,7 +136,8 @@ class QuantizationAware(keras.Model):
             return self.signbart.classify(keypoints, attention_mask, MASK_BOUND, training)
 
     def _shifts(self) -> dict[str, Tensor]:
-        """What to add to the values of a place before they are rounded, and to take away again."""
+        """Return what is added to the values of a place before rounding, and subtracted after
+        it."""
         weights = {weight.path: weight for weight in self.signbart.weights}
         return {place: sign * weights[bias] for place, (bias, sign) in self._moved.items()}
 
@@ -199,13 +201,14 @@ class _Simulation:
 
 
 def per_tensor(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Values in 255 steps from `low` to `high`, at most and at least 0, moved so that zero is one
-    of them."""
+    """Round values to 255 steps from `low` to `high`, at most and at least 0, moved so that zero is
+    one of them."""
     return tf.quantization.fake_quant_with_min_max_vars(values, low, high)
 
 
 def per_channel(kernel: Tensor, axis: int) -> Tensor:
-    """A kernel (in, out) in steps from -127 to 127, of a size for each place along an axis."""
+    """Round a kernel (in, out) to steps from -127 to 127, with a step size for each index along an
+    axis."""
     most = ops.maximum(ops.max(ops.abs(kernel), axis=1 - axis), _SMALLEST)
     return keras.quantizers.fake_quant_with_min_max_vars(
         kernel, -most, most, narrow_range=True, axis=axis
@@ -217,7 +220,7 @@ def _path(layer: keras.layers.Layer, place: str) -> str:
 
 
 def _places(model: SignBart) -> dict[str, int]:
-    """The places whose ranges must be seen, numbered in the order of a forward pass."""
+    """Number the places whose ranges must be observed, in the order of a forward pass."""
     rows: dict[str, int] = {}
 
     def number(layer: keras.layers.Layer, place: str, values: Tensor) -> Tensor:
@@ -232,8 +235,8 @@ def _places(model: SignBart) -> dict[str, int]:
 
 
 def _moved_biases(model: SignBart) -> dict[str, tuple[str, float]]:
-    """Places that an int8 graph has with a bias more (1) or less (-1): it has those of the
-    projections in the positions, to which their outputs are added."""
+    """Return the places that have a bias more (1) or less (-1) in an int8 graph, which adds the
+    biases of the projections to the positions."""
     tensors = {weight.path: weight.numpy() for weight in model.weights}
     moved = {}
     for path in tensors:

@@ -42,7 +42,7 @@ class TrainingOptions:
 class TrainingPlan:
     """Trainings of one model on one dataset: everything is read once.
 
-    Making one raises PortError for whatever of it cannot be used.
+    Raises PortError, when it is made, for options that cannot be used.
     """
 
     def __init__(self, options: TrainingOptions) -> None:

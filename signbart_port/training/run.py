@@ -28,7 +28,7 @@ EVALUATED = 64  # clips of a batch of an evaluation
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, on what, from which `weights`.
+    """A training to be done: a model, its clips, its first `weights`.
 
     `labels` are the classes' names. `quantization_aware` simulates int8, in Keras alone.
     """
@@ -44,7 +44,7 @@ class Job:
 
     @property
     def stored_config(self) -> SignBartConfig:
-        """Return the config as a checkpoint keeps it: the model's, and how it was trained."""
+        """The config as a checkpoint keeps it: the model's, and how it was trained."""
         return self.config.replace(training=self.settings.plain())
 
     def made_with(self) -> dict[str, Any]:
@@ -77,8 +77,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Scores:
-    """Of a model on some clips: the mean cross-entropy, and the shares of the clips whose class
-    comes first, or among the first five."""
+    """The scores of a model on some clips: the mean cross-entropy, and the shares of the clips
+    whose class comes first, or among the first five."""
 
     loss: float
     top1: float

@@ -69,7 +69,7 @@ class Plan:
 
     @property
     def parameters(self) -> int:
-        """Return the number of values in all transfers."""
+        """The number of values in all transfers."""
         return sum(prod(transfer.torch_shape) for transfer in self.transfers)
 
 

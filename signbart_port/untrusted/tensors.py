@@ -72,7 +72,7 @@ class Tensor(NamedTuple):
 
 @dataclass(frozen=True)
 class Rounding:
-    """What rounding float64 to float32 did to one tensor."""
+    """The effect of rounding one tensor from float64 to float32."""
 
     changed: int
     largest: float  # absolute change

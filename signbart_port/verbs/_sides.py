@@ -30,13 +30,13 @@ class Side(Protocol):
     """A model file that can be run on the inputs of a comparison, as either side of it."""
 
     def truth(self) -> tuple[Truth, Sequence[str]]:
-        """The outputs as the reference's, and the taps that they have."""
+        """Return the outputs as those of the reference, and their taps."""
 
     def run(self, record: Record) -> None:
         """Record the outputs as the candidate's."""
 
     def isolation(self, reference: Side) -> Isolation | None:
-        """How to run the modules alone; None unless both sides show their modules."""
+        """Return a way to run the modules alone; None unless both sides show their modules."""
 
 
 def side_of(model: ModelFile, inputs: Inputs, stack: ExitStack, *, truth: bool) -> Side:

@@ -42,7 +42,7 @@ NOT_PROVEN = "nothing was compared with PyTorch (--no-verify)"
 
 @dataclass(frozen=True)
 class Converted:
-    """What `convert` did.
+    """The result of `convert`.
 
     `report` is None where verification was switched off.
     """
@@ -196,7 +196,7 @@ class _Conversion:
         return report
 
     def read_back(self, temp: Path) -> None:
-        """The file as it is on disk: every weight bit for bit, and the logits once more."""
+        """Check the file as it is on disk: every weight bit for bit, and the logits once more."""
         try:
             written = h5.check(temp)  # compares every weight with its digest
         except PortError as error:
@@ -214,7 +214,8 @@ class _Conversion:
             )
 
     def exact(self) -> Weights:
-        """What `read_back` has shown: every weight of the file has its source's digest."""
+        """Return what `read_back` has shown: every weight of the file has the digest of its
+        source."""
         plan = self.source.plan
         return Weights(EXACT, len(plan.transfers), plan.parameters, rounded=self.rounded)
 
@@ -243,7 +244,7 @@ class _Conversion:
 
 
 def _logits(path: Path, inputs: Inputs) -> Floats:
-    """The logits of a model.h5 that this program wrote, opened the way its user will."""
+    """Return the logits of a written model.h5, opened the way its user will."""
     from signbart_port.model_files.keras_h5 import open_as_user
 
     model = open_as_user(path)

@@ -117,8 +117,8 @@ def _of_signers(
 
 
 def _run(models: Sequence[ModelFile], clips: RealClips) -> list[Outputs]:
-    """Each model on the clips: those of a framework side by side, as many as there is room for, and
-    the .tflite files meanwhile."""
+    """Run each model on the clips: those of a framework side by side, as many as there is room for,
+    and the .tflite files meanwhile."""
     paths = [entry.path for entry in clips.entries]
     ran: dict[int, Outputs] = {}
     with ExitStack() as stack:

@@ -29,7 +29,7 @@ _SUFFIXES = (".pth", ".pt", _SAFETENSORS)
 
 
 class Container(Enum):
-    """How a .pth keeps the weights.
+    """The layout of the weights in a .pth.
 
     STATE_DICT: the dict of tensors alone, as `torch.save(model.state_dict(), path)`. TRAINING: a
     dict with the weights under `model`, and beside them `config` and `exported_from`.
@@ -41,7 +41,7 @@ class Container(Enum):
 
 @dataclass(frozen=True)
 class Exported:
-    """What `export` wrote.
+    """The result of `export`.
 
     `source` is the Keras file, its tensors let go. `holds_config` says whether the checkpoint has
     the config in it. `report` is None where verification was switched off.
@@ -142,7 +142,7 @@ def _encoded(file: KerasModel, plan: Plan, out: Path, holds_config: bool) -> byt
 
 
 def _plain(file: KerasModel) -> dict[str, Any]:
-    """The config as JSON would keep it, lists for tuples: every container can."""
+    """Return the config as JSON keeps it, lists for tuples: every container can hold that."""
     try:
         return file.config.model_dump(mode="json")
     except ValueError as error:  # training keys, which nobody has looked at
@@ -150,7 +150,7 @@ def _plain(file: KerasModel) -> dict[str, Any]:
 
 
 def _read_back(temp: Path, file: KerasModel, plan: Plan, holds_config: bool) -> None:
-    """The file as it is on disk: every tensor bit for bit, no other, and the config."""
+    """Check the file as it is on disk: every tensor bit for bit, no other, and the config."""
     rules = NameRules(plan.mapping.unwrap, plan.mapping.strip_prefixes)
     try:
         written = read_checkpoint(temp, rules)
@@ -168,7 +168,7 @@ def _read_back(temp: Path, file: KerasModel, plan: Plan, holds_config: bool) -> 
 
 
 def _prove(temp: Path, file: KerasModel, out: Path, progress: ProgressCallback) -> Report:
-    """PyTorch reads the file, every name of it, and is held against Keras module by module."""
+    """Compare PyTorch, with the weights of the file, against Keras, module by module."""
     from signbart_port.verbs.verify import verify
 
     # Else a bare state dict would be run with a published config of the same shapes.

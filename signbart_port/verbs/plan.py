@@ -52,18 +52,18 @@ class Planned:
     draft: str = ""
 
     def uses(self) -> Iterator[Use]:
-        """Every rule, in the order of the mapping."""
+        """Yield every rule, in the order of the mapping."""
         of = Counter(t.line for t in self.plan.transfers)
         found = Counter(t.line for t in self.transfers())
         for rule in self.plan.mapping.rules:
             yield Use(rule, found[rule.line], of[rule.line])
 
     def transfers(self) -> tuple[Transfer, ...]:
-        """Those whose tensor is there."""
+        """Return the transfers whose tensor is in the checkpoint."""
         return tuple(t for t in self.plan.transfers if t.torch in self.checkpoint.tensors)
 
     def left_behind(self) -> dict[str, str]:
-        """The tensors that the mapping lets go, and why."""
+        """Return the tensors that the mapping ignores, and why."""
         ignored = self.plan.ignored_torch
         return {name: ignored[name] for name in self.checkpoint.tensors if name in ignored}
 
@@ -128,7 +128,7 @@ def plan(
 
 
 def unmapped(checkpoint: Checkpoint, mapping: WeightMapping) -> tuple[str, ...]:
-    """The tensors that no rule uses, as far as the tensors tell the sizes."""
+    """Return the tensors that no rule uses, as far as the tensors tell the sizes."""
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
     sizes = _ONE | transfer.sizes_from_shapes(mapping, shapes)
     known = transfer.plan(mapping, sizes).torch_names()

@@ -68,7 +68,8 @@ class Prediction:
     notes: tuple[str, ...] = ()
 
     def best(self, clip: Predicted, count: int) -> Iterator[Guess]:
-        """The most probable classes, the first one first; of equals that of the lower id."""
+        """Yield the most probable classes, in descending order; of equal ones the lower id comes
+        first."""
         import numpy as np
 
         for number in np.argsort(-clip.probabilities, kind="stable")[:count].tolist():

@@ -26,7 +26,7 @@ from signbart_port.untrusted import model_kind
 
 @dataclass(frozen=True)
 class Emitted:
-    """What `to_tflite` wrote."""
+    """The result of `to_tflite`."""
 
     out: Path
     config: SignBartConfig

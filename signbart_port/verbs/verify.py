@@ -91,7 +91,7 @@ def verify(
 def _pairs(
     ours: Sequence[ModelFile], theirs: Sequence[ModelFile]
 ) -> list[tuple[ModelFile, ModelFile]]:
-    """The signatures of two files that take clips of one length."""
+    """Return the pairs of signatures that take clips of one length."""
     return [
         (one, other)
         for one in ours
@@ -101,7 +101,7 @@ def _pairs(
 
 
 def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCallback) -> Report:
-    """The report on two files, of a .tflite on one of its signatures."""
+    """Compare two files, a .tflite by one of its signatures."""
     file_inputs = _common_inputs(reference, candidate)
     inputs = file_inputs
     if reference.config is not None:
@@ -159,7 +159,7 @@ def _output_of(truth: Truth, interface: Interface) -> Truth:
 
 
 def _unproven(reference: ModelFile, precision: Precision) -> tuple[str, ...]:
-    """What a person must know of a comparison that can tell little."""
+    """Return notes on a comparison that proves little."""
     if reference.config is not None or precision is Precision.FLOAT32:
         return ()
     wide = f"{precision.spec.logit_tolerance:.1%}"
@@ -170,7 +170,7 @@ def _unproven(reference: ModelFile, precision: Precision) -> tuple[str, ...]:
 
 
 def _common_inputs(reference: ModelFile, candidate: ModelFile) -> Inputs:
-    """Inputs that both models take.
+    """Make inputs that both models take.
 
     Raises PortError where there are none.
     """
@@ -213,7 +213,8 @@ def _common_inputs(reference: ModelFile, candidate: ModelFile) -> Inputs:
 
 
 def _weights(reference: ModelFile, candidate: ModelFile) -> Weights | None:
-    """Every weight of two files that show them: bit for bit, or as a .tflite's type rounds it."""
+    """Compare every weight of two files that show them: bit for bit, or as a .tflite's type rounds
+    it."""
     if reference.config is None or reference.plan is None:
         return None
     if isinstance(candidate, TFLiteModel):
@@ -228,7 +229,7 @@ def _weights(reference: ModelFile, candidate: ModelFile) -> Weights | None:
 
 
 def _graph_proof(reference: ModelFile, candidate: ModelFile) -> Callable[[], GraphProof] | None:
-    """How to prove what a file with rounded weights computes, beyond their rounding.
+    """Return a way to prove what a file with rounded weights computes, beyond their rounding.
 
     None for other files, and where the reference shows no weights.
     """
@@ -241,7 +242,7 @@ def _graph_proof(reference: ModelFile, candidate: ModelFile) -> Callable[[], Gra
 
 
 def _finder(reference: ModelFile, inputs: Inputs) -> Finder | None:
-    """How to find the cause of a failure, where the reference shows its weights."""
+    """Return a search for the cause of a failure, if the reference shows its weights."""
     if reference.config is None:
         return None
     return SIGNBART.causes(reference.config, lambda: reference.reference_tensors, case_of(inputs))

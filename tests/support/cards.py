@@ -20,7 +20,7 @@ from tests.support.small_models import state_dict
 
 
 def emit(path: Path, config: SignBartConfig, frames: tuple[int, ...] = (16,), **more: Any) -> Path:
-    """A .tflite of the model of `state_dict(config)`."""
+    """Write a .tflite of the model of `state_dict(config)`."""
     return emit_model(path, keras_model(config, state_dict(config)), frames, **more)
 
 
@@ -33,7 +33,8 @@ def emit_model(
     probabilities: bool = False,
     **card: Any,
 ) -> Path:
-    """A .tflite of a Keras model; with a `skeleton`, one that reads raw keypoints of so many."""
+    """Write a .tflite of a Keras model; with a `skeleton`, one that reads raw keypoints of this
+    number."""
     interface = Interface(
         skeleton or model.config.keypoints,
         preprocessing=skeleton is not None,
@@ -46,7 +47,7 @@ def emit_model(
 
 
 def bare(path: Path) -> bytes:
-    """The model of a .tflite alone, without its card."""
+    """Return the model of a .tflite alone, without its card."""
     model = model_file.parsed(path.read_bytes())
     model.metadata = [entry for entry in model.metadata if entry.name != b"TFLITE_METADATA"]
     return packing.pack(model)
@@ -58,7 +59,7 @@ def a_card(
     interface: Interface | None = None,
     **changes: Any,
 ) -> Card:
-    """The card of such a file."""
+    """Return the card of such a file."""
     interface = interface or Interface(config.keypoints)
     values: dict[str, Any] = {
         "labels": tuple(f"sign {n}" for n in range(config.num_labels)),

@@ -26,7 +26,7 @@ class _Done:
     """A worker that is done."""
 
     def answer(self) -> None:
-        """Nothing went wrong."""
+        """Do nothing: nothing went wrong."""
 
 
 def convert_by(converter: Converter, patch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ def parameter_id(value: object) -> str:
 
 
 def a_clip(seed: int, frames: int = 5, points: int = 75) -> Array:
-    """Distinct keypoints (frames, points, 2) in [0, 1], none of them missing."""
+    """Make distinct keypoints (frames, points, 2) in [0, 1], none of them missing."""
     return 1 - np.random.default_rng(seed).random((frames, points, 2), dtype=np.float32)
 
 
@@ -37,7 +37,7 @@ class Folder:
         return path
 
     def put(self, name: str, keypoints: Any, label: str | None = None) -> Path:
-        """A pickled sample, `name` being split/class/file without its suffix."""
+        """Write a pickled sample, `name` being split/class/file without its suffix."""
         path = self.root / f"{name}.pkl"
         path.parent.mkdir(parents=True, exist_ok=True)
         sample = {"keypoints": keypoints, "class": label or path.parent.name}

@@ -91,7 +91,7 @@ FORKS = {"short": SHORT, "numbered": NUMBERED, "from one": FROM_ONE, "even": EVE
 
 
 def renamed(arrays: Arrays, rename: Rename) -> Arrays:
-    """The tensors under the fork's names."""
+    """Return the tensors under the fork's names."""
     fork = {rename(name): array for name, array in arrays.items()}
     assert len(fork) == len(arrays) and not fork.keys() & arrays.keys()
     return fork

@@ -40,14 +40,14 @@ def keras_model(config: SignBartConfig, arrays: Arrays) -> signbart_port.SignBar
 def save_model(
     folder: Path, config: SignBartConfig, arrays: Arrays | None = None, name: str = "model"
 ) -> Path:
-    """A checkpoint with its config beside it, as `name`.pth and `name`.yaml."""
+    """Save a checkpoint with its config beside it, as `name`.pth and `name`.yaml."""
     (folder / f"{name}.yaml").write_text(config.model_dump_json())
     return save_pth(folder / f"{name}.pth", arrays or state_dict(config))
 
 
 def weights_of(path: Path) -> Arrays:
-    """The weights of a model.h5 under PyTorch's names and in its order of dimensions, as Keras
-    reads them."""
+    """Return the weights of a model.h5 under PyTorch's names and in its order of dimensions, as
+    Keras reads them."""
     import keras
 
     model = keras.models.load_model(path, compile=False)

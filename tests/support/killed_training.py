@@ -15,12 +15,13 @@ def train(engine: str, *arguments: object) -> str:
 
 
 def killed_at_step(engine: str, epoch: int, step: int, *arguments: object) -> None:
-    """In the middle of an epoch: before a step, counted from 0."""
+    """Kill a training in the middle of an epoch: before a step, counted from 0."""
     _run(engine, "step", f"{epoch}.{step}", 1, arguments, -signal.SIGKILL)
 
 
 def killed_writing(engine: str, name: str, *arguments: object, time: int = 1) -> None:
-    """While the file `name` is written for the `time`-th time, with half of it written."""
+    """Kill a training while the file `name` is written for the `time`-th time, with half of it
+    written."""
     _run(engine, "write", name, time, arguments, -signal.SIGKILL)
 
 

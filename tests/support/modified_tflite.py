@@ -23,14 +23,14 @@ def convert(
     quantization: Quantization = Quantization.NONE,
     frames: int | tuple[int, ...] | None = None,
 ) -> bytes:
-    """A model as the program converts it, of one or more lengths, or of one set at run time."""
+    """Convert a model as the program does, of one or more lengths, or of one set at run time."""
     lengths = () if frames is None else (frames,) if isinstance(frames, int) else frames
     interface = Interface(model.config.keypoints)
     return converter.converted(model, Conversion(lengths, quantization, interface))
 
 
 def weights_in(data: bytearray) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
-    """Every constant that is no scalar, by name: views of its values and (int8) its scales.
+    """Return every constant that is no scalar, by name: views of its values and (int8) its scales.
 
     Writing into them changes `data`.
     """
@@ -47,7 +47,8 @@ def weights_in(data: bytearray) -> dict[str, tuple[np.ndarray, np.ndarray | None
 
 
 def swapped(data: bytes, one: str, other: str) -> bytes:
-    """The same graph with two constants in each other's place, found by a part of their names."""
+    """Return the same graph with two constants in each other's place, found by a part of their
+    names."""
     model = model_file.parsed(data)
     a, b = (
         next(tensor for tensor, _ in _constants(model) if part in tensor.name.decode())

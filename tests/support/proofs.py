@@ -34,7 +34,7 @@ def counting_of(inputs: Inputs) -> Counting:
 
 
 def noise_of(float32: Arrays, float64: Arrays, inputs: Inputs) -> dict[str, float]:
-    """How far each output is from float64 where it counts."""
+    """Return how far each output is from float64 where it counts."""
     counting = counting_of(inputs)
     return {tap: largest_difference(tap, float32[tap], float64[tap], counting) for tap in float64}
 

@@ -19,7 +19,7 @@ Browse = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def parsed(text: str) -> Element:
-    """Raises for whatever is not well-formed."""
+    """Parse a page. Raises for whatever is not well-formed."""
     document: Element = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
     return document
 
@@ -29,17 +29,17 @@ def text_of(element: Element) -> str:
 
 
 def named(root: Element, kind: str) -> list[Element]:
-    """The elements of a class."""
+    """Return the elements of a class."""
     return [e for e in root.iter() if kind in str(e.get("class", "")).split()]
 
 
 def tag(element: Element) -> str:
-    """Without SVG's namespace."""
+    """Return the tag without SVG's namespace."""
     return str(element.tag).rpartition("}")[2]
 
 
 def poisoned(data: Any, kept: set[str]) -> Any:
-    """`data` with every string followed by markup, but for the fields that are `kept`."""
+    """Return `data` with every string followed by markup, but for the fields that are `kept`."""
     if isinstance(data, str):
         return data + EVIL
     if isinstance(data, tuple):
@@ -51,13 +51,13 @@ def poisoned(data: Any, kept: set[str]) -> Any:
 
 
 def console(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """What a browser's console says."""
+    """Return what a browser's console says."""
     return [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
 
 
 def page_extent(browse: Browse, page: Path, width: int) -> tuple[float, float]:
-    """The inner width of a window of this width, and how far to the right the page reaches in it,
-    with every fold open."""
+    """Return the inner width of a window of this width, and how far to the right the page reaches
+    in it, with every fold open."""
     # In a frame, as a window of this browser is never narrower than 500 pixels.
     outer = page.with_name("outer.html")
     outer.write_text(f"""<!DOCTYPE html><title>-</title>

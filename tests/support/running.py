@@ -25,7 +25,7 @@ def run_program(name: str, *arguments: object) -> str:
 
 @dataclass(frozen=True)
 class Ended:
-    """How the command line ended."""
+    """The end of a command line."""
 
     code: int
     printed: str

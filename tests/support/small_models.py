@@ -22,7 +22,8 @@ LSA_64 = configs.named("lsa-64")
 
 
 def small_config(**changes: Any) -> SignBartConfig:
-    """A tiny valid config in which no two sizes are equal, so that none can stand for another."""
+    """Return a tiny valid config in which no two sizes are equal, so that none can stand for
+    another."""
     values = {
         "d_model": 8,
         "encoder_layers": 2,
@@ -41,12 +42,12 @@ def small_config(**changes: Any) -> SignBartConfig:
 
 
 def plan_of(config: SignBartConfig) -> Plan:
-    """The plan of SignBART's own mapping for `config`."""
+    """Return the plan of SignBART's own mapping for `config`."""
     return mappings.plan_for(config)
 
 
 def state_dict(config: SignBartConfig, seed: int = 0) -> Arrays:
-    """Random float32 weights of the scale of trained ones, layer norms' around 1."""
+    """Draw random float32 weights of the scale of trained ones, layer norms' around 1."""
     random = np.random.default_rng(seed)
     arrays = {}
     for t in plan_of(config).transfers:
@@ -57,8 +58,8 @@ def state_dict(config: SignBartConfig, seed: int = 0) -> Arrays:
 
 
 def distinct_state_dict(config: SignBartConfig) -> Arrays:
-    """Weights whose every element, over all tensors, is another float32 (and small: the model can
-    run on them)."""
+    """Make weights whose every element, over all tensors, is another float32 (and small: the model
+    can run on them)."""
     plan = plan_of(config)
     assert plan.parameters < 2**24, "float32 counts no further"
     values = np.arange(1, plan.parameters + 1, dtype=np.float32) / np.float32(2**24)

@@ -38,7 +38,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def write_config(path: Path, **changes: Any) -> Path:
-    """A config file of the model and its training; a change to None leaves the key out."""
+    """Write a config file of the model and its training; a change to None leaves the key out."""
     said = MODEL | SETTINGS | changes
     path.write_text(json.dumps({key: value for key, value in said.items() if value is not None}))
     return path
@@ -70,7 +70,7 @@ class Seen:
 
 
 def left(folder: Path) -> list[str]:
-    """Every file of a folder, hidden ones too, but for TensorBoard's."""
+    """Return every file of a folder, hidden ones too, but for TensorBoard's."""
     return sorted(
         str(path.relative_to(folder))
         for path in folder.rglob("*")
@@ -79,7 +79,7 @@ def left(folder: Path) -> list[str]:
 
 
 def without_times(history: Any) -> list[dict[str, Any]]:
-    """The log as it is on every machine: of plain epochs, or of Epochs."""
+    """Return the log as it is on every machine: of plain epochs, or of Epochs."""
     plain = [dict(epoch) if isinstance(epoch, dict) else vars(epoch) for epoch in history]
     return [
         {name: value for name, value in epoch.items() if name not in ("seconds", "waiting")}

@@ -27,7 +27,8 @@ class Tree:
         return self.graph.tensors[place]
 
     def data(self, tensor: Any) -> np.ndarray:
-        """The values of a constant, to be changed; whoever shared its buffer keeps the old ones."""
+        """Return the values of a constant, to be changed; whoever shared its buffer keeps the old
+        ones."""
         dtype = {
             schema.TensorType.INT8: "i1",
             schema.TensorType.INT16: "<i2",
@@ -42,13 +43,14 @@ class Tree:
         return buffer.data.view(dtype).reshape(tensor.shape if len(tensor.shape) else ())
 
     def steps(self, tensor: Any) -> np.ndarray:
-        """The size of a constant's steps, to be changed."""
+        """Return the size of a constant's steps, to be changed."""
         tensor.quantization.scale = np.array(tensor.quantization.scale)
         scales: np.ndarray = tensor.quantization.scale
         return scales
 
     def holding(self, weight: np.ndarray) -> Any:
-        """The tensor whose numbers are nearest to these, in the file's order of dimensions."""
+        """Return the tensor whose numbers are nearest to these, in the file's order of
+        dimensions."""
         found = [
             (np.abs(stored.real - weight).max(), place)
             for place, (_, stored) in enumerate(constants.of(self.model, model_file.SIGNATURE))

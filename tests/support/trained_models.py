@@ -31,7 +31,8 @@ EACH = {"train": 20, "test": 6}  # clips of a sign
 
 
 def write_signs(root: Path, labels: int = CONFIG.num_labels) -> Path:
-    """Every sign moves the points in its own way; every clip is noisy, and misses some of them."""
+    """Write a dataset in which every sign moves the points in its own way; every clip is noisy, and
+    misses some of them."""
     folder = Folder(root, {f"sign{label}": label for label in range(labels)})
     rng = np.random.default_rng(0)
     for label in range(labels):
@@ -69,5 +70,5 @@ def fit_head(config: SignBartConfig, signs: Path, arrays: Arrays | None = None) 
 
 
 def tensors_of(config: SignBartConfig, arrays: Arrays) -> dict[str, Any]:
-    """A state dict under Keras' names, in its order of dimensions."""
+    """Return a state dict under Keras' names, in its order of dimensions."""
     return dict(transfer.apply(plan_of(config), Direction.TORCH_TO_KERAS, arrays))

@@ -26,7 +26,7 @@ CONFIGS = {
 
 
 def the_job(config: Path, signs: Path, name: str) -> Job:
-    """With all that AdamW can be given, and no dropout, which no two frameworks draw alike."""
+    """Make a job with all options of AdamW, and no dropout, which no two frameworks draw alike."""
     job = job_of(
         config,
         signs,

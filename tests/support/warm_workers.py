@@ -53,7 +53,7 @@ class WarmWorkers:
                 *map(str, arguments)]  # fmt: skip
 
     def started(self, command: list[str]) -> bool:
-        """Whether this command line is of a forked worker."""
+        """Return whether this command line is of a forked worker."""
         return command[2:3] == [__file__]
 
     def end(self, command: list[str]) -> None:
@@ -120,7 +120,7 @@ def _stand_in(server: str, number: str, *run: str) -> NoReturn:
 
 
 class _Server:
-    """Forks a worker for each connection, and reports its end there."""
+    """A server that forks a worker for each connection, and reports its end there."""
 
     def __init__(self, listening: socket.socket) -> None:
         self._listening = listening

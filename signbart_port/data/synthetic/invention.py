@@ -38,7 +38,7 @@ def signs(count: int) -> tuple[Sign, ...]:
 
 
 def _candidates(number: int) -> list[Sign]:
-    """Yield random signs: of one hand, of both alike, or of one over the other, held flat."""
+    """Return random signs: of one hand, of both alike, or of one over the other, held flat."""
     rng = np.random.default_rng(number)
     name, kind = f"sign-{number}", rng.integers(3)
     hands = [_hand(rng) for _ in range(_CANDIDATES)]

@@ -40,7 +40,7 @@ class Hand:
     turned: Point = (0.0, 0.0)  # degrees that the fingers point outward from upright
 
     def path(self, time: Array) -> Array:
-        """Where the wrist is: (T, 2), of times (T, 1) from 0 to 1; so do the two below."""
+        """Return where the wrist is, (T, 2), at times (T, 1) from 0 to 1."""
         done = smooth(time)
         phase = 2 * np.pi * self.turns * time
         path = _between(self.start, self.end, done) + np.multiply(self.bulge, np.sin(np.pi * done))
@@ -48,11 +48,11 @@ class Hand:
         return path
 
     def bent(self, time: Array) -> Array:
-        """How far each finger is bent: (T, 5)."""
+        """Return how far each finger is bent, (T, 5), at the same times."""
         return _between(SHAPES[self.shape[0]], SHAPES[self.shape[1]], smooth(time))
 
     def turn(self, time: Array) -> Array:
-        """Degrees outward from upright: (T, 1)."""
+        """Return the turn of the hand, (T, 1), at the same times: degrees outward from upright."""
         return _between(*self.turned, smooth(time))
 
 

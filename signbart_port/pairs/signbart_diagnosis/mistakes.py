@@ -17,7 +17,7 @@ Model = type[NumPySignBart]
 def candidates(
     config: SignBartConfig, tensors: Tensors, path: str
 ) -> Iterator[tuple[str, NumPySignBart]]:
-    """Models that are wrong in the module at `path`, each with a sentence that says how.
+    """Yield models that are wrong in the module at `path`, each with a sentence that says how.
 
     `tensors` are the reference's, under PyTorch's names. The whole model ("") may have any mistake
     of the code, everywhere at once.
@@ -31,7 +31,7 @@ def candidates(
 def _misplaced(
     config: SignBartConfig, tensors: Tensors, path: str
 ) -> Iterator[tuple[str, NumPySignBart]]:
-    """The module with its kernel not transposed, with others' tensors, or without one of its
+    """Yield the module with its kernel not transposed, with others' tensors, or without one of its
     own."""
     own = {leaf: f"{path}.{leaf}" for leaf in ("weight", "bias") if f"{path}.{leaf}" in tensors}
     weight = tensors[own["weight"]]
@@ -90,7 +90,7 @@ def _only_weight_scaled(self: NumPySignBart, path: str, queries: Floats, heads: 
 
 
 def _query(scale: Callable[[int, int], float]) -> Model:
-    """Queries scaled by another number, of d_model and head_dim."""
+    """Make the mistake of another query scaling, a function of d_model and head_dim."""
 
     def query(self: NumPySignBart, path: str, queries: Floats, heads: int) -> Floats:
         d_model = self.config.d_model
@@ -104,7 +104,7 @@ def _gelu(function: Callable[[Floats], Floats]) -> Model:
 
 
 def _last(function: Callable[[NDArray[np.bool_]], NDArray[np.intp]]) -> Model:
-    """Another choice of the classified frame, of the mask (B, T)."""
+    """Make the mistake of another classified frame, a function of the mask (B, T)."""
     return _with(last=lambda self, mask: function(mask == 1))
 
 
@@ -119,7 +119,7 @@ def _count_last(real: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 
 def _padding(value: float, where: str) -> Model:
-    """Padding masked with `value` by one of the mask methods, or by all of them."""
+    """Make the mistake of masking padding with `value`, in one of the mask methods or in all."""
 
     def mask(self: NumPySignBart, attention_mask: Floats) -> Floats:
         return _with(padding=value)(self.config, self.tensors).padding_mask(attention_mask)

@@ -31,7 +31,7 @@ class NumPySignBart:
         self.config, self.tensors = config, tensors
 
     def call(self, path: str, *inputs: NDArray[Any]) -> tuple[Floats, ...]:
-        """The outputs of the module at `path`, by default of the whole model ("")."""
+        """Return the outputs of the module at `path`, by default of the whole model ("")."""
         step = getattr(self, _STEPS.get(path.rpartition(".")[2], ""), None)
         if step is None:
             step = self.encoder_layer if path.startswith("encoder") else self.decoder_layer
@@ -95,7 +95,7 @@ class NumPySignBart:
         return self.feed_forward(path, h)
 
     def around(self, path: str, name: str, h: Floats, memory: Floats, mask: Floats) -> Floats:
-        """An attention with its residual and LayerNorm."""
+        """Run an attention with its residual and LayerNorm."""
         attended = self.attention(f"{path}.{name}", h, memory, mask)
         return self.layer_norm(f"{path}.{name}_layer_norm", self.residual(h, attended))
 
@@ -174,7 +174,8 @@ class NumPySignBart:
 
 
 def softmax(scores: Floats) -> Floats:
-    """Over the last axis, of scores rounded to float32: there a mask swallows a score, or not."""
+    """Return the softmax over the last axis of scores in float32, where a mask can swallow a
+    score."""
     scores = scores.astype(np.float32).astype(np.float64)
     exponents = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights: Floats = exponents / exponents.sum(axis=-1, keepdims=True)

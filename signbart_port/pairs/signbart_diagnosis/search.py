@@ -17,7 +17,7 @@ from signbart_port.parity.taps import LOGITS, Floats, module_of, part_of
 
 
 class Search:
-    """Tries every known mistake on the inputs of a failed module, or of the whole model.
+    """A trial of every known mistake on the inputs of a failed module, or of the whole model.
 
     `tensors` gives the reference's weights under PyTorch's names, and is called on failure only.
     """
@@ -33,8 +33,8 @@ class Search:
         self._counting = Counting(taps, case.counted)
 
     def __call__(self, row: Row, output: Floats, inputs: ModuleInputs | None) -> str:
-        """What is wrong with the module of `row`, in a sentence: the mistake that comes nearest to
-        its wrong `output`, if within float32's error; else empty."""
+        """Return the cause of a failed `row` in a sentence: the mistake whose output is nearest to
+        the wrong `output`. Empty if none is within the error of float32."""
         if row.tap == LOGITS:
             path, arguments = (
                 "",

@@ -33,7 +33,7 @@ Taps = Mapping[str, Tap]
 
 @dataclass(frozen=True)
 class TorchJob:
-    """What PyTorch runs: the model of a pair with the weights of a checkpoint."""
+    """The job of PyTorch: to run the model of a pair with the weights of a checkpoint."""
 
     checkpoint: Path
     """The file with the weights."""
@@ -68,7 +68,7 @@ class TorchCall:
 
 @dataclass(frozen=True)
 class TorchResult:
-    """What a run has left in the worker's folder: the output of tap `n` in `n.npy`."""
+    """The result of a run, in the worker's folder: the output of tap `n` in `n.npy`."""
 
     digests: Mapping[str, str]
     """The digest of each tensor as PyTorch reads it, by name."""
@@ -85,7 +85,7 @@ class TorchResult:
 
 
 def arrays_of(case: Case) -> dict[str, NDArray[Any]]:
-    """Return what the worker is told of a case: arrays beside the job."""
+    """Return a case as the arrays beside the job."""
     return {f"{_TORCH}{name}": array for name, array in case.torch.items()} | {
         f"{_COUNTED}{name}": array for name, array in case.counted.items()
     }
@@ -119,7 +119,7 @@ def _run(job: TorchJob, arrays: Arrays) -> tuple[TorchResult, Arrays]:
 
 
 def _load(pair: Pair, config: Any, job: TorchJob) -> tuple[Any, dict[str, str]]:
-    """The model, and the digest of each tensor as PyTorch reads it."""
+    """Load the model; return it, and the digest of each tensor as PyTorch reads it."""
     import torch
 
     path = job.checkpoint
@@ -166,7 +166,8 @@ def _renamed(state: dict[str, Any], mapping: Path, pair: Pair, config: Any) -> d
 
 
 class _Outputs:
-    """Keeps the float32 run's outputs, a file a tap: of every module, or the `logits_alone`."""
+    """The outputs of the float32 run, kept in a file per tap: of every module, or the
+    `logits_alone`."""
 
     def __init__(
         self, folder: Path, pair: Pair, counting: Counting, logits_alone: bool = False
@@ -189,7 +190,8 @@ class _Outputs:
 
 
 class _Truth(_Outputs):
-    """Keeps the float64 run's outputs and inputs, and how far PyTorch in float32 is from it.
+    """The outputs and inputs of the float64 run, kept in files, and how far PyTorch in float32 is
+    from it.
 
     Twice: `noise` of the whole float32 run, and `alone` of each module by itself, fed the float64
     run's inputs rounded to float32. These rounded inputs are those of a candidate's modules.
@@ -237,7 +239,7 @@ class _Truth(_Outputs):
         return largest_difference(tap, float32, float64, self._counting)
 
     def _file(self, argument: Any, rounded: Any) -> str:
-        """The file of an input; one that several modules share is written once."""
+        """Return the file of an input; one that several modules share is written once."""
         if id(argument) not in self._files:
             name = f"input{len(self._files)}.npy"
             np.save(self._folder / name, rounded.numpy())
@@ -296,8 +298,8 @@ def run(
 
 
 def _float32(tensor: Any) -> Any:
-    """Rounded to float32, with what is finite kept finite: a mask's most negative float64 becomes
-    the most negative float32, as PyTorch would have used."""
+    """Round a tensor to float32, with what is finite kept finite: a mask's most negative float64
+    becomes the most negative float32, as PyTorch would have used."""
     import torch
 
     if tensor.dtype != torch.float64:

@@ -25,7 +25,7 @@ from signbart_port.tflite_export.conversion import (
 
 
 def converted(model: Any, conversion: Conversion) -> bytes:
-    """A Keras SignBart in TensorFlow Lite's format, by this very process."""
+    """Convert a Keras SignBart to TensorFlow Lite's format, in this process."""
     import tensorflow as tf
 
     # The converter freezes the variables of a tf.Module; a Keras model's it would leave behind.
@@ -60,7 +60,7 @@ def converted(model: Any, conversion: Conversion) -> bytes:
 
 
 def _classify(model: Any, conversion: Conversion, frames: int | None) -> Any:
-    """The concrete function of one signature."""
+    """Build the concrete function of one signature."""
     import tensorflow as tf
 
     from signbart_port.keras_model.preprocessing import prepared

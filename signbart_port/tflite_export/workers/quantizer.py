@@ -57,7 +57,7 @@ def calibrated(data: bytes, saved: Path, clips: Inputs, bits: int) -> dict[str, 
 
 
 def _calibration_inputs(inputs: Inputs) -> list[dict[str, NDArray[np.float32]]]:
-    """The clips of calibration, each as a signature takes it.
+    """Return the calibration clips, each as a signature takes it.
 
     Where all are as long as the file reads, the first half of one besides: of a mask that never
     hides anything, there would be no range to hide something in.
@@ -71,7 +71,7 @@ def _calibration_inputs(inputs: Inputs) -> list[dict[str, NDArray[np.float32]]]:
 
 
 def _wiring(graph: Any) -> list[tuple[int, list[int], list[int]]]:
-    """Which operators take which floats from which others, by numbers."""
+    """Return, by numbers, which operators take which floats from which others."""
 
     def floats(places: Any) -> list[int]:
         return [n for n in places if n < 0 or graph.tensors[n].type == schema.TensorType.FLOAT32]
@@ -97,7 +97,7 @@ def _bound_scores(model: Any, graph: Any, ranges: Mapping[str, Range], room: flo
 
 
 def recipe_for(job: Integers, data: bytes) -> Any:
-    """What to do with each operator, as ai-edge-quantizer has it."""
+    """Return the recipe of ai-edge-quantizer: what to do with each operator."""
     from ai_edge_quantizer import recipe, recipe_manager
     from ai_edge_quantizer.qtyping import TFLOperationName as Operator
 
@@ -124,13 +124,11 @@ def recipe_for(job: Integers, data: bytes) -> Any:
 
 
 def _in_float(model: Any, job: Integers) -> Iterator[str]:
-    """Regular expressions of the names of all tensors that are computed in float.
-
-    Of the kept modules themselves, not of those inside. The preparation of raw keypoints in any
-    case: its divisions are not for integers. And of a wide integer graph the layer norms: LiteRT
-    has no int16 form of some of their operators, and cut in pieces they lose thirteen times as much
-    as all the rest.
-    """
+    """Yield regular expressions of the names of all tensors that are computed in float. Of the
+    kept modules themselves, not of those inside. The preparation of raw keypoints in any case: its
+    divisions are not for integers. And of a wide integer graph the layer norms: LiteRT has no int16
+    form of some of their operators, and cut in pieces they lose thirteen times as much as all the
+    rest."""
     wide = job.quantization.spec.precision.spec.activation_bits == 16
     for graph in model.subgraphs:
         names = []

@@ -30,7 +30,7 @@ class Module:
 
     @property
     def stack(self) -> str | None:
-        """What comes before the layer's number; None if there is none."""
+        """The path before the layer's number; None if there is none."""
         return self.name[0] if self.numbers else None
 
     def path(self, number: str) -> str:
@@ -75,7 +75,7 @@ def modules(
 def _side_by_side(
     shapes: Mapping[str, Shape], kinds: Sequence[Kind]
 ) -> Iterator[tuple[str, Mapping[str, Shape]]]:
-    """Return the tensors that together are of a kind, by their path; any other by itself."""
+    """Yield the tensors that together are of a kind, by their path; any other by itself."""
     leaves: dict[tuple[str, str], dict[str, Shape]] = {}
     for name, shape in shapes.items():
         path, dot, leaf = name.rpartition(".")

@@ -193,7 +193,7 @@ class _Search:
         return (f"{name}_from_{start}" if name in self.axes else name), wanted
 
     def lines(self, pair: Placing, doubt: str) -> Iterator[Line]:
-        """Return one line or, if no axis counts as the checkpoint does, one line per layer."""
+        """Yield one line or, if no axis counts as the checkpoint does, one line per layer."""
         module, slot = pair.candidate.module, pair.slot
         sizes = {dim: str(slot.rule.dims[dim]) for dim in pair.fit.dims}
         if axis := self.axis(pair):

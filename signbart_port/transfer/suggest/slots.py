@@ -30,12 +30,12 @@ class Slot:
 
     @property
     def meanings(self) -> Meanings:
-        """What its name says, within its layer."""
+        """The meanings of its name, within its layer."""
         return meanings(self.torch.rpartition("}.")[2], in_layer=bool(self.layers))
 
     @property
     def stack(self) -> Meanings:
-        """What the name of its stack says."""
+        """The meanings of the name of its stack."""
         return meanings(self.torch.partition("{")[0])
 
     def takes(self, module: Module, sizes: Mapping[str, int]) -> Fit | None:

@@ -22,7 +22,7 @@ BASE = 2 << 30
 
 
 class Act(Enum):
-    """What to do."""
+    """The thing to do."""
 
     DOUBLE = "double"
     REFUSE = "refuse"
