@@ -1,4 +1,4 @@
-"""What can go wrong, as types: input that cannot be used, and a proof that failed."""
+"""The errors of this program: input that cannot be used, and a proof that failed."""
 
 from __future__ import annotations
 

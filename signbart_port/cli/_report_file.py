@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportFile:
-    """Where the report goes, if one is asked for.
+    """The file that the report goes to, if one is requested.
 
     `inputs` are the files that it must not replace; a None among them is one that was not given.
     """

@@ -1,4 +1,4 @@
-"""How results look to a person: tables on stdout, steps on stderr.
+"""The display of results: tables on stdout, steps on stderr.
 
 The functions import what they draw with: every command file imports this one, and `--help` and a
 .tflite's `predict` print without it.

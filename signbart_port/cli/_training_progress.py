@@ -1,4 +1,4 @@
-"""How `train` looks: a bar for the current epoch, a line for each finished one, the result."""
+"""The display of `train`: a bar for the current epoch, a line for each finished one, the result."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How well models of any kind do on a dataset, side by side."""
+"""The evaluation of models of any kind on a dataset, side by side."""

@@ -26,7 +26,7 @@ class Batch:
     """Clips of like length, padded to the longest."""
 
     indices: NDArray[np.intp]
-    """Where each stands among all clips."""
+    """(B,): the index of each clip among all clips."""
     keypoints: NDArray[np.float32]
     """(B, T, K, 2)"""
     attention_mask: NDArray[np.float32]

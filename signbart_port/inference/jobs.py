@@ -36,7 +36,7 @@ class TFLiteResult:
     """The answer of a .tflite, beside the arrays of its scores."""
 
     output: str
-    """What the scores are: "logits" or "probabilities"."""
+    """The kind of the scores: "logits" or "probabilities"."""
     signatures: tuple[str, ...] = ()
     """The signature that each raw clip was run by."""
     milliseconds: float | None = None

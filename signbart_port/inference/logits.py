@@ -49,7 +49,7 @@ class Outputs:
     frames: NDArray[np.intp]
     """(N,): the frames of each clip that the model ran on."""
     output: str = "logits"
-    """What the scores are: "logits" or "probabilities"."""
+    """The kind of the scores: "logits" or "probabilities"."""
     inputs: tuple[SignatureInputs, ...] = ()
     """The inputs of the signature that ran each clip; only of a .tflite."""
 

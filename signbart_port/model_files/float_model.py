@@ -1,4 +1,4 @@
-"""What a checkpoint and a model.h5 have in common: a config, and float32 weights in its places."""
+"""The common part of a checkpoint and a model.h5: a config, and float32 weights in its places."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class KerasModel(FloatModel):
     tensors: dict[str, NDArray[np.float32]]
     """The weights by variable path."""
     provenance: dict[str, Any] | None
-    """Where the weights come from; None where another program wrote the file."""
+    """The source of the weights; None if another program wrote the file."""
 
     @property
     def kind(self) -> ModelKind:

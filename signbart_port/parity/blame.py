@@ -1,4 +1,4 @@
-"""Which module is wrong, and what its numbers say."""
+"""The search for the module that is wrong."""
 
 from __future__ import annotations
 

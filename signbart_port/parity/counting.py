@@ -1,4 +1,4 @@
-"""Which positions of an output are compared: said by the names of its axes, never by its shape."""
+"""The positions of an output that are compared, by the names of its axes, never by its shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the proof knows of two models: a `Pair`, the cases that both run, the axes of their outputs.
+"""The proof's view of two models: a `Pair`, the cases that both run, the axes of their outputs.
 
 The proof knows no model. It calls the methods of a pair, and whatever it has to know of a model is
 a method here.
@@ -30,7 +30,7 @@ class Case:
     """A batch of inputs that both models run."""
 
     name: str
-    """What the case is for, for a person."""
+    """The purpose of the case, for the user."""
     torch: Arrays
     """The inputs of the PyTorch model, by the names of its arguments."""
     keras: Arrays
@@ -39,7 +39,7 @@ class Case:
     """The positions that count, (batch, n), by the name of an axis: `time`, `memory`. An axis
     without an entry counts whole."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What a report says of the case: plain values under the keys of its JSON."""
+    """The facts on the case in a report: plain values under the keys of its JSON."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Tap:
     keras: str = ""
     """The same axes in the order of the Keras output. Empty: PyTorch's."""
     part: int | None = None
-    """Which part of a tuple counts, from 0. None: every one."""
+    """The part of a tuple that counts, from 0. None: every one."""
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ class Pair:
     mapping: str | Path
     """A mapping file. A relative path starts at the folder of the pair's own file."""
     custom_objects: Mapping[str, type] = _NONE
-    """What a fresh process needs to open a .keras file of the model, by registered name."""
+    """The objects that a fresh process needs to open a .keras file, by registered name."""
 
     def read_config(self, stated: Mapping[str, Any], stored: Mapping[str, Any]) -> Any:
         """Return the config of the values that a checkpoint stores and a user states.

@@ -121,9 +121,9 @@ class Report:
     blame: Blame | None = None
     placed: tuple[Placed, ...] = ()
     notes: tuple[str, ...] = ()
-    """Where a config comes from, and what else a person must know."""
+    """The source of a config, and what else the user must know."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What the pair says of the inputs and of the logits, by the key of the JSON."""
+    """The pair's facts on the inputs and the logits, by the key of the JSON."""
 
     @property
     def clips(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ SCHEMA = 1
 
 _PACKAGES = ("torch", "keras", "tensorflow", "ai-edge-litert", "numpy", "h5py", "safetensors")
 EVALUATING = ("scikit-learn", "matplotlib")
-"""What an evaluation uses besides."""
+"""The packages that an evaluation uses besides."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How a verb tells its caller what it is doing."""
+"""The callback by which a verb tells its caller what it is doing."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 J = TypeVar("J")
 Arrays = Mapping[str, "NDArray[Any]"]
 Result = tuple[object, Arrays]
-"""What a job gives: a dataclass, or other plain values, and named arrays."""
+"""The result of a job: a dataclass, or other plain values, and named arrays."""
 
 
 def serve(

@@ -33,7 +33,7 @@ _LAST_SECONDS = 10  # that a process takes to end once it has closed its pipe
 JOB, ANSWER = "job", "answer"
 """The names of the two messages."""
 TURN = b"ready\n"
-"""What either side writes to its pipe when its message is there."""
+"""The line that either side writes to its pipe when its message is there."""
 
 
 class FailureKind(Enum):
@@ -57,11 +57,11 @@ class Failure:
 
     kind: FailureKind
     message: str
-    """What went wrong: as the predicate of a sentence, or an exception in a line."""
+    """The error: as the predicate of a sentence, or an exception in a line."""
     culprit: Path | None = None
     """The file that is to blame, where a worker refuses one."""
     hint: str = ""
-    """What to do about it."""
+    """The remedy."""
     status: int = 0
     """The exit status of a process that ended."""
 
@@ -87,7 +87,7 @@ class Limits:
     """The limits of one job."""
 
     seconds: float
-    """How long its caller waits for the answer."""
+    """The time that its caller waits for the answer."""
     memory: int = 0
     """Address space in bytes, besides that of the worker itself: a multiple of the job's size."""
 

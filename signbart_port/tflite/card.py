@@ -1,4 +1,4 @@
-"""What a .tflite says of itself: all that an app needs to feed it and to read its answer."""
+"""The model card of a .tflite: all that an app needs to feed it and to read its answer."""
 
 from __future__ import annotations
 

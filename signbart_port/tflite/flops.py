@@ -1,4 +1,4 @@
-"""What the products of a .tflite cost."""
+"""The cost of the matrix products of a .tflite."""
 
 from __future__ import annotations
 

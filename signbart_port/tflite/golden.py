@@ -41,7 +41,7 @@ ABOUT = {
     " for",
 }
 _KEYPOINTS = 1e-4
-"""Of a coordinate in [0, 1]: float32 rounds its box, and divides by its side."""
+"""The tolerance of a coordinate in [0, 1]: float32 rounds its box, and divides by its side."""
 
 _PROBABILITIES = 5.0
 """The tolerance of a probability, in tolerances of a logit (see `tflite.modes`): an error of a

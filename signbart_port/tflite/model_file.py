@@ -1,4 +1,4 @@
-"""What a .tflite holds, read off its bytes: operators, constants, signatures."""
+"""The content of a .tflite, read off its bytes: operators, constants, signatures."""
 
 from __future__ import annotations
 

@@ -156,9 +156,9 @@ class ModeSpec:
     precision: Precision
     """The precision of its files."""
     help: str
-    """What the mode is for, in a few words that follow its name."""
+    """The purpose of the mode, in a few words that follow its name."""
     gate: Gate
-    """What its files must reach on real clips, unless the user says otherwise."""
+    """The requirements on its files on real clips, unless the user sets others."""
     integer_io: bool = False
     """Whether keypoints go in and logits come out as integers."""
     optimize: bool = False

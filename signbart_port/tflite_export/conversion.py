@@ -1,4 +1,4 @@
-"""model.h5 to a .tflite in float: what is asked of TensorFlow's converter."""
+"""model.h5 to a .tflite in float: the job of TensorFlow's converter."""
 
 from __future__ import annotations
 

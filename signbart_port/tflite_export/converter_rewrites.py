@@ -1,4 +1,4 @@
-"""What TensorFlow's converter makes of each weight, bit for bit.
+"""The form that TensorFlow's converter gives each weight, bit for bit.
 
 Every Dense is a FULLY_CONNECTED, whose kernel is (out, in). What surrounds one is multiplied into
 it where both are constant (`optimize.cc` of the converter, in this order):

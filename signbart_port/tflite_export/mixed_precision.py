@@ -1,4 +1,4 @@
-"""Which modules of an integer file to keep in float, where it fails its gate with all in integers.
+"""The modules of an integer file to keep in float, if it fails its gate with all in integers.
 
 Each module is measured by what the file gains when this one alone is in float. The worst are kept,
 twice as many at each attempt, until the gate is passed: first without their products with weights,

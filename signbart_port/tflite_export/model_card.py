@@ -1,4 +1,4 @@
-"""The card of an exported model: what was asked for, and how its proof went."""
+"""The card of an exported model: its options, and the result of its proof."""
 
 from __future__ import annotations
 

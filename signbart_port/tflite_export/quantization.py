@@ -1,4 +1,4 @@
-"""A float32 .tflite to one that computes with integers: what is asked of ai-edge-quantizer."""
+"""A float32 .tflite to one that computes with integers: the job of ai-edge-quantizer."""
 
 from __future__ import annotations
 

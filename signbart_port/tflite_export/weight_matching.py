@@ -1,4 +1,4 @@
-"""Which constant of a .tflite holds which weight of a Keras model: by value, never by name.
+"""The constants of a .tflite that hold the weights of a Keras model: by value, never by name.
 
 The converter's names are chains of what it fused, and other converters have others.
 """
@@ -50,7 +50,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Matching:
-    """Where every weight is.
+    """The place of every weight in a file.
 
     `held`, by Keras path: in a constant of their own, the nearest one where none is equal. The
     others are part of these weights' constants, or change nothing and are left out (no bias, a gain

@@ -1,4 +1,4 @@
-"""What a training has been like so far: an epoch a line, and what follows from them."""
+"""The history of a training so far, an epoch a line, and what follows from it."""
 
 from __future__ import annotations
 

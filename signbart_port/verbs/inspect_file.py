@@ -1,4 +1,4 @@
-"""What a file is, what it holds and where it comes from: without any framework."""
+"""The kind, the content and the origin of a model file, without any framework."""
 
 from __future__ import annotations
 

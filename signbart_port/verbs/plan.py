@@ -1,4 +1,4 @@
-"""What a mapping would do with a checkpoint: the whole plan and everything wrong with it. No data
+"""The effect of a mapping on a checkpoint: the whole plan and everything wrong with it. No data
 moves, no framework is imported."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which sign a clip shows: a model of any kind, run on clips as a detector gives them.
+"""The sign that a clip shows, by a model of any kind, from keypoints as a detector gives them.
 
 What a .tflite needs is imported for it and nothing else: it runs where no framework is installed,
 and its interpreter starts before NumPy is imported here.

@@ -40,7 +40,7 @@ class Emitted:
     source_proven: bool
     """Whether the .h5 was proven against PyTorch."""
     accuracy: Accuracy | None = None
-    """How the file did on real clips."""
+    """The accuracy of the file on real clips."""
     kept: mixed_precision.Kept = field(default_factory=mixed_precision.Kept)
     """The modules that stay in float so that the file passes its gate."""
     calibrated_on: tuple[str, ...] = ()

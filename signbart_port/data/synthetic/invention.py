@@ -1,4 +1,4 @@
-"""As many SYNTHETIC signs as are wanted: the ten made by hand, then invented ones.
+"""Any number of SYNTHETIC signs: the ten made by hand, then invented ones.
 
 Each invented sign is the one of several candidates, drawn from its number, that is the least like
 the signs before it (Mitchell's best candidate): so they keep their distance, and the first n signs

@@ -38,15 +38,15 @@ class TorchJob:
     checkpoint: Path
     """The file with the weights."""
     container: str
-    """How the file keeps them: `safetensors`, or a format of `torch.load`."""
+    """The container of the file: `safetensors`, or a format of `torch.load`."""
     names: NameRules
-    """How tensors are found in the file, and named."""
+    """The rules by which tensors are found in the file, and named."""
     mapping: Path
     """The mapping that knows these names, where they are not the model's own."""
     ignored: tuple[str, ...]
     """The tensors that the model does not have."""
     pair: str
-    """Where the pair is imported, see `pair.place_of`."""
+    """The place that the pair is imported from, see `pair.place_of`."""
     config: Mapping[str, Any]
     """The model's config as plain values, for `Pair.read_config`."""
     truth: bool
@@ -77,9 +77,9 @@ class TorchResult:
     taps: tuple[str, ...]
     """Every output, in the order of the run."""
     noise: Mapping[str, float] = field(default_factory=dict)
-    """How far float32 is from float64 in the whole run, by tap."""
+    """The distance of float32 from float64 in the whole run, by tap."""
     alone: Mapping[str, float] = field(default_factory=dict)
-    """The same of each module alone."""
+    """The same distance for each module alone."""
     calls: tuple[TorchCall, ...] = ()
     """Every call, in the order in which they ended."""
 

@@ -92,7 +92,7 @@ Pairs = Mapping[tuple[Candidate, Slot], Placing]
 
 @dataclass
 class Match:
-    """Which candidate stands for which slot."""
+    """The candidates that stand for slots."""
 
     pairs: list[Placing] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
