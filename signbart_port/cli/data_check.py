@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signbart_port.cli import _options, _show
+from signbart_port.errors import PortError, printable
 
 if TYPE_CHECKING:
     from signbart_port.data.checking import Check
@@ -37,7 +38,6 @@ def data_check(
     sample cannot be used.
     """
     from signbart_port.data.checking import check as run
-    from signbart_port.errors import PortError
 
     found = run(folder)
     if json:
@@ -116,8 +116,6 @@ def _split(name: str, counts: tuple[int, ...]) -> str:
 def _list_classes(found: Check) -> None:
     from rich.markup import escape
     from rich.table import Table
-
-    from signbart_port.errors import printable
 
     table = Table("id", "class", *found.samples)
     for number, label in enumerate(found.labels):

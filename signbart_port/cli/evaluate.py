@@ -10,6 +10,7 @@ import typer
 
 from signbart_port.cli import _options, _show
 from signbart_port.cli._report_file import ReportFile
+from signbart_port.errors import printable
 
 if TYPE_CHECKING:
     from signbart_port.evaluation.result import ClassScore, Evaluation, Load, ModelScore
@@ -124,8 +125,6 @@ def _print(found: Evaluation, every_class: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from signbart_port.errors import printable
-
     signers = f" of {', '.join(found.signers)}" if found.signers else ""
     title = f"{found.data}, split {found.split}: {found.clips:,} clips{signers}"
     table = Table(title=escape(printable(title, 1000)), title_justify="left", box=box.SIMPLE_HEAD)
@@ -208,8 +207,6 @@ def _flops(load: Load) -> str:
 def _list_classes(model: ModelScore) -> None:
     from rich.markup import escape
     from rich.table import Table
-
-    from signbart_port.errors import printable
 
     table = Table(title=escape(printable(model.model)), title_justify="left")
     table.add_column("class")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from signbart_port.cli import _options, _show
+from signbart_port.config import joints
+from signbart_port.errors import printable
 
 if TYPE_CHECKING:
     from signbart_port.tflite.card import Card
@@ -31,7 +33,6 @@ def inspect(
     """
     from math import prod
 
-    from signbart_port.config import joints
     from signbart_port.verbs.inspect_file import inspect_file as run
 
     found = run(file)
@@ -66,8 +67,6 @@ def inspect(
         from rich.markup import escape
         from rich.table import Table
 
-        from signbart_port.errors import printable
-
         table = Table("name", "shape", "type")
         for tensor in found.tensors:
             shape = "×".join(map(str, tensor.shape)) or "scalar"
@@ -77,8 +76,6 @@ def inspect(
 
 def _said(card: Card) -> Iterator[tuple[str, str]]:
     """Yield the facts on a model card. A stranger's may say anything: `_show.facts` escapes it."""
-    from signbart_port.config import joints
-
     if card.labels is not None:
         first, more = card.labels[:_MOST_LABELS], len(card.labels) - _MOST_LABELS
         yield "label names", ", ".join(first) + (f" and {more:,} more" if more > 0 else "")

@@ -27,6 +27,7 @@ from signbart_port.cli import (
     verify,
 )
 from signbart_port.errors import ExitCode, PortError, ProofError
+from signbart_port.system.atomic_output import interruptible
 
 STYLE: dict[str, Any] = {
     "no_args_is_help": True,
@@ -81,8 +82,6 @@ def main() -> None:
 
 def run(command: Callable[[], object]) -> None:
     """Run a command line; an error of the library becomes one line and an exit code."""
-    from signbart_port.system.atomic_output import interruptible
-
     try:
         with interruptible():
             command()

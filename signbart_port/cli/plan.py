@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signbart_port.cli import _options, _show
+from signbart_port.errors import PortError
 
 if TYPE_CHECKING:
     from signbart_port.transfer import Transfer
@@ -32,7 +33,6 @@ def plan(
     mapping file of one's own. Exit code 0: the plan is complete; 2: it is not.
     """
     from signbart_port import transfer
-    from signbart_port.errors import PortError
     from signbart_port.verbs.plan import plan as run
 
     found = run(checkpoint, mapping=mapping, config=config)

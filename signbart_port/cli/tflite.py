@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signbart_port.cli import _options, _show
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, printable
 from signbart_port.tflite.modes import MODES, Quantization, describe_gates, describe_modes
 
 if TYPE_CHECKING:
@@ -230,8 +230,6 @@ def _print(done: Emitted) -> None:
 def _print_accuracy(accuracy: Accuracy) -> None:
     from rich.markup import escape
     from rich.table import Table
-
-    from signbart_port.errors import printable
 
     table = Table(title=f"accuracy on {accuracy.clips} clips", title_justify="left")
     for name in ("model", "top-1", "top-5", "same prediction"):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from signbart_port.config import SignBartConfig
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.pairs import signbart_cases
+from signbart_port.pairs.signbart_diagnosis.search import Search
 from signbart_port.parity.pair import Arrays, Case, Pair, Tap
 from signbart_port.parity.taps import LOGITS
 
@@ -75,8 +76,6 @@ class SignBartPair(Pair):
         self, config: SignBartConfig, tensors: Callable[[], Arrays], case: Case
     ) -> Finder | None:
         """Return a search through the mistakes that porting SignBART invites."""
-        from signbart_port.pairs.signbart_diagnosis.search import Search
-
         return Search(config, tensors, case, self.taps(config))
 
     def summary(self, expected: NDArray[Any], got: NDArray[Any]) -> Mapping[str, Any]:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from signbart_port.errors import PortError
 from signbart_port.system import atomic_output
+from signbart_port.untrusted import model_kind
+from signbart_port.untrusted.refusal import Refusal, naming
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,8 +62,6 @@ class Replayed:
 
 def check(path: Path, model: Path, clips: Sequence[Path], *, force: bool) -> None:
     """Refuse, before any work, what `write` would; raises PortError."""
-    from signbart_port.untrusted import model_kind
-
     if path.suffix != ".json":
         raise PortError(path, "golden vectors are written as .json", "Name them like golden.json")
     model_kind.check_kind(model, model_kind.ModelKind.TFLITE)
@@ -85,7 +85,6 @@ def replay(path: str | Path, model: str | Path) -> Replayed:
 
     from signbart_port.system import digest
     from signbart_port.tflite.runner import Runner
-    from signbart_port.untrusted.refusal import Refusal, naming
 
     with naming(path):
         data = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -113,8 +112,6 @@ def replay(path: str | Path, model: str | Path) -> Replayed:
 def _largest_difference(got: NDArray[np.floating], recorded: Any) -> float:
     """Return the largest difference, NaN if a number is NaN on one side only."""
     import numpy as np
-
-    from signbart_port.untrusted.refusal import Refusal
 
     expected = np.array(recorded, np.float32)
     if got.shape != expected.shape:

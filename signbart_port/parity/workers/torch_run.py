@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from signbart_port import transfer
 from signbart_port.checkpoint.names import NameRules, strip, unwrap
 from signbart_port.parity.counting import Counting, largest_difference
 from signbart_port.parity.pair import Arrays, Case, Pair, Tap, import_pair, mapping_path, tap_of
@@ -152,8 +153,6 @@ def _load(pair: Pair, config: Any, job: TorchJob) -> tuple[Any, dict[str, str]]:
 
 def _renamed(state: dict[str, Any], mapping: Path, pair: Pair, config: Any) -> dict[str, Any]:
     import torch
-
-    from signbart_port import transfer
 
     sizes = pair.sizes(config)
     if sizes is None:
