@@ -11,18 +11,7 @@ from signbart_port import config as configs
 from signbart_port.config import SignBartConfig
 from signbart_port.model_files.checkpoint_model import open_checkpoint
 
-_RANDOM = """
-import json, sys, torch
-from pt_reference import SignBart
-
-torch.manual_seed(0)
-model = SignBart(json.loads(sys.argv[1]))
-for module in model.modules():
-    if isinstance(module, torch.nn.LayerNorm):  # ones and zeros, a converter folds away
-        torch.nn.init.normal_(module.weight, 1, 0.1)
-        torch.nn.init.normal_(module.bias, 0, 0.1)
-torch.save(model.state_dict(), sys.argv[2])
-"""
+_RANDOM = Path(__file__).with_name("random_checkpoint.py")
 
 
 def sizes() -> dict[str, SignBartConfig]:
@@ -40,9 +29,9 @@ def make_checkpoint(folder: Path, config: SignBartConfig) -> Path:
     """Write a random checkpoint with its config beside it, made by PyTorch in a process of its
     own."""
     path = folder / "model.pth"
-    given = config.model_dump_json()  # JSON is YAML
-    subprocess.run([sys.executable, "-c", _RANDOM, given, str(path)], check=True)
-    path.with_suffix(".yaml").write_text(given)
+    text = config.model_dump_json()  # JSON is YAML
+    subprocess.run([sys.executable, "-P", _RANDOM, text, path, "--bare"], check=True)
+    path.with_suffix(".yaml").write_text(text)
     return path
 
 
@@ -59,7 +48,7 @@ def bare_checkpoint(folder: Path, checkpoint: Path) -> Path:
 
 
 def relabeled(folder: Path, data: Path, labels: int) -> Path:
-    """Copy the dataset `data` with as many labels as a model has: a random one knows none anyway.
+    """Give the dataset `data` as many labels as a model has: a random one knows none anyway.
 
     Its clips are linked, not copied. Returns `data` itself where the number is right.
     """

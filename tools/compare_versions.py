@@ -49,17 +49,7 @@ FREE = (
     "*TFLITE_METADATA*",  # free text and the version, in TFLite's own form
     "*.sha256 of the file",
 )
-RANDOM = """
-import json, sys, torch
-from pt_reference import SignBart
-torch.manual_seed(0)
-model = SignBart(json.loads(sys.argv[1]))
-for module in model.modules():
-    if isinstance(module, torch.nn.LayerNorm):  # ones and zeros, a converter folds away
-        torch.nn.init.normal_(module.weight, 1, 0.1)
-        torch.nn.init.normal_(module.bias, 0, 0.1)
-torch.save({"model": model.state_dict(), "config": json.loads(sys.argv[1])}, sys.argv[2])
-"""
+RANDOM = Path(__file__).with_name("random_checkpoint.py").read_text()
 LSA_64 = {
     **{"d_model": 128, "num_labels": 64, "max_position_embeddings": 256},
     **{f"{stack}_layers": 2 for stack in ("encoder", "decoder")},
