@@ -110,6 +110,6 @@ def _print(done: Any, every_module: bool) -> None:
                 f"{len(done.source.plan.transfers)} tensors, {done.parameters:,} parameters,"
                 " each placed once",
             ),
-            ("written", f"{done.out} ({_show.bytes_of(done.out.stat().st_size)})"),
+            ("written", _show.written(done.out)),
         ],
     )

@@ -108,6 +108,6 @@ def _print(done: Any, every_module: bool) -> None:
                 f"{len(done.plan.transfers)} tensors, {done.parameters:,} parameters,"
                 " read back equal in every bit",
             ),
-            ("written", f"{done.out} ({_show.bytes_of(done.out.stat().st_size)})"),
+            ("written", _show.written(done.out)),
         ],
     )
