@@ -3,8 +3,8 @@
 The instructions go through the same machine as those of checkpoints, in place of a restricted
 pickle.Unpickler: Python's own runs what its allow-list names, and its C code can be made to fill
 the memory (a high memo number) or to overflow the stack (a deep key). Here a name that NumPy
-pickles by is a key of a table; the result is only a description (`Stored`), which becomes an array
-once its bytes are found to be one.
+pickles by is a key of a table; the result is only a description (`StoredArray`), which becomes an
+array once its bytes are found to be one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import io
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from signbart_port.data.stored_array import Dtype, Stored
+from signbart_port.data.stored_array import Dtype, StoredArray
 from signbart_port.errors import printable
 from signbart_port.untrusted.pickle_globals import Other, describe, few, only
 from signbart_port.untrusted.pickle_machine import Machine
@@ -30,8 +30,8 @@ class Global(NamedTuple):
 
 
 def load(data: bytes) -> Any:
-    """Return the content of the pickle `data`: plain data, arrays as `Stored`, other objects as
-    `Other`.
+    """Return the content of the pickle `data`: plain data, arrays as `StoredArray`, other objects
+    as `Other`.
 
     Protocols 2 to 5, by NumPy 1 or 2. Raises Refusal for what is not data; damaged bytes may raise
     any exception (see `untrusted.refusal.naming`).
@@ -81,7 +81,7 @@ class _Sample(Machine):
             if any(structure[:3]):
                 raise Refusal("holds an array of a structured type", SAVE_ARRAYS)
             made.order = only(str, order)
-        elif type(made) is Stored:
+        elif type(made) is StoredArray:
             _version, made.shape, made.dtype, fortran, made.content = only(tuple, state)
             made.order = "F" if fortran else "C"
         else:
@@ -92,19 +92,19 @@ def _dtype(code: Any, _align: Any = False, _copy: Any = False) -> Dtype:
     return Dtype(only(str, code))
 
 
-def _to_be_built(kind: Any, _shape: Any, _code: Any) -> Stored:
+def _to_be_built(kind: Any, _shape: Any, _code: Any) -> StoredArray:
     """Return an array as it is before BUILD: without elements."""
     if type(kind) is not Global or kind.name != "numpy.ndarray":
         raise Refusal(f"holds a broken pickle: an array made of {describe(kind)}")
-    return Stored(Dtype("f4"), (0,), "C", b"")
+    return StoredArray(Dtype("f4"), (0,), "C", b"")
 
 
-def _of_buffer(content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> Stored:
-    return Stored(dtype, shape, order if axes is None else only(tuple, axes), content)
+def _of_buffer(content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> StoredArray:
+    return StoredArray(dtype, shape, order if axes is None else only(tuple, axes), content)
 
 
-def _scalar(dtype: Any, content: Any = b"") -> Stored:
-    return Stored(dtype, (), "C", content)
+def _scalar(dtype: Any, content: Any = b"") -> StoredArray:
+    return StoredArray(dtype, (), "C", content)
 
 
 def _bytes(text: Any = "", encoding: Any = "latin1") -> str:

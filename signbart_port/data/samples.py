@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from signbart_port.data import sample_pickles
 from signbart_port.data.sample_pickles import LARGEST, SAVE_ARRAYS
-from signbart_port.data.stored_array import Dtype, Stored
+from signbart_port.data.stored_array import Dtype, StoredArray
 from signbart_port.errors import printable
 from signbart_port.untrusted.file_kind import HEAD, Kind, kind_of, regular_file
 from signbart_port.untrusted.pickle_globals import describe
@@ -115,7 +115,7 @@ _READERS: dict[Kind, Callable[[bytes], dict[Any, Any]]] = {
 }
 
 
-def _stored(data: bytes) -> Stored:
+def _stored(data: bytes) -> StoredArray:
     """Return the array of an .npy file.
 
     np.load would allocate as many elements as the header claims.
@@ -127,11 +127,11 @@ def _stored(data: bytes) -> Stored:
     else:
         shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
     described = Dtype(dtype.str[1:], dtype.str[0])
-    return Stored(described, shape, "F" if fortran else "C", data[stream.tell() :])
+    return StoredArray(described, shape, "F" if fortran else "C", data[stream.tell() :])
 
 
 def _keypoints(stored: Any) -> NDArray[np.floating[Any]]:
-    if type(stored) is not Stored:
+    if type(stored) is not StoredArray:
         raise Refusal(f"has keypoints that are {_describe(stored)}, not an array", SAVE_ARRAYS)
     keypoints = stored.values()
     shape = "×".join(map(str, keypoints.shape)) or "a single value"
@@ -151,7 +151,7 @@ def _keypoints(stored: Any) -> NDArray[np.floating[Any]]:
 
 
 def _label(value: Any) -> str | None:
-    if type(value) is Stored and value.shape == ():
+    if type(value) is StoredArray and value.shape == ():
         value = value.values().item()
     if value is None or (isinstance(value, str) and 0 < len(value) <= _LONGEST_LABEL):
         return value
@@ -160,4 +160,4 @@ def _label(value: Any) -> str | None:
 
 
 def _describe(value: object) -> str:
-    return "an array" if type(value) is Stored else describe(value)
+    return "an array" if type(value) is StoredArray else describe(value)

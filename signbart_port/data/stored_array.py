@@ -35,7 +35,7 @@ class Dtype:
 
 
 @dataclass
-class Stored:
+class StoredArray:
     """An array's description and its bytes."""
 
     dtype: Dtype

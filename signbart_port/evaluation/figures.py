@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from signbart_port.evaluation.result import ClassScore, Confusion, Scores, SignerScore
+from signbart_port.evaluation.result import ClassScore, Confusion, EvaluationScores, SignerScore
 from signbart_port.metrics.accuracy import among
 
 _CONFIDENCE = 0.95
@@ -22,7 +22,7 @@ def scores(
     targets: NDArray[np.integer],
     labels: Sequence[str],
     signers: Sequence[str | None],
-) -> Scores:
+) -> EvaluationScores:
     """Score outputs (N, labels) by the classes `targets` (N,) of the clips and their `signers`
     (N,).
 
@@ -30,7 +30,7 @@ def scores(
     """
     predicted = outputs.argmax(axis=1)
     right = predicted == targets
-    return Scores(
+    return EvaluationScores(
         right=int(right.sum()),
         top1=float(right.mean()),
         interval=wilson(int(right.sum()), len(targets)),

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from signbart_port.errors import printable
-from signbart_port.evaluation.result import Evaluation, ModelScore, Scores
+from signbart_port.evaluation.result import Evaluation, EvaluationScores, ModelScore
 from signbart_port.system import atomic_output
 
 FORMATS = (".png", ".svg")
@@ -65,7 +65,7 @@ def draw(evaluation: Evaluation, suffix: str) -> bytes:
     return stream.getvalue()
 
 
-def matrix(scores: Scores) -> NDArray[np.int64]:
+def matrix(scores: EvaluationScores) -> NDArray[np.int64]:
     """Return the number of clips of each class (row) that were predicted as each class (column)."""
     number = {one.label: n for n, one in enumerate(scores.classes)}
     counts = np.diag([one.right for one in scores.classes])

@@ -43,7 +43,7 @@ class SignerScore:
 
 
 @dataclass(frozen=True)
-class Scores:
+class EvaluationScores:
     """The scores of a model on all clips. Shares are from 0 to 1."""
 
     right: int  # clips whose class is first
@@ -74,7 +74,7 @@ class ModelScore:
     parameters: int  # learned values; for a .tflite, the values of its constants
     median: Load  # what the clip of median length costs
     longest: Load  # what the longest clip costs
-    scores: Scores
+    scores: EvaluationScores
     notes: tuple[str, ...] = ()
 
 

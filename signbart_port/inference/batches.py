@@ -22,7 +22,7 @@ _BATCH = 32
 
 
 @dataclass(frozen=True)
-class Batch:
+class InferenceBatch:
     """Clips of like length, padded to the longest."""
 
     indices: NDArray[np.intp]
@@ -40,7 +40,7 @@ def frames_read(config: SignBartConfig, clips: Sequence[NDArray[Any]]) -> NDArra
 
 def batches(
     config: SignBartConfig, clips: Sequence[NDArray[Any]], paths: Sequence[Path]
-) -> list[Batch]:
+) -> list[InferenceBatch]:
     """Prepare raw clips (T, K, 2 or more) for a model of this config, the shortest first.
 
     Raises PortError for a clip of too few joints, by its path.
@@ -56,18 +56,21 @@ def batches(
     order = np.argsort(frames_read(config, clips), kind="stable")
     parts = [order[at : at + _BATCH] for at in range(0, len(order), _BATCH)]
     return [
-        Batch(indices, *preprocessing.pad([read(index) for index in indices])) for indices in parts
+        InferenceBatch(indices, *preprocessing.pad([read(index) for index in indices]))
+        for indices in parts
     ]
 
 
-def batches_of(inputs: Inputs) -> list[Batch]:
+def batches_of(inputs: Inputs) -> list[InferenceBatch]:
     """Cut prepared clips into batches, in their order."""
     order = np.arange(len(inputs.keypoints))
     parts = [order[at : at + _BATCH] for at in range(0, len(order), _BATCH)]
-    return [Batch(part, inputs.keypoints[part], inputs.attention_mask[part]) for part in parts]
+    return [
+        InferenceBatch(part, inputs.keypoints[part], inputs.attention_mask[part]) for part in parts
+    ]
 
 
-def logits(model: Model, batches: Sequence[Batch]) -> NDArray[np.floating]:
+def logits(model: Model, batches: Sequence[InferenceBatch]) -> NDArray[np.floating]:
     """Run a model on all batches: logits (N, labels), in the order of the clips."""
     computed = np.concatenate([model(batch.keypoints, batch.attention_mask) for batch in batches])
     ordered = np.empty_like(computed)
@@ -75,7 +78,7 @@ def logits(model: Model, batches: Sequence[Batch]) -> NDArray[np.floating]:
     return ordered
 
 
-def to_arrays(batches: Sequence[Batch]) -> dict[str, NDArray[Any]]:
+def to_arrays(batches: Sequence[InferenceBatch]) -> dict[str, NDArray[Any]]:
     """Return the batches as a job hands them to a worker: see `from_arrays`."""
     return {
         f"{number}.{name}": array
@@ -84,7 +87,7 @@ def to_arrays(batches: Sequence[Batch]) -> dict[str, NDArray[Any]]:
     }
 
 
-def from_arrays(arrays: Mapping[str, NDArray[Any]], count: int) -> list[Batch]:
+def from_arrays(arrays: Mapping[str, NDArray[Any]], count: int) -> list[InferenceBatch]:
     """Return the `count` batches of which `to_arrays` gave these."""
     names = ("indices", "keypoints", "attention_mask")
-    return [Batch(*(arrays[f"{n}.{name}"] for name in names)) for n in range(count)]
+    return [InferenceBatch(*(arrays[f"{n}.{name}"] for name in names)) for n in range(count)]

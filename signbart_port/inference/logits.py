@@ -62,7 +62,7 @@ class Outputs:
 
 
 @dataclass(frozen=True)
-class Run:
+class SignatureRun:
     """The outputs of a signature for prepared clips."""
 
     outputs: NDArray[np.float32]
@@ -133,13 +133,15 @@ class Inference:
         frames = np.array([one.attention_mask.shape[1] for one in inputs])
         return Outputs(scores, frames, result.output, inputs)
 
-    def run_prepared(self, signature: str, inputs: Inputs, *, timed: bool) -> Run:
+    def run_prepared(self, signature: str, inputs: Inputs, *, timed: bool) -> SignatureRun:
         """Run prepared clips through a signature of a .tflite."""
         job = TFLiteJob(self._path, signature=signature, timed=timed)
         self._send_tflite(job, inputs.arrays())
         answer = self._answer()
         milliseconds = answer.read(TFLiteResult).milliseconds
-        return Run(answer.arrays["scores"], float("nan") if milliseconds is None else milliseconds)
+        return SignatureRun(
+            answer.arrays["scores"], float("nan") if milliseconds is None else milliseconds
+        )
 
     def _send_tflite(self, job: TFLiteJob, arrays: dict[str, Any]) -> None:
         try:
@@ -155,7 +157,7 @@ class Inference:
             raise failed.error(self._path, _CANNOT[self._kind]) from None
 
 
-def run(file: TFLiteFile, inputs: Inputs, *, timed: bool = False) -> Run:
+def run(file: TFLiteFile, inputs: Inputs, *, timed: bool = False) -> SignatureRun:
     """Run prepared clips through a file's signature, one at a time.
 
     Raises PortError where the interpreter refuses the file.

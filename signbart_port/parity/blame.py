@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from signbart_port.parity.compare import Comparison, Row
-from signbart_port.parity.report import Blame, Evidence, Weights
+from signbart_port.parity.report import Blame, Evidence, WeightComparison
 from signbart_port.parity.taps import LOGITS, Floats
 
 ModuleInputs = tuple[Floats, ...]
@@ -18,7 +18,7 @@ logits: its inputs are those of the case, and the last argument is None."""
 def find(
     chained: Comparison,
     alone: Comparison | None,
-    weights: Weights | None,
+    weights: WeightComparison | None,
     finder: Finder | None = None,
     inputs_of: Callable[[str], ModuleInputs | None] | None = None,
 ) -> Blame | None:

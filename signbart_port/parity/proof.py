@@ -13,7 +13,7 @@ from signbart_port.parity.blame import Finder, find
 from signbart_port.parity.compare import Comparison, Truth
 from signbart_port.parity.counting import Counting
 from signbart_port.parity.pair import Case, Pair
-from signbart_port.parity.report import Report, Weights
+from signbart_port.parity.report import Report, WeightComparison
 from signbart_port.parity.taps import LOGITS, Floats
 from signbart_port.parity.tolerances import ALONE, RUN, Tolerance
 
@@ -62,7 +62,7 @@ def judge(
     *,
     config: Any = None,
     isolation: Isolation | None = None,
-    weights: Weights | None = None,
+    weights: WeightComparison | None = None,
     finder: Finder | None = None,
 ) -> Report:
     """Run a candidate on a case, comparing every output as it comes, with `truth`.

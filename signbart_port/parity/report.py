@@ -73,7 +73,7 @@ class Rounded:
 
 
 @dataclass(frozen=True)
-class Weights:
+class WeightComparison:
     """Every tensor of the candidate against the reference's, through the mapping.
 
     `rule` says what was asked of them: every bit, or the rounding that the file's type implies.
@@ -117,7 +117,7 @@ class Report:
     isolated: tuple[Row, ...] = ()
     """The outputs of each module alone, fed the reference's own inputs; empty where a side shows no
     modules."""
-    weights: Weights | None = None
+    weights: WeightComparison | None = None
     blame: Blame | None = None
     placed: tuple[Placed, ...] = ()
     notes: tuple[str, ...] = ()

@@ -8,14 +8,16 @@ import numpy as np
 
 from signbart_port.checkpoint import Checkpoint
 from signbart_port.errors import printable
-from signbart_port.parity.report import Differing, Rounded, Weights
+from signbart_port.parity.report import Differing, Rounded, WeightComparison
 from signbart_port.transfer import Plan, Transfer, same_bits
 from signbart_port.transfer.ops import Array, Direction
 
 EXACT = "equal in every bit"
 
 
-def compare(plan: Plan, reference: Mapping[str, Array], candidate: Mapping[str, Array]) -> Weights:
+def compare(
+    plan: Plan, reference: Mapping[str, Array], candidate: Mapping[str, Array]
+) -> WeightComparison:
     """Hold a candidate's tensors against a reference's.
 
     `reference` has the names and the order of dimensions of the `plan`'s PyTorch side, `candidate`
@@ -31,7 +33,7 @@ def compare(plan: Plan, reference: Mapping[str, Array], candidate: Mapping[str, 
         elif not same_bits(expected, got):
             differing.append(difference(transfer, expected, got, expected.view("u4") != _bits(got)))
     extra = candidate.keys() - {transfer.keras for transfer in plan.transfers}
-    return Weights(
+    return WeightComparison(
         rule=EXACT,
         tensors=len(plan.transfers),
         values=plan.parameters,

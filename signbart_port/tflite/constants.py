@@ -37,7 +37,7 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredConstant:
     """A constant as the file has it: float32, float16, or integers and their `steps`."""
 
     name: str
@@ -61,7 +61,7 @@ class Stored:
             return ((values - self.steps.zero) * self.steps.size).astype(np.float32)
 
 
-def read(file: model_file.TFLiteFile) -> tuple[Stored, ...]:
+def read(file: model_file.TFLiteFile) -> tuple[StoredConstant, ...]:
     """Return the constants of a file's signature that can be weights: no scalars, no integers but
     scaled ones.
 
@@ -71,7 +71,7 @@ def read(file: model_file.TFLiteFile) -> tuple[Stored, ...]:
         return tuple(stored for _, stored in of(model, file.signature) if stored.values.ndim)
 
 
-def of(model: Any, signature: str) -> Iterator[tuple[Any, Stored]]:
+def of(model: Any, signature: str) -> Iterator[tuple[Any, StoredConstant]]:
     """Yield all constants of an object tree's signature, each with its tensor there."""
     graph = model_file.graph_of(model, signature)
     products = dict(_steps_of_products(model, graph))
@@ -100,7 +100,7 @@ def _as_counted(said: Steps, product: NDArray[np.float32]) -> Steps:
     return Steps(product, np.zeros_like(product))
 
 
-def _stored(tensor: Any, data: NDArray[np.uint8]) -> Stored | None:
+def _stored(tensor: Any, data: NDArray[np.uint8]) -> StoredConstant | None:
     shape = tuple(int(n) for n in (tensor.shape if tensor.shape is not None else ()))
     dtype = _DTYPES.get(tensor.type)
     if dtype is None or len(data) != prod(shape) * dtype.itemsize:
@@ -108,9 +108,9 @@ def _stored(tensor: Any, data: NDArray[np.uint8]) -> Stored | None:
     name = (tensor.name or b"").decode("utf-8", "replace")
     values = np.frombuffer(data.tobytes(), dtype).reshape(shape)
     if dtype.kind == "f":
-        return Stored(name, values)
+        return StoredConstant(name, values)
     steps = _steps(tensor.quantization, shape)
-    return None if steps is None else Stored(name, values, steps)
+    return None if steps is None else StoredConstant(name, values, steps)
 
 
 def _steps(quantization: Any, shape: tuple[int, ...]) -> Steps | None:

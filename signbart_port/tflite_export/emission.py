@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from signbart_port.data.clips import RealClips
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.errors import PortError, ProofError
-from signbart_port.inference.logits import Run, run
+from signbart_port.inference.logits import SignatureRun, run
 from signbart_port.metrics.accuracy import Accuracy, measure
 from signbart_port.model_files import mappings
 from signbart_port.model_files.checkpoint_model import open_checkpoint
@@ -34,7 +34,7 @@ from signbart_port.tflite_export.request import TFLiteRequest
 
 _SECONDS = conversion.SECONDS
 
-Outputs = NDArray[np.floating]
+Logits = NDArray[np.floating]
 
 
 class Emission:
@@ -49,7 +49,7 @@ class Emission:
         self._file, self._request, self._folder = file, request, folder
         self._progress = progress
         self._float = folder / "float.tflite"
-        self._outputs: dict[str, Outputs] = {}
+        self._outputs: dict[str, Logits] = {}
         self._calibration: Inputs | None = None
 
     def convert(self, pytorch: str | Path | None) -> None:
@@ -101,7 +101,7 @@ class Emission:
                     continue
             raise error
 
-    def prove(self, path: Path, name: str) -> list[tuple[Report, Run]]:
+    def prove(self, path: Path, name: str) -> list[tuple[Report, SignatureRun]]:
         """Prove that each signature of a file is as requested and computes what Keras does: a
         report per number of frames."""
         source = self._file.path
@@ -116,7 +116,7 @@ class Emission:
                 raise ProofError(f"{source}: the .tflite is NOT EQUAL, {report.verdict()}")
         return proofs
 
-    def check_unchanged(self, files: Sequence[TFLiteFile], proven: Sequence[Run]) -> None:
+    def check_unchanged(self, files: Sequence[TFLiteFile], proven: Sequence[SignatureRun]) -> None:
         """Raise ProofError unless the file as written gives bit for bit what the proven one
         does."""
         runs = [
@@ -162,11 +162,11 @@ class Emission:
             raise ProofError(f"{self._file.path}: the .tflite {missed}")
         return accuracy
 
-    def _on_calibration(self, path: Path) -> Outputs:
+    def _on_calibration(self, path: Path) -> Logits:
         assert self._request.calibration is not None
         return self._run(path, self._request.calibration)
 
-    def _run(self, path: Path, clips: RealClips) -> Outputs:
+    def _run(self, path: Path, clips: RealClips) -> Logits:
         with self._converter_errors():
             files = model_file.read_all(path)
             return gate.file_outputs(files, clips, self._request.interface, self._file.config)

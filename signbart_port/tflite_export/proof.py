@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.model_interface import Interface
 from signbart_port.errors import ProofError
-from signbart_port.inference.logits import Run, run
+from signbart_port.inference.logits import SignatureRun, run
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.pairs.signbart import SIGNBART, case_of
 from signbart_port.pairs.signbart_cases import make
@@ -91,7 +91,7 @@ def prove(
     models: Models,
     expected: Mapping[int, Expected],
     interface: Interface,
-) -> Iterator[tuple[Report, Run]]:
+) -> Iterator[tuple[Report, SignatureRun]]:
     """Yield a report for each number of frames in `expected`, with its run.
 
     `files` are the signatures of one file. Keras in float64 is given other weights.
@@ -123,5 +123,5 @@ def prove(
             yield report, result
 
 
-def _record(result: Run, record: Record) -> None:
+def _record(result: SignatureRun, record: Record) -> None:
     record(LOGITS, result.outputs)

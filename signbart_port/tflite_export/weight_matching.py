@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from signbart_port.config import SignBartConfig
 from signbart_port.parity.tolerances import EPSILON
 from signbart_port.tflite import constants, model_file
-from signbart_port.tflite.constants import Steps, Stored
+from signbart_port.tflite.constants import Steps, StoredConstant
 from signbart_port.tflite.modes import Precision
 from signbart_port.tflite_export.converter_rewrites import Float32, Form, forms, left_out, own_parts
 
@@ -44,7 +44,7 @@ class Held:
     do."""
 
     form: Form
-    constant: Stored
+    constant: StoredConstant
     wrong: NDArray[np.bool_] | None = None
 
 
@@ -59,7 +59,7 @@ class Matching:
 
     held: Mapping[str, Held]
     missing: tuple[str, ...]
-    extra: tuple[Stored, ...]
+    extra: tuple[StoredConstant, ...]
 
 
 @np.errstate(all="ignore")  # a damaged file may hold anything
@@ -107,7 +107,7 @@ def match(
 
 
 @np.errstate(all="ignore")
-def differs(expected: Float32, stored: Stored, precision: Precision) -> NDArray[np.bool_]:
+def differs(expected: Float32, stored: StoredConstant, precision: Precision) -> NDArray[np.bool_]:
     """Mark the values of a constant that a file of this precision must not have.
 
     Float32 ones must be equal in every bit (but for the sign of a zero, which the converter's sums
@@ -130,7 +130,7 @@ def _float16(values: Float32) -> NDArray[np.float16]:
     return values.clip(-largest, largest).astype(np.float16)
 
 
-def _near(expected: Float32, stored: Stored) -> NDArray[np.bool_]:
+def _near(expected: Float32, stored: StoredConstant) -> NDArray[np.bool_]:
     """Mark the integers that are the nearest to the expected values."""
     assert stored.steps is not None
     size, zero = stored.steps.size.astype(np.float64), stored.steps.zero
@@ -141,7 +141,7 @@ def _near(expected: Float32, stored: Stored) -> NDArray[np.bool_]:
     return near
 
 
-def _fine(expected: Float32, stored: Stored, precision: Precision) -> NDArray[np.bool_]:
+def _fine(expected: Float32, stored: StoredConstant, precision: Precision) -> NDArray[np.bool_]:
     """Return whether the steps of each channel are those that its range requires.
 
     A dynamic file's are the converter's, to the bit. ai-edge-quantizer spreads a constant that is
@@ -170,7 +170,7 @@ def _neutral(path: str, values: Float32) -> bool:
 class _Index:
     """A file's constants, found by their shape and their first few values."""
 
-    def __init__(self, stored: Sequence[Stored], precision: Precision) -> None:
+    def __init__(self, stored: Sequence[StoredConstant], precision: Precision) -> None:
         self._all, self._precision = stored, precision
         self._taken = [False] * len(stored)
         self._places: dict[Any, list[int]] = {}
@@ -178,14 +178,14 @@ class _Index:
             key = (constant.values.shape, _exactly(constant.values))
             self._places.setdefault(key, []).append(place)
 
-    def take(self, form: Form) -> Stored | None:
+    def take(self, form: Form) -> StoredConstant | None:
         """Return one of the constants that are equal to this form; all of them count as found."""
         found = [place for place in self._alike(form) if self._equal(form.values, place)]
         for place in found:
             self._taken[place] = True
         return self._all[found[0]] if found else None
 
-    def left(self) -> dict[int, Stored]:
+    def left(self) -> dict[int, StoredConstant]:
         """Return the constants that were not found, by their place in the file."""
         return {place: c for place, c in enumerate(self._all) if not self._taken[place]}
 
@@ -210,14 +210,14 @@ def _exactly(numbers: NDArray[Any]) -> bytes | None:
     return bytes((numbers.ravel()[:16] + numbers.dtype.type(0)).tobytes())  # -0 becomes 0
 
 
-def _cut(stored: Stored, part: tuple[slice, ...]) -> Stored:
+def _cut(stored: StoredConstant, part: tuple[slice, ...]) -> StoredConstant:
     assert stored.steps is not None
     steps = Steps(stored.steps.size[part], stored.steps.zero[part])
-    return Stored(stored.name, stored.values[part], steps)
+    return StoredConstant(stored.name, stored.values[part], steps)
 
 
 def _nearest(
-    suspects: Sequence[Form], left: Mapping[int, Stored], placeless: set[str]
+    suspects: Sequence[Form], left: Mapping[int, StoredConstant], placeless: set[str]
 ) -> Iterator[tuple[Form, int]]:
     """Yield forms and the places of constants of their shape, the nearest first; last the weights
     that need no constant of their own, as they are part of others' or left out."""

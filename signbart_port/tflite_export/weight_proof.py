@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import printable
 from signbart_port.model_files import mappings
-from signbart_port.parity.report import Weights
+from signbart_port.parity.report import WeightComparison
 from signbart_port.parity.weights import EXACT, difference
 from signbart_port.tflite.model_file import TFLiteFile
 from signbart_port.tflite_export.converter_rewrites import Float32
@@ -19,7 +19,7 @@ def compare(
     config: SignBartConfig,
     tensors: Mapping[str, Float32],
     found: Matching | None = None,
-) -> Weights:
+) -> WeightComparison:
     """Hold a file's constants against the weights of a Keras model of `config`, `tensors` by path.
 
     `found` is their matching, where it was made before. They are compared as the converter rewrites
@@ -37,7 +37,7 @@ def compare(
     if file.frames is not None:
         tables = [tensor for path, tensor in tensors.items() if path.endswith("/embeddings")]
         unread = sum(table[file.frames :].size for table in tables)
-    return Weights(
+    return WeightComparison(
         rule=file.precision.spec.weight_rule or EXACT,
         tensors=len(plan.transfers),
         values=plan.parameters - unread,

@@ -29,7 +29,7 @@ from signbart_port.training.history import Epoch
 from signbart_port.training.initial import Weights
 from signbart_port.training.keras_parts import AdamW, CrossEntropy, Learner, prepare
 from signbart_port.training.quantization_aware import quantization_aware
-from signbart_port.training.run import EVALUATED, Job, Run, Scores, Trained, Watcher
+from signbart_port.training.run import EVALUATED, Job, Run, Trained, TrainingScores, Watcher
 from signbart_port.transfer import Direction
 
 SUFFIX = ".h5"
@@ -179,7 +179,7 @@ class _Training(keras.callbacks.Callback):
         assign(self.plain, ((weight.path, weight.numpy()) for weight in self.weights.weights))
         return (self.simulated or self.forward).logits(examples)
 
-    def test(self) -> Scores | None:
+    def test(self) -> TrainingScores | None:
         """Score the best model, in float32."""
         if self.job.test is None or not self.run.history:
             return None

@@ -76,7 +76,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Scores:
+class TrainingScores:
     """The scores of a model on some clips: the mean cross-entropy, and the shares of the clips
     whose class comes first, or among the first five."""
 
@@ -85,14 +85,16 @@ class Scores:
     top5: float
 
 
-def scores(logits: NDArray[np.floating], examples: Examples, labels: tuple[str, ...]) -> Scores:
+def scores(
+    logits: NDArray[np.floating], examples: Examples, labels: tuple[str, ...]
+) -> TrainingScores:
     """Score logits (N, labels). Raises ValueError if they are not finite."""
     names = [entry.path.stem for entry in examples.entries]
     found = accuracy.measure({"the model": logits}, examples.targets, names, labels).reference
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     of_target = np.take_along_axis(shifted, examples.targets[:, None], axis=1)[:, 0]
     losses = np.log(np.exp(shifted).sum(axis=1)) - of_target
-    return Scores(float(losses.mean()), found.top1, found.top5)
+    return TrainingScores(float(losses.mean()), found.top1, found.top5)
 
 
 class Watcher(Protocol):
@@ -112,7 +114,7 @@ class Trained:
 
     files: Files
     history: History
-    test: Scores | None
+    test: TrainingScores | None
 
     @property
     def best(self) -> Epoch:
@@ -200,7 +202,7 @@ class Run:
             histories.write_csv(self.files.log, self.history)
         self.watcher.ended(epoch, is_best)
 
-    def measured(self, logits: NDArray[np.floating], examples: Examples) -> Scores:
+    def measured(self, logits: NDArray[np.floating], examples: Examples) -> TrainingScores:
         """Score the current model.
 
         Raises PortError if the training has diverged.
@@ -215,7 +217,7 @@ class Run:
                 "Take a lower learning_rate, or gradient_clip",
             ) from None
 
-    def done(self, test: Scores | None) -> Trained:
+    def done(self, test: TrainingScores | None) -> Trained:
         if self._writes:
             histories.write_csv(self.files.log, self.history)  # a kill may have come before it
             histories.draw(self.files.curves, self.history)

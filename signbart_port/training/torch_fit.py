@@ -32,7 +32,7 @@ from signbart_port.errors import PortError
 from signbart_port.training.files import Files
 from signbart_port.training.history import Epoch
 from signbart_port.training.initial import Weights
-from signbart_port.training.run import EVALUATED, Job, Run, Scores, Trained, Watcher
+from signbart_port.training.run import EVALUATED, Job, Run, Trained, TrainingScores, Watcher
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -167,7 +167,7 @@ class _Training:
         given: NDArray[np.floating] = torch.cat(parts).numpy()
         return given
 
-    def test(self) -> Scores | None:
+    def test(self) -> TrainingScores | None:
         """Score the best model."""
         if self.job.test is None or not self.run.history:
             return None

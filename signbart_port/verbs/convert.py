@@ -27,7 +27,7 @@ from signbart_port.parity.compare import compare
 from signbart_port.parity.counting import Counting
 from signbart_port.parity.proof import judge
 from signbart_port.parity.reference import TorchRun
-from signbart_port.parity.report import Report, Weights
+from signbart_port.parity.report import Report, WeightComparison
 from signbart_port.parity.taps import LOGITS, Floats
 from signbart_port.parity.weights import EXACT, rounded
 from signbart_port.system import atomic_output, digest
@@ -213,11 +213,11 @@ class _Conversion:
                 f"the logits of the written file differ by {row.error:.2e}, limit {row.limit:.2e}"
             )
 
-    def exact(self) -> Weights:
+    def exact(self) -> WeightComparison:
         """Return what `read_back` has shown: every weight of the file has the digest of its
         source."""
         plan = self.source.plan
-        return Weights(EXACT, len(plan.transfers), plan.parameters, rounded=self.rounded)
+        return WeightComparison(EXACT, len(plan.transfers), plan.parameters, rounded=self.rounded)
 
     def provenance(self, report: Report | None) -> dict[str, Any]:
         checkpoint, mapping = self.source.checkpoint, self.source.plan.mapping

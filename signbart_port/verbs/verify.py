@@ -23,7 +23,7 @@ from signbart_port.parity import weights as weights_of
 from signbart_port.parity.blame import Finder
 from signbart_port.parity.compare import Truth
 from signbart_port.parity.proof import Recorded, judge
-from signbart_port.parity.report import Report, Weights
+from signbart_port.parity.report import Report, WeightComparison
 from signbart_port.parity.taps import LOGITS
 from signbart_port.parity.tolerances import rounded_to
 from signbart_port.system.progress import ProgressCallback, no_progress
@@ -212,7 +212,7 @@ def _common_inputs(reference: ModelFile, candidate: ModelFile) -> Inputs:
     return inputs.beginning_real() if integer else inputs
 
 
-def _weights(reference: ModelFile, candidate: ModelFile) -> Weights | None:
+def _weights(reference: ModelFile, candidate: ModelFile) -> WeightComparison | None:
     """Compare every weight of two files that show them: bit for bit, or as a .tflite's type rounds
     it."""
     if reference.config is None or reference.plan is None:

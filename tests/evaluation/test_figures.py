@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics
 
 from signbart_port.evaluation.figures import scores, wilson
-from signbart_port.evaluation.result import ClassScore, Confusion, Scores, SignerScore
+from signbart_port.evaluation.result import ClassScore, Confusion, EvaluationScores, SignerScore
 
 LABELS = ("a", "b", "c", "d", "e", "f", "g")
 
@@ -18,7 +18,9 @@ def outputs(*best: str) -> np.ndarray:
     return np.array([[-float(row.index(label)) for label in LABELS] for row in ranked], np.float32)
 
 
-def scored(targets: str, *best: str, signers: tuple[str | None, ...] | None = None) -> Scores:
+def scored(
+    targets: str, *best: str, signers: tuple[str | None, ...] | None = None
+) -> EvaluationScores:
     ids = np.array([LABELS.index(label) for label in targets])
     return scores(outputs(*best), ids, LABELS, signers or (None,) * len(targets))
 

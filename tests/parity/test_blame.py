@@ -9,14 +9,14 @@ import pytest
 
 from signbart_port.parity.pair import Case, Pair
 from signbart_port.parity.proof import Call, Isolation, Recorded, judge
-from signbart_port.parity.report import Blame, Differing, Evidence, Report, Weights
+from signbart_port.parity.report import Blame, Differing, Evidence, Report, WeightComparison
 from signbart_port.parity.taps import LOGITS
 
 TAPS = ("part.inner", "part", "other[0]", "other[1]", "drop", "drop:2", LOGITS)
 CASE = Case("two clips", {}, {})
 VALUES = {tap: np.ones((2, 3, 5)) for tap in TAPS} | {LOGITS: np.ones((2, 4))}
 NOISE = dict.fromkeys(TAPS, 1e-7)
-ONE_WRONG = Weights(
+ONE_WRONG = WeightComparison(
     "", 2, 9, differing=(Differing("part/inner/kernel", "part.inner", 1, 9, 1.0, (0,), 0.0, 1.0),)
 )
 
@@ -24,7 +24,7 @@ ONE_WRONG = Weights(
 def verdict(
     run: dict[str, float],
     alone: dict[str, float] | None = None,
-    weights: Weights | None = None,
+    weights: WeightComparison | None = None,
     finder=None,
 ) -> Report:
     """A proof whose outputs are off by so much, in the run and alone."""
@@ -52,7 +52,7 @@ def verdict(
 
 
 def test_nothing_is_wrong() -> None:
-    report = verdict({}, {}, Weights("", 1, 1))
+    report = verdict({}, {}, WeightComparison("", 1, 1))
     assert report.passed and report.blame is None
     assert [row.tap for row in report.isolated] == list(TAPS[:-1])
     assert "also alone" in report.verdict()
@@ -106,7 +106,7 @@ def test_the_cause_is_sought_where_inputs_are_known() -> None:
 
 
 def test_missing_weights_fail_without_a_module() -> None:
-    report = verdict({}, {}, Weights("", 1, 1, missing=("part/inner/kernel (3, 3)",)))
+    report = verdict({}, {}, WeightComparison("", 1, 1, missing=("part/inner/kernel (3, 3)",)))
     assert not report.passed and report.blame is None
     assert report.verdict() == "weights: part/inner/kernel (3, 3) is missing"
 

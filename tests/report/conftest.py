@@ -18,7 +18,14 @@ import pytest
 from signbart_port.pairs import signbart_cases
 from signbart_port.pairs.signbart import case_of
 from signbart_port.parity.compare import Row, absent
-from signbart_port.parity.report import Blame, Differing, Evidence, Report, Rounded, Weights
+from signbart_port.parity.report import (
+    Blame,
+    Differing,
+    Evidence,
+    Report,
+    Rounded,
+    WeightComparison,
+)
 from signbart_port.parity.taps import LOGITS
 from signbart_port.system import digest
 from signbart_port.transfer.plan import Placed
@@ -77,7 +84,9 @@ def _equal() -> Report:
         facts={**case_of(clips).facts, "agreement": (7, 7)},
         rows=tuple(row(tap, 6e-7) for tap in (*modules, LOGITS)),
         isolated=tuple(row(tap, 3e-7) for tap in modules),
-        weights=Weights("equal in every bit", len(tensors), plan.parameters, rounded=(rounded,)),
+        weights=WeightComparison(
+            "equal in every bit", len(tensors), plan.parameters, rounded=(rounded,)
+        ),
         placed=tuple(tensors),
         notes=("config: stored in the checkpoint",),
     )
@@ -98,7 +107,7 @@ def _wrong(equal: Report) -> Report:
         ),
         isolated=tuple(failed if r.tap == WRONG else r for r in equal.isolated),
         facts={**equal.facts, "agreement": (3, 7)},
-        weights=Weights(
+        weights=WeightComparison(
             "equal in every bit",
             96,
             183_050,

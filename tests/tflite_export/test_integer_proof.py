@@ -17,7 +17,7 @@ from signbart_port.errors import ProofError
 from signbart_port.model_files import h5
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.compare import Row
-from signbart_port.parity.report import Weights
+from signbart_port.parity.report import WeightComparison
 from signbart_port.parity.taps import LOGITS
 from signbart_port.tflite import constants, model_file
 from signbart_port.tflite.model_file import TFLiteFile
@@ -35,7 +35,7 @@ FRAMES = CONFIG.max_position_embeddings
 FC2, NORM = "encoder/layers.0/fc2", "encoder/layers.0/final_layer_norm"
 
 
-Held = Callable[[Tree], Weights]
+Held = Callable[[Tree], WeightComparison]
 GraphOf = Callable[[Tree], Row]
 
 
@@ -45,7 +45,7 @@ def keras(fitted_h5: Path) -> KerasModel:
 
 
 @pytest.fixture
-def held(keras: KerasModel, tmp_path: Path) -> Callable[[Tree], Weights]:
+def held(keras: KerasModel, tmp_path: Path) -> Callable[[Tree], WeightComparison]:
     """What a tree has of the model's weights."""
     return lambda tree: compare(written(tree, tmp_path), CONFIG, keras.tensors)
 
@@ -89,7 +89,7 @@ def narrow(emitted: Callable[[str], Emitted]) -> Tree:
     return Tree(emitted("int8_full").out.read_bytes())
 
 
-def right(weights: Weights) -> bool:
+def right(weights: WeightComparison) -> bool:
     return not weights.differing and not weights.missing
 
 
@@ -179,7 +179,7 @@ def masks(tree: Tree) -> Iterator[Any]:
                 yield tree.tensor(place)
 
 
-def stored_by_buffer(tree: Tree) -> Iterator[tuple[int, constants.Stored]]:
+def stored_by_buffer(tree: Tree) -> Iterator[tuple[int, constants.StoredConstant]]:
     for tensor, stored in constants.of(tree.model, model_file.SIGNATURE):
         yield tensor.buffer, stored
 

@@ -12,9 +12,9 @@ import pytest
 
 from signbart_port import transfer
 from signbart_port.config import SignBartConfig
-from signbart_port.parity.report import Weights
+from signbart_port.parity.report import WeightComparison
 from signbart_port.tflite import model_file
-from signbart_port.tflite.constants import Steps, Stored
+from signbart_port.tflite.constants import Steps, StoredConstant
 from signbart_port.tflite.modes import Precision, Quantization
 from signbart_port.tflite_export.converter_rewrites import left_out, own_parts
 from signbart_port.tflite_export.weight_matching import MOST_STEPS, differs, match
@@ -67,7 +67,9 @@ def converted(quantization: Quantization, frames: int | None = FRAMES) -> bytes:
 def holds(tmp_path: Path) -> Any:
     """Compares a file, given as bytes, with the weights of its config."""
 
-    def run(data: bytes, config: SignBartConfig = CONFIG, tensors: Arrays | None = None) -> Weights:
+    def run(
+        data: bytes, config: SignBartConfig = CONFIG, tensors: Arrays | None = None
+    ) -> WeightComparison:
         path = tmp_path / "model.tflite"
         path.write_bytes(data)
         return compare(model_file.read(path), config, tensors or tensors_of(config))
@@ -260,12 +262,12 @@ def test_every_value_a_step_off() -> None:
     size = (np.abs(values).max(axis=1, keepdims=True) / MOST_STEPS).astype(np.float32)
     rounded = np.rint(values / size).astype(np.int8)
     steps = Steps(size, np.zeros_like(size))
-    assert not differs(values, Stored("", rounded, steps), Precision.DYNAMIC).any()
+    assert not differs(values, StoredConstant("", rounded, steps), Precision.DYNAMIC).any()
     clear = np.abs(np.abs(values / size - rounded) - 0.5) > 1e-4
     assert clear.mean() > 0.99
     for change in (-1, 1):
         moved = np.clip(rounded.astype(int) + change, -128, 127).astype(np.int8)
-        wrong = differs(values, Stored("", moved, steps), Precision.DYNAMIC)
+        wrong = differs(values, StoredConstant("", moved, steps), Precision.DYNAMIC)
         assert wrong[clear & (moved != rounded)].all()
 
 
