@@ -86,9 +86,9 @@ def only(data: bytes, kinds: Set[str]) -> bytes:
     kept = [op for op in graph.operators if model_file.kind_of(model, op) in kinds]
     made = {place for op in kept for place in op.outputs}
     read = {place for op in kept for place in op.inputs if place >= 0}
-    given = [place for place in read - made if not _constant(model, graph.tensors[place])]
+    inputs = [place for place in read - made if not _constant(model, graph.tensors[place])]
     graph.operators = kept
-    graph.inputs = np.array(sorted(given), np.int32)
+    graph.inputs = np.array(sorted(inputs), np.int32)
     graph.outputs = np.array(sorted(made - read), np.int32)
     model.subgraphs, model.signatureDefs, model.metadata = [graph], [], []
     return packing.pack(model)

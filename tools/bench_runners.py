@@ -136,11 +136,11 @@ def tflite(file: Path, threads: int) -> Classify:
 
     def classify(keypoints: Floats, mask: Floats) -> Floats:
         runner, wanted, output, made = by_frames[keypoints.shape[1]]
-        given = runner(
+        outputs = runner(
             keypoints=quantized_io.quantize(keypoints, wanted["keypoints"]),
             attention_mask=quantized_io.quantize(mask, wanted["attention_mask"]),
         )
-        return quantized_io.dequantize(given[output], made)
+        return quantized_io.dequantize(outputs[output], made)
 
     return classify
 

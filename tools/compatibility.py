@@ -259,15 +259,17 @@ def _tflite(path: Path) -> Iterator[tuple[str, Array]]:
         runner = interpreter.get_signature_runner(signature)
         details = runner.get_input_details()
         frames = details["keypoints"]["shape"][1]
-        given = dict(zip(("keypoints", "attention_mask"), fixed_inputs(), strict=True))
+        tensors = dict(zip(("keypoints", "attention_mask"), fixed_inputs(), strict=True))
         rows = []
-        for clip in range(len(given["keypoints"])):
-            one = {n: _fed(v[clip : clip + 1, :frames], details[n]) for n, v in given.items()}
+        for clip in range(len(tensors["keypoints"])):
+            one = {
+                n: _quantized(v[clip : clip + 1, :frames], details[n]) for n, v in tensors.items()
+            }
             rows.append(next(iter(runner(**one).values()))[0])
         yield signature, np.stack(rows)
 
 
-def _fed(values: Array, details: Mapping[str, Any]) -> Array:
+def _quantized(values: Array, details: Mapping[str, Any]) -> Array:
     """Return values as an input takes them: rounded to its steps if it takes integers."""
     scale, zero = details["quantization"]
     if not np.issubdtype(details["dtype"], np.integer):

@@ -134,10 +134,10 @@ def _compare(
     for mode, rows in (("run", report.rows), ("alone", report.isolated)):
         yield from (_row(mode, kind(row.tap), row) for row in rows)
     if emit:
-        yield _row("tflite", "logits", _emitted(model, build("float64"), inputs, folder))
+        yield _row("tflite", "logits", _tflite_row(model, build("float64"), inputs, folder))
 
 
-def _emitted(model: Any, double: Any, inputs: Inputs, folder: Path) -> Row:
+def _tflite_row(model: Any, double: Any, inputs: Inputs, folder: Path) -> Row:
     from signbart_port.data.model_interface import Interface
     from signbart_port.inference.logits import run
     from signbart_port.tflite import model_file

@@ -164,8 +164,8 @@ class _Training:
                 )[1].cpu()
                 for batch in unchanged(examples, EVALUATED)
             ]
-        given: NDArray[np.floating] = torch.cat(parts).numpy()
-        return given
+        logits: NDArray[np.floating] = torch.cat(parts).numpy()
+        return logits
 
     def test(self) -> TrainingScores | None:
         """Score the best model."""

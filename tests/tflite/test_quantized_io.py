@@ -22,10 +22,10 @@ def test_floats_stay_as_they_are() -> None:
 
 
 def test_steps_from_zero() -> None:
-    fed = quantized_io.quantize(np.float32([-1, 0, 0.5, 2]), INT8)
-    assert fed.dtype == np.int8 and fed.tolist() == [-5, -3, -2, 1]
-    given = quantized_io.dequantize(fed, INT8)
-    assert given.dtype == np.float32 and given.tolist() == [-1, 0, 0.5, 2]
+    quantized = quantized_io.quantize(np.float32([-1, 0, 0.5, 2]), INT8)
+    assert quantized.dtype == np.int8 and quantized.tolist() == [-5, -3, -2, 1]
+    restored = quantized_io.dequantize(quantized, INT8)
+    assert restored.dtype == np.float32 and restored.tolist() == [-1, 0, 0.5, 2]
 
 
 def test_the_nearest_integer() -> None:
@@ -38,8 +38,8 @@ def test_the_nearest_integer() -> None:
 )
 def test_what_is_out_of_range_is_the_limit(dtype: Any, low: int, high: int) -> None:
     details = {"dtype": dtype, "quantization": (1e-3, 7)}
-    fed = quantized_io.quantize(np.float32([-1e9, 1e9, 0]), details)
-    assert fed.dtype == dtype and fed.tolist() == [low, high, 7]
+    quantized = quantized_io.quantize(np.float32([-1e9, 1e9, 0]), details)
+    assert quantized.dtype == dtype and quantized.tolist() == [low, high, 7]
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16])

@@ -52,7 +52,7 @@ def clip_of(frames: int, points: int = 75) -> np.ndarray:
 
 
 def expected(config: SignBartConfig, clip: np.ndarray, **variant: bool) -> np.ndarray:
-    """The logits of PyTorch, fed the clip alone: no padding."""
+    """The logits of PyTorch, inputs the clip alone: no padding."""
     import torch
 
     prepared = preprocessing.prepare(clip, **variant)
@@ -85,12 +85,12 @@ def test_the_shortest_signature_that_takes_a_clip(
     model: Path, frames: int, signature: str, length: int
 ) -> None:
     runner, clip = Runner(model), clip_of(frames)
-    fed = runner.prepare(clip)
-    assert fed.signature == signature
-    assert fed.keypoints.shape == (1, length, 12, 2) and not fed.keypoints[0, frames:].any()
-    assert fed.attention_mask.tolist() == [[1.0] * frames + [0.0] * (length - frames)]
+    inputs = runner.prepare(clip)
+    assert inputs.signature == signature
+    assert inputs.keypoints.shape == (1, length, 12, 2) and not inputs.keypoints[0, frames:].any()
+    assert inputs.attention_mask.tolist() == [[1.0] * frames + [0.0] * (length - frames)]
     assert near(runner.scores(clip), expected(CONFIG, clip))
-    assert np.array_equal(runner.run(fed), runner.scores(clip))
+    assert np.array_equal(runner.run(inputs), runner.scores(clip))
 
 
 @pytest.mark.parametrize("frames", [17, 40, 100])
@@ -119,8 +119,8 @@ def test_only_the_joints(folder: Path) -> None:
 def test_raw_keypoints_and_probabilities(folder: Path) -> None:
     path = emit(folder / "raw.tflite", CONFIG, (6, 12), skeleton=75, probabilities=True)
     runner, clip = Runner(path), clip_of(5, points=80)
-    fed = runner.prepare(clip)
-    assert np.array_equal(fed.keypoints[0, :5], clip[:, :75, :2].astype(np.float32))
+    inputs = runner.prepare(clip)
+    assert np.array_equal(inputs.keypoints[0, :5], clip[:, :75, :2].astype(np.float32))
     logits = expected(CONFIG, clip[:, :75])
     wanted = np.exp(logits) / np.exp(logits).sum()
     assert runner.card.output == "probabilities"
@@ -158,15 +158,17 @@ def test_integers_in_and_out(folder: Path) -> None:
         quantization = tensors[edge.tensorIndex].quantization
         return float(quantization.scale[0]), int(quantization.zeroPoint[0])
 
-    fed = runner.prepare(clip)
-    given = {"keypoints": fed.keypoints, "attention_mask": fed.attention_mask}
+    inputs = runner.prepare(clip)
+    values = {"keypoints": inputs.keypoints, "attention_mask": inputs.attention_mask}
     for edge in signature.inputs:
         step, zero = steps_of(edge)
-        nearest = np.rint(given[edge.name.decode()] / step) + zero
-        given[edge.name.decode()] = nearest.clip(-128, 127).astype(np.int8)
-    assert np.unique(given["keypoints"]).size > 50 and np.unique(given["attention_mask"]).size == 2
+        nearest = np.rint(values[edge.name.decode()] / step) + zero
+        values[edge.name.decode()] = nearest.clip(-128, 127).astype(np.int8)
+    assert (
+        np.unique(values["keypoints"]).size > 50 and np.unique(values["attention_mask"]).size == 2
+    )
     step, zero = steps_of(signature.outputs[0])
-    integers = Interpreter(str(path)).get_signature_runner("frames_8")(**given)["logits"][0]
+    integers = Interpreter(str(path)).get_signature_runner("frames_8")(**values)["logits"][0]
     assert integers.dtype == np.int8 and np.unique(integers).size == 5
     scores = runner.scores(clip)
     assert np.abs(scores - step * (integers.astype(int) - zero)).max() < step / 1000
@@ -255,11 +257,11 @@ def test_apart_gives_what_the_runner_does(model: Path) -> None:
     ran = apart(model, clips, [Path(f"{n}.pkl") for n in range(3)])
     assert ran.output == "logits" and ran.frames.tolist() == [3, 16, 9]
     for scores, one, clip in zip(ran.scores, ran.inputs, clips, strict=True):
-        fed = runner.prepare(clip)
+        inputs = runner.prepare(clip)
         assert np.array_equal(scores, runner.scores(clip))
-        assert one.signature == fed.signature
-        assert np.array_equal(one.keypoints, fed.keypoints)
-        assert np.array_equal(one.attention_mask, fed.attention_mask)
+        assert one.signature == inputs.signature
+        assert np.array_equal(one.keypoints, inputs.keypoints)
+        assert np.array_equal(one.attention_mask, inputs.attention_mask)
 
 
 def test_a_clip_that_does_not_fit_is_named(model: Path) -> None:

@@ -73,8 +73,8 @@ def _calibration_inputs(inputs: Inputs) -> list[dict[str, NDArray[np.float32]]]:
 def _wiring(graph: Any) -> list[tuple[int, list[int], list[int]]]:
     """Return, by numbers, which operators take which floats from which others."""
 
-    def floats(places: Any) -> list[int]:
-        return [n for n in places if n < 0 or graph.tensors[n].type == schema.TensorType.FLOAT32]
+    def floats(numbers: Any) -> list[int]:
+        return [n for n in numbers if n < 0 or graph.tensors[n].type == schema.TensorType.FLOAT32]
 
     return [(op.opcodeIndex, floats(op.inputs), floats(op.outputs)) for op in graph.operators]
 
