@@ -23,15 +23,37 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 LONG = ("tflite", "tflite_export", "mutation", "training", "end_to_end", "keras_model", "verbs")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The folders with the longest files first: a worker that begins one of them last would leave
-    the others without work (`--no-loadscope-reorder` keeps this order)."""
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what a release needs, and put the folders with the longest files first.
+
+    A worker that begins one of these last would leave the others without work
+    (`--no-loadscope-reorder` keeps this order).
+    """
 
     def place(item: pytest.Item) -> int:
         folder = item.path.parent.name
         return LONG.index(folder) if folder in LONG else len(LONG)
 
     items.sort(key=place)
+    wrong = _mark_variants(items)
+    if wrong and not any("[" in argument for argument in config.args):  # one was asked for by name
+        raise pytest.UsageError(f"on_commit lists variants that are not there: {wrong}")
+
+
+def _mark_variants(items: list[pytest.Item]) -> dict[str, set[str]]:
+    """Mark as `release` each variant of a parametrized test that `on_commit` does not list, and
+    return the listed ones that are no variant, by test."""
+    unused: dict[str, set[str]] = {}
+    for item in items:
+        listed = item.get_closest_marker("on_commit")
+        if listed is None or not isinstance(item, pytest.Function):
+            continue
+        variant = item.callspec.id
+        unused.setdefault(item.nodeid.removesuffix(f"[{variant}]"), {*listed.args}).discard(variant)
+        if variant not in listed.args:
+            item.add_marker(pytest.mark.release)
+    return {test: names for test, names in unused.items() if names}
 
 
 @pytest.fixture(scope="session")
