@@ -200,6 +200,7 @@ def test_export_then_train_on_then_stop(
             np.testing.assert_array_equal(found["classification_head/out_proj/bias"], bias)
 
 
+@pytest.mark.release
 def test_a_training_that_runs_away(
     learned: Learned, signs: Path, tmp_path: Path, run_main: Run
 ) -> None:

@@ -79,6 +79,7 @@ def ran(*command: object) -> str:
     return done.stdout
 
 
+@pytest.mark.release
 def test_torchrun(config: Path, tmp_path: Path) -> None:
     """Two trainings, one after the other, by two processes."""
     alone, shared = tmp_path / "alone", tmp_path / "shared"

@@ -186,6 +186,7 @@ def test_convert_needs_no_config(learned: Learned, converted: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [("--learning-rate", "1e-30"), ("--new-head",)])
+@pytest.mark.on_commit("options0")
 def test_training_goes_on_from_a_model(
     learned: Learned,
     converted: Path,
