@@ -79,6 +79,7 @@ print(training is torch_fit)
     assert run_python(code) == "True\n"
 
 
+@pytest.mark.release
 def test_a_saved_quantization_aware_model_opens_by_the_program_of_version_0_1(
     tmp_path: Path,
 ) -> None:

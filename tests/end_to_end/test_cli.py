@@ -179,6 +179,7 @@ def test_terminated_while_pytorch_runs(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == before and not list(scratch.iterdir())
 
 
+@pytest.mark.release
 def test_terminated_while_writing(tmp_path: Path) -> None:
     """With the whole new file on the disk, a moment before it takes its name."""
     source = save_model(tmp_path, CONFIG)

@@ -77,6 +77,7 @@ def test_the_real_checkpoint_comes_back(shared_data: Path, real_h5: Path, tmp_pa
 
 
 @pytest.mark.parametrize("name", configs.published_names())
+@pytest.mark.on_commit("arabic-asl", "lsa-64")
 def test_every_published_config(tmp_path: Path, name: str) -> None:
     config = configs.named(name)
     keras = to_keras(save_pth(tmp_path / "model.pth", state_dict(config)), config=name)
@@ -126,6 +127,7 @@ def back(
     yield done.out
 
 
+@pytest.mark.on_commit("safetensors", "training")
 def test_every_bit_in_every_container(back: Path) -> None:
     """As PyTorch reads it in a process that has never heard of this program."""
     printed = run_program("read_as_pytorch_does", back, back.with_suffix(".bin"))
@@ -144,6 +146,7 @@ def test_every_bit_in_every_container(back: Path) -> None:
     }
 
 
+@pytest.mark.on_commit("safetensors")
 def test_it_converts_again(back: Path, tmp_path: Path) -> None:
     """Without a word on the config, unless it is a bare state dict."""
     bare = back.name == "bare.pth"
@@ -157,6 +160,7 @@ def test_it_converts_again(back: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.on_commit("dtype1")
 def test_other_precisions_come_back_as_the_float32_they_were_read_as(
     tmp_path: Path, dtype: torch.dtype
 ) -> None:
@@ -184,6 +188,7 @@ def fine_tune(source: Path, out: Path) -> None:
     model.save(out)
 
 
+@pytest.mark.release
 def test_a_model_that_keras_trained_on(tmp_path: Path) -> None:
     config = small_config(encoder_layers=1, decoder_layers=1)
     before = state_dict(config)

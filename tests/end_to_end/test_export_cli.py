@@ -168,6 +168,7 @@ def test_what_a_person_reads(
     assert "in the checkpoint" in out and "no tensor tells" not in out
 
 
+@pytest.mark.release
 def test_what_a_machine_reads(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,13 +24,6 @@ from tests.support.small_models import save_pth, state_dict
 Outputs = dict[str, Floats]
 Noise = dict[str, float]
 NAMES = configs.published_names()
-EACH_COMMIT = {  # one head and sixteen, joints of either kind, the most positions and labels
-    "arabic-asl",
-    "karsl-100-signers-01-02",
-    "karsl-502",
-    "lsa-64",
-    "wlasl-2000",
-}
 
 
 def batch(inputs: Inputs, clips: slice) -> Inputs:
@@ -71,13 +64,11 @@ def judged(keras: Any, inputs: Inputs, truth: Outputs, noise: Noise) -> Report:
 
 
 def test_there_are_fourteen() -> None:
-    assert len(NAMES) == 14 and set(NAMES) > EACH_COMMIT
+    assert len(NAMES) == 14
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=[pytest.mark.release] * (n not in EACH_COMMIT)) for n in NAMES],
-)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.on_commit("karsl-100-signers-01-02", "lsa-64", "arabic-asl")
 def test_converts_and_is_equal_at_every_length(tmp_path: Path, name: str) -> None:
     config = configs.named(name)
     arrays = state_dict(config)

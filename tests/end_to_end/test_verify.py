@@ -124,6 +124,7 @@ def several(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["pth", "h5"])
+@pytest.mark.release
 def test_every_signature(files: Path, several: Path, kind: str) -> None:
     report = signbart_port.verify(files / f"model.{kind}", several / "model.tflite")
     assert report.passed and report.frames == 9
@@ -134,6 +135,7 @@ def test_every_signature(files: Path, several: Path, kind: str) -> None:
     assert "equal too: the signatures for 9, 4 frames" in report.notes
 
 
+@pytest.mark.release
 def test_signatures_of_two_files(files: Path, several: Path, tmp_path: Path) -> None:
     """Those for clips of one length are compared, and it is said which were not."""
     one, wrong = several / "model.tflite", several / "wrong.tflite"
@@ -150,6 +152,7 @@ def test_signatures_of_two_files(files: Path, several: Path, tmp_path: Path) -> 
     assert not signbart_port.verify(wrong, two).passed
 
 
+@pytest.mark.release
 def test_a_length_that_is_set_at_run_time(files: Path, several: Path, tmp_path: Path) -> None:
     """Takes that of every signature of the other file."""
     free = tmp_path / "free.tflite"
@@ -182,12 +185,14 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.release
 def test_preprocessing_and_probabilities(raw: Path, kind: str) -> None:
     report = signbart_port.verify(raw / f"model.{kind}", raw / "model.tflite")
     assert report.passed and report.agreement == (7, 7)
     assert not signbart_port.verify(raw / f"other.{kind}", raw / "model.tflite").passed
 
 
+@pytest.mark.release
 def test_other_preprocessing(raw: Path, tmp_path: Path) -> None:
     """The card says how the file prepares keypoints; the reference's are prepared as well."""
     model = tmp_path / "model.tflite"
@@ -204,6 +209,7 @@ def test_other_preprocessing(raw: Path, tmp_path: Path) -> None:
         signbart_port.verify(raw / "model.h5", model)
 
 
+@pytest.mark.release
 def test_files_that_take_or_give_something_else(files: Path, raw: Path, tmp_path: Path) -> None:
     logits, wider, whole = (tmp_path / f"{name}.tflite" for name in ("logits", "wider", "whole"))
     signbart_port.to_tflite(raw / "model.h5", logits, frames=9, preprocessing=True)

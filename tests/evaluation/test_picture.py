@@ -64,6 +64,7 @@ def test_names_are_no_markup(make: Make) -> None:
 
 
 @pytest.mark.parametrize(("classes", "named", "counted"), [(30, 1, 1), (100, 1, 0), (101, 0, 0)])
+@pytest.mark.on_commit("30-1-1", "101-0-0")
 def test_what_has_no_room_is_left_out(make: Make, classes: int, named: bool, counted: bool) -> None:
     labels = [f"sign {n}" for n in range(classes)]
     texts = said(picture.draw(make(labels, clips=1), ".svg"))

@@ -10,8 +10,8 @@ import pytest
 
 from mutate import SAMPLE, Chain, Outcome
 
-# Every eighth fault, or fourth; `python tools/mutate.py` makes them all.
-PARTS = [8, pytest.param(4, marks=pytest.mark.release)]
+# Every sixteenth fault, or fourth; `python tools/mutate.py` makes them all.
+PARTS = [16, pytest.param(4, marks=pytest.mark.release)]
 
 
 @pytest.fixture(scope="module")

@@ -154,6 +154,7 @@ def test_the_nearest_mistake_is_named(recording: Recording) -> None:
             assert np.abs(off).max() < 1e-9, (path, sentence, found)
 
 
+@pytest.mark.on_commit("small", "one layer, one head, joints picked")
 def test_what_no_mistake_explains_gets_no_cause(recording: Recording) -> None:
     find = search(recording)
     rng = np.random.default_rng(0)
@@ -166,6 +167,7 @@ def test_what_no_mistake_explains_gets_no_cause(recording: Recording) -> None:
 
 
 @pytest.mark.parametrize("recording", SEARCHED, indirect=True)
+@pytest.mark.on_commit("one layer, one head, joints picked")
 def test_a_mistake_everywhere_is_found_from_the_logits_alone(recording: Recording) -> None:
     find = search(recording)
     inputs = (recording.inputs.keypoints, recording.inputs.attention_mask)

@@ -21,6 +21,7 @@ def page(tmp_path: Path, report: Report) -> Path:
     return path
 
 
+@pytest.mark.on_commit("wrong", "weights")
 def test_the_console_stays_silent(tmp_path: Path, browse: Browse, report: Report) -> None:
     done = browse(page(tmp_path, report), "--dump-dom")
     assert "<h1>" in done.stdout
@@ -40,6 +41,7 @@ def test_a_script_would_not_run_and_be_heard(
 
 
 @pytest.mark.parametrize("width", [320, 375, 768, 1200])
+@pytest.mark.on_commit("320", "1200")
 def test_nothing_is_wider_than_the_window(
     tmp_path: Path, browse: Browse, reports: dict[str, Report], width: int
 ) -> None:

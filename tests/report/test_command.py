@@ -77,6 +77,7 @@ def test_of_a_conversion_that_fails(
     assert "<h1>Not equal</h1>" in (here / "proof.html").read_text()
 
 
+@pytest.mark.release
 def test_of_files_that_differ(here: Path, run: Any, schema: dict[str, Any]) -> None:
     arrays = state_dict(CONFIG)
     save_model(here, CONFIG, arrays)

@@ -132,6 +132,7 @@ def test_control_characters_are_shown(evaluation: Evaluation) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 768, 1200])
+@pytest.mark.on_commit("320")
 def test_it_fits_its_window_in_silence(
     tmp_path: Path, browse: Browse, evaluation: Evaluation, width: int
 ) -> None:

@@ -41,6 +41,7 @@ def test_every_signature(file: Path) -> None:
     assert flops.flops(file)[5] < flops.flops(file)[16]
 
 
+@pytest.mark.release
 def test_frames_of_run_time_have_no_count(tmp_path: Path) -> None:
     assert flops.flops(emit(tmp_path / "dynamic.tflite", CONFIG, ())) == {}
 

@@ -108,6 +108,7 @@ def test_it_knows_itself(model: Path) -> None:
     assert (runner.classes, runner.card.frames) == (5, FRAMES)
 
 
+@pytest.mark.release
 def test_only_the_joints(folder: Path) -> None:
     config = small_config(layout="selected", count_missing=False)
     runner, clip = Runner(emit(folder / "selected.tflite", config, (8, 12))), clip_of(7)
@@ -127,6 +128,7 @@ def test_raw_keypoints_and_probabilities(folder: Path) -> None:
     assert np.abs(runner.scores(clip) - wanted).max() < 1e-6 and np.ptp(wanted) > 0.05
 
 
+@pytest.mark.release
 def test_a_number_of_frames_set_at_run_time(folder: Path) -> None:
     runner = Runner(emit(folder / "runtime.tflite", CONFIG, ()))
     for frames in (1, 6, 16, 2):

@@ -122,6 +122,9 @@ BREAKS: dict[Converter, str] = {
 
 
 @pytest.mark.parametrize("make", BREAKS, ids=lambda b: b.__name__)
+@pytest.mark.on_commit(
+    "variables_left_behind", "another_model", "rounded_weights", "cut_short", "no_tflite"
+)
 def test_refused(h5: Path, tmp_path: Path, monkeypatch: Patch, make: Any) -> None:
     convert_by(make, monkeypatch)
     with pytest.raises(ProofError, match=BREAKS[make]):
@@ -130,6 +133,7 @@ def test_refused(h5: Path, tmp_path: Path, monkeypatch: Patch, make: Any) -> Non
 
 
 @pytest.mark.parametrize("wrong", [4, 6, 9])
+@pytest.mark.on_commit("6")
 def test_one_wrong_signature(h5: Path, tmp_path: Path, monkeypatch: Patch, wrong: int) -> None:
     """Of three, whichever it is: the others cannot make up for it."""
 

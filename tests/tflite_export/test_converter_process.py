@@ -44,6 +44,7 @@ def test_it_makes_what_this_process_would(h5: Path, tmp_path: Path) -> None:
     assert (tmp_path / "model.tflite").read_bytes() == converter.converted(model, asked)
 
 
+@pytest.mark.release
 def test_default_name_and_length(tmp_path: Path) -> None:
     """Beside the model, with its name; 64 frames, or all that a shorter model can."""
     keras_model(CONFIG, state_dict(CONFIG)).save(tmp_path / "mine.h5")

@@ -105,6 +105,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> KerasModel:
         ({"joint_idx": (3,), "encoder_layers": 3, "decoder_layers": 1}, FRAMES, False),
     ],
 )
+@pytest.mark.on_commit(
+    "changes3-9-True-Quantization.DYNAMIC", "changes1-9-True-Quantization.FLOAT16"
+)
 def test_the_right_graph(
     tmp_path: Path,
     quantization: Quantization,
@@ -134,6 +137,7 @@ def test_a_small_variance(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("quantization", ROUNDED)
+@pytest.mark.release
 def test_the_real_model(real_h5: Path, tmp_path: Path, quantization: Quantization) -> None:
     done = to_tflite.to_tflite(real_h5, tmp_path / "model.tflite", quantization=quantization)
     row = done.reports[0].rows[0]
@@ -191,6 +195,11 @@ UNSEEN = {tanh_gelu, keras_epsilon}
 
 @pytest.mark.parametrize("quantization", ROUNDED)
 @pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.on_commit(
+    "tanh_gelu-Quantization.FLOAT16",
+    "eight_heads-Quantization.DYNAMIC",
+    "swapped_kernels-Quantization.FLOAT16",
+)
 def test_a_wrong_graph(
     sample: KerasModel,
     tmp_path: Path,
@@ -243,6 +252,7 @@ def test_a_damaged_weight_is_named(
 
 
 @pytest.mark.parametrize("quantization", [NONE, DYNAMIC])
+@pytest.mark.on_commit("Quantization.DYNAMIC")
 def test_the_report_has_it(sample: KerasModel, tmp_path: Path, quantization: Quantization) -> None:
     done = to_tflite.to_tflite(
         sample.path, tmp_path / "model.tflite", quantization=quantization, dynamic_frames=True
@@ -285,6 +295,7 @@ def test_widened_runs_as_the_file_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("frames", [FRAMES, None])
+@pytest.mark.on_commit("9")
 def test_stored(tmp_path: Path, frames: int | None) -> None:
     """Of a float32 file: the weights themselves, but for what was added or multiplied in."""
     arrays = state_dict(CONFIG)

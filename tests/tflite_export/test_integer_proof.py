@@ -273,6 +273,7 @@ def test_a_wrong_graph(narrow: Tree, graph_of: GraphOf, mistake: Callable[[Tree]
 
 @pytest.mark.parametrize("asked", Quantization)
 @pytest.mark.parametrize("mode", Quantization)
+@pytest.mark.on_commit("Quantization.FLOAT16-Quantization.NONE")
 def test_a_file_of_another_mode(
     emitted: Callable[[str], Emitted], mode: Quantization, asked: Quantization
 ) -> None:

@@ -125,6 +125,13 @@ def results(data: bytes, raw: Floats) -> dict[str, Floats]:
         (75, 1, "none"),
     ],
 )
+@pytest.mark.on_commit(
+    "100-16-float16-False",
+    "90-16-none-True",
+    "75-16-none-False",
+    "100-None-dynamic-True",
+    "75-1-none-True",
+)
 def test_equal_to_numpy(
     skeleton: int, frames: int | None, quantization: str, count_missing: bool
 ) -> None:
@@ -208,6 +215,7 @@ def test_a_skeleton_that_lacks_joints_is_refused(skeleton: int, joint_idx: tuple
         (FRAMES, "dynamic", "full", True),
     ],
 )
+@pytest.mark.on_commit("16-dynamic-full-True", "16-none-selected-True")
 def test_with_a_model(
     tmp_path: Path, frames: int | None, quantization: str, layout: Any, count_missing: bool
 ) -> None:

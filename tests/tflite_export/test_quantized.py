@@ -173,6 +173,7 @@ def test_raw_keypoints_and_probabilities(emitted: Callable[[str], Emitted], sign
     np.testing.assert_allclose(given.sum(axis=1), 1, atol=0.02)
 
 
+@pytest.mark.release
 def test_padding_is_hidden_though_no_clip_had_any(
     fitted_h5: Path, signs: Path, tmp_path: Path
 ) -> None:
@@ -244,6 +245,7 @@ def real_files(
         ("int16x8", 1, 2.0, 0.30),
     ],
 )
+@pytest.mark.on_commit("int8-3-2.0-0.3", "dynamic-1-2.0-0.3", "int8_full-3-2.0-0.3")
 def test_real_clips(
     mode: str,
     changed: int,

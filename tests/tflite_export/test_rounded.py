@@ -34,6 +34,7 @@ def other_joints(model: SignBart) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("mode", ["float16", "dynamic"])
+@pytest.mark.on_commit("dynamic")
 def test_the_right_model_passes(sample: Path, tmp_path: Path, mode: str) -> None:
     done = to_tflite.to_tflite(sample, tmp_path / "model.tflite", quantization=mode)
     row = done.reports[0].logits
@@ -43,6 +44,7 @@ def test_the_right_model_passes(sample: Path, tmp_path: Path, mode: str) -> None
 
 @pytest.mark.parametrize("mode", ["float16", "dynamic"])
 @pytest.mark.parametrize("changes", [lambda model: HEADS, other_joints], ids=["heads", "joints"])
+@pytest.mark.on_commit("joints-dynamic", "heads-float16")
 def test_a_wrong_model_is_refused(
     sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, changes: Any
 ) -> None:

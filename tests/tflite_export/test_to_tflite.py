@@ -71,6 +71,7 @@ def shapes(frames: int) -> dict[str, list[int]]:
     ("frames", "quantization"),
     [(1, "none"), *product([16, None], ["none", "float16", "dynamic"])],
 )
+@pytest.mark.on_commit("None-dynamic", "16-none", "1-none")
 def test_emitted(h5: Path, tmp_path: Path, quantization: str, frames: int | None) -> None:
     """Of a static length, or of one set at run time (None)."""
     out = tmp_path / "model.tflite"
@@ -93,6 +94,7 @@ def test_emitted(h5: Path, tmp_path: Path, quantization: str, frames: int | None
     assert done.file.precision.value == {"none": "float32"}.get(quantization, quantization)
 
 
+@pytest.mark.release
 def test_frames_set_at_run_time(h5: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.tflite"
     done = signbart_port.to_tflite(h5, out, dynamic_frames=True)
@@ -115,6 +117,7 @@ def assert_logits(h5: Path, files: tuple[model_file.TFLiteFile, ...], lengths: A
     ("lengths", "quantization"),
     [((9, 4), "none"), ((4, 16, 9), "none"), ((1, 9, 16), "float16"), ((1, 16, 9), "dynamic")],
 )
+@pytest.mark.on_commit("lengths2-float16", "lengths3-dynamic")
 def test_several_lengths(
     h5: Path, tmp_path: Path, lengths: tuple[int, ...], quantization: str
 ) -> None:
@@ -136,6 +139,7 @@ def test_several_lengths(
 
 
 @pytest.mark.parametrize("quantization", ["none", "float16", "dynamic"])
+@pytest.mark.release
 def test_several_lengths_share_their_weights(
     large: Path, tmp_path: Path, quantization: str
 ) -> None:
@@ -225,6 +229,7 @@ def test_refused_frames(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.release
 def test_what_is_said_of_several_lengths(h5: Path, tmp_path: Path, program: Program) -> None:
     out = tmp_path / "model.tflite"
     code, printed, _ = program("tflite", h5, "-o", out, "--frames", "9,4,6", "--json")

@@ -79,6 +79,7 @@ def holds(tmp_path: Path) -> Any:
 
 @pytest.mark.parametrize("quantization", MODES)
 @pytest.mark.parametrize("frames", [FRAMES, None])
+@pytest.mark.on_commit("9-Quantization.DYNAMIC", "None-Quantization.FLOAT16")
 def test_found(holds: Any, quantization: Quantization, frames: int | None) -> None:
     weights = holds(converted(quantization, frames))
     assert weights.passed, weights.sentence()
@@ -102,6 +103,11 @@ def test_found(holds: Any, quantization: Quantization, frames: int | None) -> No
         ({"d_model": 2, "encoder_attention_heads": 1, "decoder_attention_heads": 1}, NONE, FRAMES),
         ({"max_position_embeddings": 1}, NONE, None),
     ],
+)
+@pytest.mark.on_commit(
+    "changes0-Quantization.DYNAMIC-1",
+    "changes2-Quantization.FLOAT16-9",
+    "changes7-Quantization.NONE-9",
 )
 def test_found_in_any_model(
     holds: Any, changes: dict[str, Any], quantization: Quantization, frames: int | None
@@ -153,6 +159,7 @@ def too_large(arrays: Arrays) -> None:
         (too_large, FLOAT16),
     ],
 )
+@pytest.mark.on_commit("dead_rows-Quantization.DYNAMIC", "a_zero_head-Quantization.NONE")
 def test_found_whatever_the_values(holds: Any, change: Change, quantization: Quantization) -> None:
     data = changed(CONFIG, quantization, FRAMES, change)
     weights = holds(data, tensors=tensors_of(CONFIG, change))

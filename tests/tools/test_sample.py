@@ -52,6 +52,7 @@ def test_the_clips_are_the_generator_s_and_held_out(tmp_path: Path) -> None:
         np.testing.assert_allclose(made["keypoints"], kept["keypoints"], rtol=0, atol=1e-3)
 
 
+@pytest.mark.release
 def test_the_checkpoint_classifies_its_clips(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "FRAMEWORKS", {"PyTorch": demo.pytorch})
     keypoints, mask, labels = demo.sample_clips()

@@ -166,6 +166,7 @@ def compared(model: BartModel, mapping: transfer.WeightMapping) -> tuple[Row, ..
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.on_commit("one layer", "square")
 def test_every_module_computes_what_hugging_faces_does(name: str) -> None:
     model = bart(name)
     rows = compared(model, MAPPING)

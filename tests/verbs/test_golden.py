@@ -169,6 +169,7 @@ def test_what_is_no_golden_file(folder: Path, tmp_path: Path, text: str) -> None
         replay(tmp_path / "golden.json", folder / "model.tflite")
 
 
+@pytest.mark.release
 def test_raw_keypoints_and_probabilities(run: Run, folder: Path, tmp_path: Path) -> None:
     """Of a file that prepares them itself, what it is fed is what the detector gave."""
     path = tmp_path / "raw.tflite"

@@ -231,6 +231,7 @@ main()
     assert "--golden" in run_python(code, "predict", "--help")
 
 
+@pytest.mark.release
 def test_real_clips(
     shared_data: Path, recorded: dict[str, np.ndarray], real_h5: Path, tmp_path: Path, run: Run
 ) -> None:
