@@ -9,15 +9,15 @@ BIN := $(VENV)/bin
 demo: $(VENV)/installed
 	$(BIN)/python tools/demo.py
 
-# The two pytest workers share the cores, so the libraries take one thread each.
-# `test` is what every commit needs; test-all also runs what is marked `release`.
+# Three pytest workers keep two cores busy while one of them waits for a process that it has started;
+# the libraries take one thread each. `test` is what every commit needs, test-all what a release needs.
 test: PYTEST := -m "not release"
 test test-all: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10 $(PYTEST)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
