@@ -8,11 +8,12 @@ from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
+from signbart_port.checkpoint.folders import weights_file
 from signbart_port.config import SignBartConfig
 from signbart_port.data.model_interface import Interface
 from signbart_port.model_files import h5
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
-from signbart_port.model_files.config_resolution import Options, Resolved
+from signbart_port.model_files.config_resolution import Options, Resolved, check_own
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.tflite_model import TFLiteModel
 from signbart_port.tflite import model_file as tflite
@@ -101,6 +102,10 @@ class ModelFile(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What a person should know of the file before using its results."""
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """The notes to be said however quiet the program is."""
+
 
 WeightFile: TypeAlias = CheckpointModel | KerasModel
 """A model file that has a config, and every weight in float32."""
@@ -115,9 +120,9 @@ def open_model(
     """Open a model file of any kind; of a .tflite its longest signature.
 
     `options`, `mapping` and `fallback` are for a checkpoint. Raises PortError where it cannot be
-    read, or its weights are not those of its config.
+    read, its weights are not those of its config, or a model.h5 contradicts the options.
     """
-    path = Path(path)
+    path = weights_file(path)
     if model_kind.kind_of(path) is ModelKind.TFLITE:
         return TFLiteModel(tflite.read(path))
     return open_weights(path, options, mapping, fallback)
@@ -133,11 +138,12 @@ def open_weights(
 
     Raises PortError for anything else.
     """
-    path = Path(path)
+    path = weights_file(path)
     if model_kind.kind_of(path) is ModelKind.CHECKPOINT:
         return open_checkpoint(path, options, mapping, fallback)
     model = h5.read(path)
     model.check_weights()
+    check_own(path, model.config, options)
     return model
 
 
@@ -149,7 +155,7 @@ def open_pair(
     Raises PortError where one cannot be read.
     """
     first, last = sorted(
-        (Path(a), Path(b)), key=lambda path: _ORDER.index(model_kind.kind_of(path))
+        (weights_file(a), weights_file(b)), key=lambda path: _ORDER.index(model_kind.kind_of(path))
     )
     candidate = open_model(last, options, mapping)  # first: a checkpoint may need its config
     fallback: Resolved | None = None

@@ -146,7 +146,9 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
     config_notes = [
         f"{model.path}: {note}" for model in (reference, candidate) for note in model.config_notes
     ]
-    return replace(report, notes=(*config_notes, *_unproven(reference, precision)))
+    cautions = [f"{one.path}: {said}" for one in (reference, candidate) for said in one.cautions]
+    notes = (*config_notes, *_unproven(reference, precision))
+    return replace(report, notes=notes, cautions=tuple(cautions))
 
 
 def _given(truth: Truth, interface: Interface) -> Truth:
@@ -191,12 +193,12 @@ def _common_inputs(reference: ModelFile, candidate: ModelFile) -> Inputs:
         if theirs.keypoints < needed:
             raise PortError(
                 candidate.path,
-                f"reads skeletons of {theirs.keypoints} joints, {reference.path.name} of {needed}",
+                f"takes {theirs.keypoints} keypoints, {reference.path.name} skeletons of {needed}",
             )
     elif ours.keypoints != theirs.keypoints:
         raise PortError(
             candidate.path,
-            f"has {theirs.keypoints} joints, {reference.path.name} has {ours.keypoints}",
+            f"takes {theirs.keypoints} keypoints, {reference.path.name} takes {ours.keypoints}",
         )
     static = [model.frames for model in (reference, candidate) if model.frames]
     if len(set(static)) > 1:
