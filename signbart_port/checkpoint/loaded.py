@@ -12,4 +12,4 @@ class Loaded(NamedTuple):
     root: Any
     buffers: Mapping[str, memoryview]
     protocol: int | None = None  # of the pickle
-    config: Any = None  # kept outside `root`
+    beside: Mapping[str, Any] = {}  # plain data kept outside `root`

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy.typing as npt
 
 from signbart_port.checkpoint import legacy, safetensors, zipped
+from signbart_port.checkpoint.beside import plain_beside, unread_settings
 from signbart_port.checkpoint.loaded import Loaded
 from signbart_port.checkpoint.names import NameRules, prefixes, strip, unwrap
 from signbart_port.checkpoint.notes import notes
@@ -28,7 +30,6 @@ _LOADERS = {
 }
 _LARGEST_FILE = 4 << 30  # bytes: the largest published model, with optimizer state, takes 0.05 GB
 _LONGEST_NAME = 500  # the longest of SignBART takes 52 characters
-_LARGEST_CONFIG = 10_000  # values
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,15 @@ class Checkpoint:
     dtypes: dict[str, str]  # in the file, by torch's names: "float32", "bfloat16", "int64"
     unwrapped: tuple[str, ...]  # container keys opened, such as ("model",)
     prefixes: tuple[str, ...]  # prefixes stripped, such as ("module.",)
-    config: dict[str, Any] | None  # plain data stored beside the weights
+    beside: Mapping[str, Any]  # plain data stored beside the weights, by its key
     rounded: dict[str, Rounding]  # float64 tensors alone
     notes: tuple[str, ...]  # short sentences for the user
+
+    @property
+    def config(self) -> dict[str, Any] | None:
+        """The dict stored under `config` beside the weights."""
+        config = self.beside.get("config")
+        return config if isinstance(config, dict) and config else None
 
 
 def read(path: str | os.PathLike[str], names: NameRules) -> Checkpoint:
@@ -64,10 +71,9 @@ def read(path: str | os.PathLike[str], names: NameRules) -> Checkpoint:
         arrays, rounded = _arrays(weights, loaded, len(data))
         stripped = prefixes(renamed, names)
         said = notes(loaded.root, opened, stripped, weights, rounded, loaded.protocol)
-        config = loaded.root.get("config") if opened else loaded.config
-        if config is not None and not _is_plain_dict(config):
-            config = None
-            said += ("the config beside the weights is not plain data: not used",)
+        beside = plain_beside(loaded.root, state) if opened else dict(loaded.beside)
+        if opened:
+            said += unread_settings(loaded.root, beside)
         return Checkpoint(
             path=Path(path),
             container=kind.value,
@@ -76,7 +82,7 @@ def read(path: str | os.PathLike[str], names: NameRules) -> Checkpoint:
             dtypes={name: view.dtype for name, view in weights.items()},
             unwrapped=opened,
             prefixes=stripped,
-            config=config,
+            beside=beside,
             rounded=rounded,
             notes=said,
         )
@@ -132,29 +138,3 @@ def _arrays(
     arrays = {name: made[view][0] for name, view in state.items()}
     rounded = {name: change for name, view in state.items() if (change := made[view][1])}
     return arrays, rounded
-
-
-def _is_plain_dict(value: Any) -> bool:
-    """Return whether `value` is a small dict of strings to nested numbers, strings, lists and
-    dicts.
-
-    It is walked without recursion and counted by visit: shared or cyclic parts can make it endless.
-    """
-    if type(value) is not dict:
-        return False
-    todo: list[Any] = [value]
-    visited = 0
-    while todo:
-        item = todo.pop()
-        visited += 1
-        if visited + len(todo) > _LARGEST_CONFIG:
-            return False
-        if type(item) is dict:
-            if any(type(key) is not str for key in item):
-                return False
-            todo.extend(item.values())
-        elif type(item) in (list, tuple):
-            todo.extend(item)
-        elif type(item) not in (str, int, float, bool, type(None)):
-            return False
-    return True

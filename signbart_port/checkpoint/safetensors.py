@@ -66,7 +66,7 @@ def load(data: bytes) -> Loaded:
         buffers[name] = body[begin:end]
         ranges.append((begin, end, name))
     _check_filled(sorted(ranges), len(body))
-    return Loaded(tensors, buffers, config=_config(metadata))
+    return Loaded(tensors, buffers, beside=_plain(metadata))
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -109,8 +109,14 @@ def _check_filled(ranges: list[tuple[int, int, str]], size: int) -> None:
         raise Refusal(f"{kind}: its tensors end at {at:,}, its data at {size:,}", COPY_AGAIN)
 
 
-def _config(metadata: dict[str, str]) -> Any:
-    try:
-        return json.loads(metadata["config"], object_pairs_hook=_without_duplicates)
-    except (KeyError, json.JSONDecodeError):  # anybody's metadata: need not be a config of ours
-        return None
+def _plain(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata, whose values are text: in JSON, as a rule, or anybody's words."""
+    plain = {}
+    for key, text in metadata.items():
+        try:
+            plain[key] = json.loads(text, object_pairs_hook=_without_duplicates)
+        except Refusal:
+            raise
+        except (TypeError, ValueError, RecursionError):
+            plain[key] = text
+    return plain

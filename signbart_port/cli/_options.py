@@ -18,7 +18,7 @@ Config = Annotated[
     typer.Option(
         "--config",
         metavar="FILE|NAME",
-        help="The model's config: a YAML file, or a published config by name (lsa-64 ...).",
+        help="The model's config: a YAML or JSON file, or a published config by name (lsa-64 ...).",
     ),
 ]
 Mapping = Annotated[
@@ -59,6 +59,13 @@ SizesFromCheckpoint = Annotated[
         help="Where config and tensors disagree on a size, take the tensors'.",
     ),
 ]
+OverrideConfig = Annotated[
+    bool,
+    typer.Option(
+        "--override-config",
+        help="Let --heads, --joints, --layout or --config contradict the config in the file.",
+    ),
+]
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Leave out samples that cannot be used, and list them.")
 ]
@@ -81,12 +88,28 @@ EveryModule = Annotated[
 Model = Annotated[Path, typer.Argument(metavar="MODEL", show_default=False)]
 
 
+def options_if_any(
+    config: str | None,
+    heads: int | None,
+    joints: str | None,
+    layout: str | None,
+    sizes_from_checkpoint: bool,
+    override_config: bool,
+) -> Options | None:
+    """Return the library's Options, or None where the command line has none of them."""
+    words = (config, heads, joints, layout)
+    if not sizes_from_checkpoint and not override_config and all(one is None for one in words):
+        return None
+    return resolve_options(*words, sizes_from_checkpoint, override_config)
+
+
 def resolve_options(
     config: str | None,
     heads: int | None,
     joints: str | None,
     layout: str | None,
     sizes_from_checkpoint: bool = False,
+    override_config: bool = False,
 ) -> Options:
     """Build `Options` from the options of a command."""
     from signbart_port.model_files.config_resolution import Options
@@ -97,4 +120,4 @@ def resolve_options(
         raise PortError(None, f"--joints {joints}: {error}") from None
     if layout not in (None, "full", "selected"):
         raise PortError(None, f"--layout {layout}: it is full or selected")
-    return Options(config, heads, picked, layout, sizes_from_checkpoint)
+    return Options(config, heads, picked, layout, sizes_from_checkpoint, override_config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_module
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +25,21 @@ def inspect(
         Path, typer.Argument(metavar="FILE", help="A .pth, .safetensors, .h5 or .tflite.")
     ],
     tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor.")] = False,
+    config: _options.Config = None,
+    heads: _options.Heads = None,
+    joints: _options.Joints = None,
+    layout: _options.Layout = None,
+    sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
+    override_config: _options.OverrideConfig = False,
+    config_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--config-out",
+            metavar="FILE.yaml",
+            help="Write the config of a checkpoint or a model.h5 to a file, for --config.",
+        ),
+    ] = None,
+    force: _options.Force = False,
     json: _options.Json = False,
 ) -> None:
     """Say what a file is: its tensors, its config, where it comes from.
@@ -33,9 +48,16 @@ def inspect(
     """
     from math import prod
 
+    from signbart_port.config import joints as named_joints
     from signbart_port.verbs.inspect_file import inspect_file as run
+    from signbart_port.verbs.inspect_file import write_config
 
-    found = run(file)
+    chosen = _options.options_if_any(
+        config, heads, joints, layout, sizes_from_checkpoint, override_config
+    )
+    found = run(file, chosen)
+    if config_out is not None:
+        write_config(found, config_out, force=force)
     if json:
         _show.as_json(dataclasses.asdict(found) | {"kind": found.kind.value})
         return
@@ -51,13 +73,17 @@ def inspect(
         ("config", found.config_note),
     ]
     if found.config:
-        config = found.config | {"joint_idx": joints.short(found.config["joint_idx"])}
-        training = config.pop("training")
-        rows.append(("", ", ".join(f"{key} {value}" for key, value in config.items())))
+        said = found.config | {"joint_idx": named_joints.short(found.config["joint_idx"])}
+        training, names = said.pop("training"), said.pop("class_names", None)
+        rows.append(("", ", ".join(f"{key} {value}" for key, value in said.items())))
+        if names:
+            rows.append(("class names", _first(names)))
         if training:
             rows.append(
                 ("training", ", ".join(f"{key} {value}" for key, value in training.items()))
             )
+    if config_out is not None:
+        rows.append(("written", str(config_out)))
     if found.provenance:
         rows += [(key, _plain(value)) for key, value in found.provenance.items()]
     elif found.provenance is None and found.kind.value == "Keras model":
@@ -74,11 +100,15 @@ def inspect(
         _show.out().print(table)
 
 
+def _first(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_LABELS
+    return ", ".join(names[:_MOST_LABELS]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def _said(card: Card) -> Iterator[tuple[str, str]]:
     """Yield the facts on a model card. A stranger's may say anything: `_show.facts` escapes it."""
     if card.labels is not None:
-        first, more = card.labels[:_MOST_LABELS], len(card.labels) - _MOST_LABELS
-        yield "label names", ", ".join(first) + (f" and {more:,} more" if more > 0 else "")
+        yield "label names", _first(card.labels)
     counted = "count" if card.count_missing else "do not count"
     whole = "the whole skeleton" if card.layout == "full" else "the joints that it reads"
     frames = ", ".join(map(str, card.frames)) or f"1 to {card.longest}"

@@ -25,6 +25,10 @@ def plan(
     ],
     mapping: _options.Mapping = None,
     config: _options.Config = None,
+    heads: _options.Heads = None,
+    joints: _options.Joints = None,
+    layout: _options.Layout = None,
+    override_config: _options.OverrideConfig = False,
     json: _options.Json = False,
 ) -> None:
     """Show where a mapping puts every tensor of a checkpoint, and everything that is wrong with it.
@@ -35,7 +39,9 @@ def plan(
     from signbart_port import transfer
     from signbart_port.verbs.plan import plan as run
 
-    found = run(checkpoint, mapping=mapping, config=config)
+    chosen = _options.options_if_any(config, heads, joints, layout, False, override_config)
+    found = run(checkpoint, mapping=mapping, options=chosen)
+    _show.cautions(found.cautions)
     if json:
         _show.as_json(_as_dict(found))
     else:
@@ -58,6 +64,7 @@ def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
     if found.contradictions:
         said = ", ".join(f"{name} {n}" for name, n in found.contradictions.items())
         yield "", f"the tensors say otherwise: {said}"
+    yield from _show.labelled("config", found.config_notes)
     if found.unsettled:
         yield "", f"told by nothing, one each assumed: {', '.join(found.unsettled)}"
     rows = [
@@ -137,6 +144,7 @@ def _as_dict(found: Planned) -> dict[str, Any]:
             "sha256": found.plan.mapping.sha256,
         },
         "sizes": found.plan.sizes,
+        "config": found.config_notes,
         "unsettled": found.unsettled,
         "contradictions": found.contradictions,
         "rules": [

@@ -32,7 +32,7 @@ def predict(
         typer.Option(
             "--labels",
             metavar="label2id.json",
-            help="The names of the classes. Default: those in a .tflite.",
+            help="The names of the classes. Default: those that the model's file or config has.",
         ),
     ] = None,
     golden: Annotated[
@@ -49,6 +49,7 @@ def predict(
     joints: _options.Joints = None,
     layout: _options.Layout = None,
     sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
+    override_config: _options.OverrideConfig = False,
     mapping: _options.Mapping = None,
     force: _options.Force = False,
     json: _options.Json = False,
@@ -61,10 +62,9 @@ def predict(
     from signbart_port.tflite import golden as vectors
     from signbart_port.verbs.predict import predict as run
 
-    given = (config, heads, joints, layout)
-    chosen = None
-    if sizes_from_checkpoint or any(one is not None for one in given):
-        chosen = _options.resolve_options(*given, sizes_from_checkpoint)
+    chosen = _options.options_if_any(
+        config, heads, joints, layout, sizes_from_checkpoint, override_config
+    )
     if golden is not None:
         vectors.check(golden, model, clips, force=force)
     with _steps(model, quiet or json) as progress:
@@ -75,6 +75,7 @@ def predict(
         _show.as_json(_as_dict(found, top))
     elif not quiet:
         _print(found, top)
+    _show.cautions(found.cautions)
 
 
 def _steps(model: Path, quiet: bool) -> AbstractContextManager[Callable[[str], None]]:

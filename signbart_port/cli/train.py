@@ -159,7 +159,8 @@ def _train_once(
     with _training_progress.engine(load, silent) as (engine, bar):
         files = Files.of(plan.settings, engine.SUFFIX)
         goes_on = files.open(resume=resume, force=force)
-        bar.says("training", _training_progress.about(job, len(data.bad), parts.notes))
+        notes = (*parts.notes, *plan.notes)
+        bar.says("training", _training_progress.about(job, len(data.bad), notes))
         done = engine.fit(job, files, bar, resume=goes_on)
         return done, engine.leads()
 

@@ -6,7 +6,8 @@ Keypoints are numbered: pose 0-32, left hand 33-53, right hand 54-74, selected f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 NAMED: dict[str, tuple[int, ...]] = {
     "hands_only": tuple(range(33, 75)),
@@ -16,6 +17,7 @@ NAMED: dict[str, tuple[int, ...]] = {
 }
 
 _MOST = 10_000
+_RANGE = re.compile(r"\s*\d{1,5}-\d{1,5}\s*")
 
 
 def parse(text: str) -> tuple[int, ...]:
@@ -35,6 +37,35 @@ def parse(text: str) -> tuple[int, ...]:
         if len(joints) > _MOST:
             raise ValueError(f"{len(joints):,} joints are more than any skeleton has")
     return tuple(joints)
+
+
+def listed(value: Any) -> tuple[Any, ...]:
+    """Return the selection in a config, one item a joint: a list, in which ranges may be text and
+    groups lists of their own; groups by name; or text as `parse` reads it.
+
+    The items are not checked. Raises ValueError with a message for the user.
+    """
+    if isinstance(value, str):
+        return parse(value)
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if not isinstance(value, list | tuple):
+        raise ValueError("Input should be a list of joint numbers")
+    joints: list[Any] = []
+    for item in value:
+        group = isinstance(item, list | tuple) or (isinstance(item, str) and _RANGE.fullmatch(item))
+        joints += listed(item) if group else [item]
+        if len(joints) > _MOST:
+            raise ValueError(f"{len(joints):,} joints are more than any skeleton has")
+    return tuple(joints)
+
+
+def grouped(value: Any) -> int:
+    """Return how many groups the selection in a config is written in; 0 for one list."""
+    groups = list(value.values()) if isinstance(value, Mapping) else value
+    if not isinstance(groups, list | tuple):
+        return 0
+    return sum(isinstance(item, list | tuple) for item in groups)
 
 
 def short(joints: Iterable[int]) -> str:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from signbart_port.config import joints
+from signbart_port.config import class_names, joints
+from signbart_port.config.spelling import meant
 from signbart_port.config.training import KEYS
 from signbart_port.config.validation import problems
 from signbart_port.errors import PortError, printable
@@ -25,6 +34,8 @@ SIZES = (
     "num_labels",
     "joints",
 )
+
+_UNSET = ("class_names",)  # keys that are written only where they have a value
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
 Layers = Annotated[int, Field(ge=1, le=100)]
@@ -60,6 +71,8 @@ class SignBartConfig(BaseModel):
     count_missing: bool = True
     """Whether missing points count in the box around a group, when clips are normalized (see
     `data.preprocessing`)."""
+    class_names: tuple[str, ...] | None = None
+    """The name of every class, where the config came with them."""
     training: dict[str, Any] = Field(default_factory=dict)
     """The training keys of the file, unread here: see `config.training`."""
 
@@ -73,10 +86,13 @@ class SignBartConfig(BaseModel):
 
     @field_validator("joint_idx", mode="before")
     @classmethod
-    def _joints_from_list(cls, value: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            raise ValueError("Input should be a list of joint numbers")
-        return tuple(value)
+    def _joints_in_any_form(cls, value: Any) -> Any:
+        return joints.listed(value)
+
+    @field_validator("class_names", mode="before")
+    @classmethod
+    def _names_from_list(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _heads_divide(self) -> SignBartConfig:
@@ -87,6 +103,22 @@ class SignBartConfig(BaseModel):
                     f"{stack}_attention_heads {heads} does not divide d_model {self.d_model}"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _a_name_a_class(self) -> SignBartConfig:
+        names = self.class_names
+        if names is not None and len(names) != self.num_labels:
+            raise ValueError(f"class_names has {len(names)} names, num_labels is {self.num_labels}")
+        for name in names or ():
+            if not class_names.usable(name):
+                raise ValueError(f"class_names has the unusable name {printable(name, 40)!r}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not set: the files of models without it stay as they were."""
+        data: dict[str, Any] = serialized(self)
+        return {key: value for key, value in data.items() if key not in _UNSET or value is not None}
 
     @property
     def keypoints(self) -> int:
@@ -122,9 +154,9 @@ def parse(
     """
     override = dict(override or {})
     data, training = training_keys(data)
-    for key in data:
-        if key not in SignBartConfig.model_fields and key != "keypoint_config":
-            raise PortError(source, f"unknown key {printable(key)!r}", _did_you_mean(key))
+    if unknown := [key for key in data if key not in MODEL_KEYS]:
+        near = {key: known for key in unknown if (known := meant(str(key), KNOWN_KEYS))}
+        raise unknown_keys(source, unknown, near)
     if "keypoint_config" in data:
         named = data.pop("keypoint_config")
         if not isinstance(named, str) or named not in joints.NAMED:
@@ -134,14 +166,19 @@ def parse(
                 f"Known: {', '.join(joints.NAMED)}; or give joint_idx",
             )
         listed = data.setdefault("joint_idx", joints.NAMED[named])
-        if "joint_idx" not in override and (
-            not isinstance(listed, list | tuple) or tuple(listed) != joints.NAMED[named]
-        ):
+        if "joint_idx" not in override and not _same_joints(listed, joints.NAMED[named]):
             raise PortError(source, f"keypoint_config {named} and joint_idx disagree", "Keep one")
     try:
         return SignBartConfig(**(data | {"training": training} | override))
     except ValidationError as error:
         raise PortError(source, problems(error)) from None
+
+
+def _same_joints(stated: Any, others: tuple[int, ...]) -> bool:
+    try:
+        return joints.listed(stated) == others
+    except ValueError:
+        return False
 
 
 def training_keys(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -152,7 +189,17 @@ def training_keys(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     return model, {**training, **aside} if isinstance(training, dict) else training
 
 
-def _did_you_mean(key: object) -> str:
-    known = sorted({*SignBartConfig.model_fields, "keypoint_config", *KEYS} - {"training"})
-    close = difflib.get_close_matches(str(key), known, n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(known)}"
+MODEL_KEYS = frozenset(SignBartConfig.model_fields) - {"training"} | {"keypoint_config"}
+"""The keys of a config that say something of the model."""
+KNOWN_KEYS = MODEL_KEYS | KEYS
+
+
+def unknown_keys(source: str | Path, keys: Sequence[object], near: Mapping[Any, str]) -> PortError:
+    """Return the refusal of unknown keys, with the known one that each may have meant."""
+    what = f"unknown key{'s' * (len(keys) > 1)} {', '.join(repr(printable(key)) for key in keys)}"
+    if not near:
+        return PortError(source, what, f"Known keys: {', '.join(sorted(KNOWN_KEYS))}")
+    named = [repr(known) for known in near.values()]
+    if len(keys) > 1:
+        named = [f"{known!r} for {printable(key)!r}" for key, known in near.items()]
+    return PortError(source, what, f"Did you mean {', '.join(named)}?")

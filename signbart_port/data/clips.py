@@ -16,7 +16,7 @@ from signbart_port.data.dataset import Bad, Dataset, Entry, load, open_dataset
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.model_interface import Interface
 from signbart_port.data.selection import stratified
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, printable
 
 FEWEST = 100
 """Clips that calibration takes at least: fewer do not show the ranges of a model's activations."""
@@ -91,6 +91,18 @@ def check_labels(
     """Raise PortError if a dataset and a model have different numbers of labels."""
     if len(dataset.labels) != labels:
         raise PortError(dataset.root, f"has {len(dataset.labels)} labels, {model} {labels}", hint)
+
+
+def check_class_names(dataset: Dataset, names: Sequence[str] | None, model: Path) -> None:
+    """Raise PortError if a model has other classes than a dataset, or the same in another order."""
+    for number, pair in enumerate(zip(names or (), dataset.labels, strict=False)):
+        if pair[0] != pair[1]:
+            own, other = (printable(label, 40) for label in pair)
+            raise PortError(
+                model,
+                f'its class {number} is "{own}", that of {printable(dataset.root)} "{other}"',
+                "Give the dataset that the model was trained for",
+            )
 
 
 def loaded(dataset: Dataset, entries: Sequence[Entry], *, skip_bad: bool) -> RealClips:

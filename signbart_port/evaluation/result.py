@@ -76,6 +76,7 @@ class ModelScore:
     longest: Load  # what the longest clip costs
     scores: EvaluationScores
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()  # the notes to be said however quiet the program is
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,10 @@ class CheckpointModel(FloatModel):
     def notes(self) -> tuple[str, ...]:
         return self.config_notes
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        return self.resolved.cautions
+
     @cached_property
     def digests(self) -> dict[str, str]:
         """The SHA-256 of every tensor's float32 values, by its name in the checkpoint."""

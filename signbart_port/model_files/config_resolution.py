@@ -1,22 +1,25 @@
 """Find the config of a checkpoint, and never guess what its tensors cannot tell.
 
-In order: the file or name the user gives, a config stored in the checkpoint, `model.yaml` beside
-`model.pth`, and last the published configs whose shapes are the checkpoint's, if those agree.
+Sizes are read from shapes. Heads and joints come from a config: the file or name the user gives,
+one stored in the checkpoint, or one beside it; or from the user, in words. Where two of them
+contradict each other, nothing is chosen.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from signbart_port import config as configs
 from signbart_port.checkpoint import Checkpoint
-from signbart_port.config import SignBartConfig, joints
+from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError
-from signbart_port.model_files import mappings
+from signbart_port.model_files import config_sources, mappings
+from signbart_port.model_files.config_agreement import Agreement, check_sizes
+from signbart_port.model_files.config_sources import Place, Source
 from signbart_port.transfer import WeightMapping, sizes_from_shapes
 
 
@@ -32,6 +35,8 @@ class Options:
     joints: tuple[int, ...] | None = None
     layout: str | None = None
     sizes_from_checkpoint: bool = False
+    override_config: bool = False
+    """Whether these options may contradict the config."""
 
     def override(self) -> dict[str, Any]:
         """Return the keys of a config that these options set."""
@@ -52,6 +57,8 @@ class Resolved:
     config: SignBartConfig
     origin: str
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    """The notes to be said however quiet the program is: a config was overridden."""
 
 
 def on_other_names(path: str | Path, mapping: WeightMapping) -> str:
@@ -63,7 +70,6 @@ def on_other_names(path: str | Path, mapping: WeightMapping) -> str:
 
 
 _HEADS = ("encoder_attention_heads", "decoder_attention_heads")
-_SETTLED_BY_SHAPES = "--sizes-from-checkpoint"
 
 
 def resolve(
@@ -72,9 +78,10 @@ def resolve(
     options: Options,
     fallback: Resolved | None = None,
 ) -> Resolved:
-    """Find the config of `checkpoint`; `fallback` is used where nothing else settles one.
+    """Find the config of `checkpoint`; `fallback` is used where nothing else states one.
 
-    Raises PortError naming what is missing or what contradicts the tensors, and the option to give.
+    Raises PortError naming what is missing, or what contradicts the tensors or another config, and
+    the option to give.
     """
     mapping.check_sizes(configs.SIZES)
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
@@ -85,127 +92,110 @@ def resolve(
             f"holds no tensor of a SignBART (first: {next(iter(shapes))})",
             f"Is it one under other names? {on_other_names(checkpoint.path, mapping)}",
         )
-    if (name := options.config) is not None:
-        stated = _stated(lambda override: configs.find(name, override), name, options)
-    elif (stored := checkpoint.config) is not None:
-        source = f"{checkpoint.path} (stored config)"
-        stated = _stated(
-            lambda override: configs.parse(stored, source, override),
-            "stored in the checkpoint",
-            options,
-        )
-    elif beside := _beside(checkpoint.path):
-        stated = _stated(
-            lambda override: configs.load(beside, override), f"{beside.name} beside it", options
-        )
+    found = find(checkpoint, sizes, options, fallback)
+    if found is None:
+        return _of_options(checkpoint.path, sizes, options)
+    chosen, agreement = found
+    config, added = _completed(chosen, sizes, options)
+    config, adjusted = check_sizes(
+        checkpoint.path, chosen, config, sizes, accept=options.sizes_from_checkpoint
+    )
+    notes = (*chosen.readable.notes, *added, *agreement.notes, *adjusted)
+    return Resolved(config, chosen.origin, notes, tuple(agreement.cautions))
+
+
+def find(
+    checkpoint: Checkpoint,
+    sizes: Mapping[str, int],
+    options: Options,
+    fallback: Resolved | None = None,
+) -> tuple[Source, Agreement] | None:
+    """Choose the config of `checkpoint`, and hold it against everything else that is stated.
+
+    Returns None where there is none. Raises PortError where it contradicts the options, or another
+    config of this model.
+    """
+    there = [*config_sources.stored(checkpoint), *config_sources.beside(checkpoint.path)]
+    if options.config is not None:
+        chosen: Source | None = config_sources.given(options.config)
     else:
-        try:
-            return _from_shapes(checkpoint, sizes, options)
-        except PortError:
-            if fallback is None:
-                raise
-        plain, origin = fallback.config.model_dump(), fallback.origin
-        stated = _stated(lambda override: configs.parse(plain, origin, override), origin, options)
-    return _agree(checkpoint.path, stated, sizes, options)
+        chosen = _chosen(there)
+    if chosen is None and fallback is not None:
+        chosen = config_sources.of_config(fallback.config, fallback.origin)
+    if chosen is None:
+        return None
+    agreement = Agreement(checkpoint.path, chosen, sizes)
+    agreement.check_others(there, override=options.override_config)
+    agreement.check_options(options.override(), override=options.override_config)
+    return chosen, agreement
 
 
-def _stated(
-    load: Callable[[Mapping[str, Any]], SignBartConfig], origin: str, options: Options
-) -> Resolved:
-    """Apply the options of the command line to a stated config, and note each change."""
-    override = options.override()
-    config = load(override)
-    try:
-        before = load({}) if override else config
-    except PortError:  # the command line completes what alone would be refused
-        return Resolved(config, origin, (f"completed by the command line: {', '.join(override)}",))
-    changed = [key for key in override if getattr(config, key) != getattr(before, key)]
-    notes = [f"{key} is the command line's, not the config's" for key in changed]
-    return Resolved(config, origin, tuple(notes))
+def check_own(path: Path, config: SignBartConfig, options: Options) -> None:
+    """Raise PortError where options contradict the config that a model.h5 holds: they are not for
+    it, and would be without effect."""
+    own = config_sources.of_config(config, "stored in it")
+    given = None if options.config is None else config_sources.given(options.config)
+    Agreement(path, own, config.sizes()).check_own(options.override(), given)
 
 
-def _beside(path: Path) -> Path | None:
-    for suffix in (".yaml", ".yml"):
-        beside = path.with_suffix(suffix)
-        if beside != path and beside.is_file():
-            return beside
-    return None
+def _chosen(sources: list[Source]) -> Source | None:
+    """Return the first config that states heads and joints, else the first; one that cannot be
+    read is not passed over."""
+    for source in sources:
+        if source.error or source.decides:
+            return source
+    return sources[0] if sources else None
 
 
-def _agree(path: Path, stated: Resolved, sizes: Mapping[str, int], options: Options) -> Resolved:
-    """Hold a stated config against the sizes of the tensors."""
-    expected = stated.config.sizes()
-    differing = {name: size for name, size in sizes.items() if size != expected[name]}
-    said = "; ".join(
-        f"{name}: the config says {expected[name]}, the checkpoint {size}"
-        for name, size in differing.items()
-    )
-    if not differing:
-        return stated
-    if "joints" in differing:
-        raise PortError(
-            path,
-            f"contradicts its config ({stated.origin}): {said}",
-            f"Say which {sizes['joints']} joints it was trained on with --joints",
-        )
-    if not options.sizes_from_checkpoint:
-        raise PortError(
-            path,
-            f"contradicts its config ({stated.origin}): {said}",
-            f"Give the config it was trained with, or {_SETTLED_BY_SHAPES} to take the file's word",
-        )
-    config = configs.parse(
-        stated.config.model_dump() | differing, f"{path} (sizes from the checkpoint)"
-    )
-    return Resolved(config, stated.origin, (*stated.notes, f"sizes from the checkpoint ({said})"))
+def _completed(
+    chosen: Source, sizes: Mapping[str, int], options: Options
+) -> tuple[SignBartConfig, tuple[str, ...]]:
+    """Return the config with what the user says besides, and a note on what else was added."""
+    adapted, override = chosen.readable, options.override()
+    notes: tuple[str, ...] = ()
+    if adapted.hub and "num_labels" not in adapted.data and "num_labels" in sizes:
+        override["num_labels"] = sizes["num_labels"]  # `transformers` leaves out its default
+        notes = (f"num_labels {sizes['num_labels']}, from the tensors",)
+    return configs.parse(adapted.data, chosen.named, override), notes
 
 
-def _from_shapes(checkpoint: Checkpoint, sizes: Mapping[str, int], options: Options) -> Resolved:
-    override = options.override()
-    published = {name: configs.named(name) for name in configs.published_names()}
-    fitting = {
-        name: config
-        for name, config in published.items()
-        if config.sizes() == sizes
-        and all(getattr(config, key) == value for key, value in override.items() if key in _HEADS)
-    }
-    missing = []
-    if options.heads is None:
-        missing += _undecided("the number of heads", fitting, _heads)
-    if options.joints is None:
-        missing += _undecided("the joints", fitting, lambda config: joints.short(config.joint_idx))
+def _of_options(path: Path, sizes: Mapping[str, int], options: Options) -> Resolved:
+    """The config of a checkpoint that comes with none: its sizes, and what the user says."""
+    missing = [
+        what
+        for what, said in (("number of heads", options.heads), ("joints", options.joints))
+        if said is None
+    ]
     if missing:
         raise PortError(
-            checkpoint.path,
-            f"its shapes settle all but {' and '.join(missing)}",
-            "Give --config FILE|NAME, or what is missing with --heads N and --joints NAME|LIST",
+            path,
+            f"its shapes settle all but the {' and the '.join(missing)}, and no config is in it"
+            " or beside it",
+            f"Give --config FILE|NAME{_candidates(path, sizes, options)}, or what is missing with"
+            " --heads N and --joints NAME|LIST",
         )
-    known = {name: size for name, size in sizes.items() if name != "joints"} | override
-    if not fitting:
-        config = configs.parse(known, f"{checkpoint.path} (sizes of its tensors)")
-        origin = "sizes of the tensors, --heads and --joints"
-        note = "the dropouts are unknown and set to 0, which matters for training only"
-    else:
-        name, nearest = next(iter(fitting.items()))
-        config = configs.parse(nearest.model_dump() | known, f"{checkpoint.path} (like {name})")
-        origin = f"published config {name}"
-        note = f"no config was given; the tensors have exactly the shapes of {', '.join(fitting)}"
-        if override:
-            note += f"; {', '.join(override)} from the command line"
-    return _agree(checkpoint.path, Resolved(config, origin, (note,)), sizes, options)
+    known = {name: size for name, size in sizes.items() if name != "joints"} | options.override()
+    config = configs.parse(known, f"{path} (sizes of its tensors)")
+    origin = "sizes of the tensors, --heads and --joints"
+    note = "the dropouts are unknown and set to 0, which matters for training only"
+    source = Source(Place.OTHER, origin, origin, None)  # it states nothing
+    config, _ = check_sizes(path, source, config, sizes, accept=False)
+    return Resolved(config, origin, (note,))
 
 
-def _heads(config: SignBartConfig) -> str:
-    return " and ".join(dict.fromkeys(str(getattr(config, key)) for key in _HEADS))
-
-
-def _undecided(
-    what: str, fitting: Mapping[str, SignBartConfig], of: Callable[[SignBartConfig], str]
-) -> list[str]:
-    values: dict[str, list[str]] = {}
-    for name, config in fitting.items():
-        values.setdefault(of(config), []).append(name)
-    if len(values) == 1:
-        return []
-    said = ", ".join(f"{value} in {' and '.join(names)}" for value, names in values.items())
-    return [f"{what} ({said or 'no published config has these shapes'})"]
+def _candidates(path: Path, sizes: Mapping[str, int], options: Options) -> str:
+    """Name the configs that the shapes allow: those in the folder, and the published ones."""
+    override = options.override()
+    near = [
+        shlex.quote(Path(source.named).name)
+        for source in config_sources.in_folder(path)
+        if not source.differing(sizes)
+    ]
+    published = [
+        name
+        for name in configs.published_names()
+        if (config := configs.named(name)).sizes() == sizes
+        and all(getattr(config, key) == value for key, value in override.items() if key in _HEADS)
+    ]
+    named = " or ".join(f"--config {name}" for name in (*near[:3], *published))
+    return f" ({named} if it is that model)" if named else ""

@@ -36,8 +36,12 @@ class FloatModel:
         return self.config.num_labels
 
     @property
-    def class_names(self) -> tuple[str, ...] | None:
-        return None
+    def class_names(self: _Configured) -> tuple[str, ...] | None:
+        return self.config.class_names
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def frames(self) -> int | None:

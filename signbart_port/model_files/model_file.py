@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
+from signbart_port.checkpoint.folders import weights_file
 from signbart_port.config import SignBartConfig
 from signbart_port.data.model_interface import Interface
+from signbart_port.errors import PortError
 from signbart_port.model_files import h5
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
-from signbart_port.model_files.config_resolution import Options, Resolved
+from signbart_port.model_files.config_resolution import Options, Resolved, check_own
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.tflite_model import TFLiteModel
 from signbart_port.tflite import model_file as tflite
@@ -100,6 +102,10 @@ class ModelFile(Protocol):
     def notes(self) -> tuple[str, ...]:
         """Notes for the user on the file, to be read before its results are used."""
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """The notes to be said however quiet the program is."""
+
 
 WeightFile: TypeAlias = CheckpointModel | KerasModel
 """A model file that has a config, and every weight in float32."""
@@ -114,9 +120,9 @@ def open_model(
     """Open a model file of any kind; of a .tflite its longest signature.
 
     `options`, `mapping` and `fallback` are for a checkpoint. Raises PortError where it cannot be
-    read, or its weights are not those of its config.
+    read, its weights are not those of its config, or a model.h5 contradicts the options.
     """
-    path = Path(path)
+    path = weights_file(path)
     if model_kind.kind_of(path) is ModelKind.TFLITE:
         return TFLiteModel(tflite.read(path))
     return open_weights(path, options, mapping, fallback)
@@ -132,12 +138,20 @@ def open_weights(
 
     Raises PortError for anything else.
     """
-    path = Path(path)
+    path = weights_file(path)
     if model_kind.kind_of(path) is ModelKind.CHECKPOINT:
         return open_checkpoint(path, options, mapping, fallback)
     model = h5.read(path)
     model.check_weights()
+    check_own(path, model.config, options)
     return model
+
+
+def check_options_used(models: Sequence[ModelFile], options: Options) -> None:
+    """Raise PortError for options on a config where no model has one: they would be ignored."""
+    if options != Options() and all(model.config is None for model in models):
+        what = "is a whole model: --config, --heads, --joints, --layout are for checkpoints"
+        raise PortError(models[0].path, what, "Leave them out")
 
 
 def open_pair(
@@ -148,7 +162,7 @@ def open_pair(
     Raises PortError where one cannot be read.
     """
     first, last = sorted(
-        (Path(a), Path(b)), key=lambda path: _ORDER.index(model_kind.kind_of(path))
+        (weights_file(a), weights_file(b)), key=lambda path: _ORDER.index(model_kind.kind_of(path))
     )
     candidate = open_model(last, options, mapping)  # first: a checkpoint may need its config
     fallback: Resolved | None = None

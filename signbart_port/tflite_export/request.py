@@ -89,7 +89,10 @@ def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
     for real in (calibration, data):
         if real is not None:
             _check_skeleton(real, interface, config)
+    if data is not None and not options.labels:
+        clips.check_class_names(dataset, config.class_names, file.path)
     labels = read_labels(Path(options.labels)) if options.labels else data.labels if data else None
+    labels = config.class_names if labels is None else labels
     if labels is not None and len(labels) != config.num_labels:
         raise PortError(options.labels, f"has {len(labels)} labels, the model {config.num_labels}")
     return TFLiteRequest(

@@ -11,6 +11,7 @@ from typing import Any
 from signbart_port import config as configs
 from signbart_port.config import SignBartConfig, training
 from signbart_port.config.training import Settings
+from signbart_port.data.clips import check_class_names
 from signbart_port.data.dataset import SPLITS, Dataset, open_dataset
 from signbart_port.errors import PortError
 from signbart_port.model_files import mappings
@@ -47,12 +48,13 @@ class TrainingPlan:
 
     def __init__(self, options: TrainingOptions) -> None:
         self.options = options
-        said = configs.read(options.config) if options.config else {}
+        said, self.notes = _read(options.config)
         self._model, keys = configs.training_keys(said)
         self._source = options.config or "the command line"
         self.settings: Settings = training.parse(keys, self._source, options.override)
         self.dataset: Dataset = open_dataset(root_of(self.settings, self._source))
         self.config: SignBartConfig = self._config()
+        check_class_names(self.dataset, self.config.class_names, self._classes_of())
 
     @cached_property
     def start(self) -> WeightFile | None:
@@ -98,7 +100,14 @@ class TrainingPlan:
         if self._model and self.start.kind is ModelKind.KERAS:
             model = {"num_labels": config.num_labels, **self._model}
             config = _agreed(config, configs.parse(model, self._source), self._source)
-        return config.replace(**labels) if self.options.new_head else config
+        if self.options.new_head:
+            names = None if config.class_names is None else self.dataset.labels
+            return config.replace(**labels, class_names=names)
+        return config
+
+    def _classes_of(self) -> Path:
+        """Return the file that names the classes, if one does."""
+        return self.options.start or Path(self._source)
 
     def _weights(self, seed: int) -> Weights:
         if self.start is None:
@@ -109,13 +118,21 @@ class TrainingPlan:
         return weights
 
 
+def _read(config: str | None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the content of a config file, and notes on how it was read."""
+    if config is None:
+        return {}, ()
+    adapted = configs.adapt(configs.read(config), config)
+    return adapted.data, adapted.notes
+
+
 _FREE = {"dropout", "attention_dropout", "activation_dropout", "classifier_dropout", "training"}
 
 
 def _agreed(file: SignBartConfig, said: SignBartConfig, source: str) -> SignBartConfig:
     """Return the config of a model.h5 with the dropouts of another one; everything else must be
     equal."""
-    for key in SignBartConfig.model_fields.keys() - _FREE - {"num_labels"}:
+    for key in SignBartConfig.model_fields.keys() - _FREE - {"num_labels", "class_names"}:
         if (one := getattr(said, key)) != (other := getattr(file, key)):
             raise PortError(source, f"says {key} {one}, the model to train on {other}")
     return file.replace(**{key: getattr(said, key) for key in _FREE})

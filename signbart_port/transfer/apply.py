@@ -21,9 +21,9 @@ def apply(
 
 
 def renamed(plan: Plan, other: Plan, source: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Return the tensors that `plan` reads, under the PyTorch names of `other`: unchanged if they
-    have these names already, otherwise by way of Keras' names."""
+    """Return the tensors that `plan` reads, and no other, under the PyTorch names of `other`:
+    unchanged if they have these names already, otherwise by way of Keras' names."""
     if all(transfer.torch in source for transfer in other.transfers):
-        return source
+        return {transfer.torch: source[transfer.torch] for transfer in other.transfers}
     keras = dict(apply(plan, Direction.TORCH_TO_KERAS, source))
     return dict(apply(other, Direction.KERAS_TO_TORCH, keras))

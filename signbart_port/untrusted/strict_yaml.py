@@ -8,7 +8,6 @@ is built. Its pure Python parser is used on purpose: the C one crashes on deep n
 from __future__ import annotations
 
 import re
-import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,14 +16,9 @@ from yaml import events
 from yaml.reader import ReaderError
 
 from signbart_port.errors import PortError, printable
+from signbart_port.untrusted.text_file import decoded, read_text
 
-_LARGEST = 1 << 20
 _DEEPEST = 32
-_NOT_YAML = (  # the files that stand next to a YAML file on the command line
-    (re.compile(rb"PK\x03\x04|\x80[\x02-\x05]"), "a PyTorch checkpoint"),
-    (re.compile(rb"\x89HDF\r\n\x1a\n"), "an HDF5 file"),
-    (re.compile(rb".{4}(TFL3|\0{4}\{)", re.DOTALL), "a TFLite or safetensors file"),
-)
 # The core schema of YAML 1.2.2, section 10.3.2.
 _WORDS = {word: None for word in ("", "~", "null", "Null", "NULL")} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
@@ -57,36 +51,8 @@ def load(path: Path, text: str | None = None) -> Block:
     tags, merge keys, keys that repeat or are not strings, nesting deeper than 32, more than 1 MiB,
     a file that is not regular or not readable UTF-8.
     """
-    data = _read(path) if text is None else text.encode()
-    return _Builder(path, _decode(path, data)).document()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise PortError(path, "is a directory, not a file")
-        if not stat.S_ISREG(mode):  # opening a FIFO would wait for its writer
-            raise PortError(path, "is a pipe, a socket or a device, not a regular file")
-        with path.open("rb") as file:
-            return file.read(_LARGEST + 1)
-    except FileNotFoundError:
-        raise PortError(path, "does not exist") from None
-    except OSError as error:
-        raise PortError(path, f"cannot be opened: {error.strerror}") from None
-
-
-def _decode(path: Path, data: bytes) -> str:
-    for start, kind in _NOT_YAML:
-        if start.match(data):
-            raise PortError(path, f"is {kind}, not a YAML file: are the two swapped?")
-    if len(data) > _LARGEST:
-        raise PortError(path, f"holds more than {_LARGEST:,} bytes", "Is it the right file?")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise PortError(path, f"line {line}: is not UTF-8 text", "Save it as UTF-8") from None
+    text = read_text(path) if text is None else decoded(path, text.encode(), "YAML")
+    return _Builder(path, text).document()
 
 
 class _Builder:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import transfer
+from signbart_port.checkpoint.folders import weights_file
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.errors import PortError, ProofError
 from signbart_port.model_files import h5, mappings
@@ -69,7 +70,7 @@ def convert(
     file, opened again, still gives the proven logits.
 
     Args:
-        path: A .pth, .pt or .safetensors checkpoint.
+        path: A .pth, .pt or .safetensors checkpoint, or a folder with one.
         out: The .h5 to write. Default: the checkpoint's name with .h5.
         options: The config of a checkpoint that does not hold one: a config file or the name of a
             published one, heads, joints, layout. Default: what the files themselves tell.
@@ -87,7 +88,7 @@ def convert(
         PortError: The input cannot be used, or `out` cannot be written.
         ProofError: The proof fails; nothing is written.
     """
-    path = Path(path)
+    path = weights_file(path)
     model_kind.check_kind(path, model_kind.ModelKind.CHECKPOINT)
     out = path.with_suffix(".h5") if out is None else Path(out)
     if out.suffix != ".h5" or out.name.endswith(".weights.h5"):

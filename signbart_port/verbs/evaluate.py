@@ -12,7 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.data.clips import RealClips, check_labels, loaded, usual_split
+from signbart_port.data.clips import (
+    RealClips,
+    check_class_names,
+    check_labels,
+    loaded,
+    usual_split,
+)
 from signbart_port.data.dataset import Dataset, Entry, open_dataset
 from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError, printable
@@ -20,7 +26,12 @@ from signbart_port.evaluation.result import Agreement, Evaluation, LeftOut, Load
 from signbart_port.inference.logits import Inference, Outputs
 from signbart_port.model_files import mappings
 from signbart_port.model_files.config_resolution import Options
-from signbart_port.model_files.model_file import ModelFile, WeightFile, open_model
+from signbart_port.model_files.model_file import (
+    ModelFile,
+    WeightFile,
+    check_options_used,
+    open_model,
+)
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.untrusted.model_kind import ModelKind
 
@@ -67,8 +78,10 @@ def evaluate(
     progress("Reading models")
     weights = mappings.find(mapping)
     opened = [open_model(path, options or Options(), weights) for path in models]
+    check_options_used(opened, options or Options())
     for one in opened:
-        _check_classes(dataset, one)
+        check_labels(dataset, one.labels, one.path.name)
+        check_class_names(dataset, one.class_names, one.path)
     progress("Reading clips")
     split = split or usual_split(dataset, test=True)
     entries = _of_signers(dataset, dataset.split(split), signers)
@@ -88,18 +101,6 @@ def evaluate(
         ),
         left_out=tuple(LeftOut(str(bad.entry.path), bad.why) for bad in clips.bad),
     )
-
-
-def _check_classes(dataset: Dataset, model: ModelFile) -> None:
-    check_labels(dataset, model.labels, model.path.name)
-    for number, pair in enumerate(zip(model.class_names or (), dataset.labels, strict=False)):
-        if pair[0] != pair[1]:
-            own, other = (printable(label, 40) for label in pair)
-            raise PortError(
-                model.path,
-                f'its class {number} is "{own}", that of {printable(dataset.root)} "{other}"',
-                "Give the dataset that the model was trained for",
-            )
 
 
 def _of_signers(
@@ -173,6 +174,7 @@ def _scored(model: ModelFile, ran: Outputs, clips: RealClips) -> ModelScore:
             [signer_of(entry.path) for entry in clips.entries],
         ),
         notes=model.notes,
+        cautions=model.cautions,
     )
 
 

@@ -171,7 +171,7 @@ def _prove(temp: Path, file: KerasModel, out: Path, progress: ProgressCallback) 
     """Compare PyTorch, with the weights of the file, against Keras, module by module."""
     from signbart_port.verbs.verify import verify
 
-    # Else a bare state dict would be run with a published config of the same shapes.
+    # Else a config of another model beside the checkpoint might be taken for that of a state dict.
     with processes.scratch_errors():
         scratch = processes.new_folder()
         config = Path(scratch.name) / "config.yaml"

@@ -11,6 +11,7 @@ from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
 
 if TYPE_CHECKING:
+    from signbart_port.model_files.config_resolution import Options
     from signbart_port.tflite.card import Card
 
 
@@ -44,33 +45,63 @@ class Inspection:
     card: Card | None = None
 
 
-def inspect_file(path: str | Path) -> Inspection:
+def inspect_file(path: str | Path, options: Options | None = None) -> Inspection:
     """Describe a model file: its tensors, its config, where it comes from.
 
     No framework is imported.
 
     Args:
-        path: A .pth, .safetensors, .h5 or .tflite.
+        path: A .pth, .safetensors, .h5 or .tflite, or a folder with a checkpoint.
+        options: The config of a checkpoint that does not hold one: a config file or the name of a
+            published one, heads, joints, layout. Default: what the files themselves tell.
 
     Returns:
         The description, in plain data.
 
     Raises:
-        PortError: The file is damaged, or of another kind.
+        PortError: The file is damaged, or of another kind, or contradicts the options.
     """
     path = Path(path)
+    if path.is_dir():
+        from signbart_port.checkpoint.folders import weights_file
+
+        path = weights_file(path)
     kind = model_kind.kind_of(path)
     return {
         ModelKind.CHECKPOINT: _checkpoint,
         ModelKind.KERAS: _keras,
         ModelKind.TFLITE: _tflite,
-    }[kind](path)
+    }[kind](path, options)
+
+
+def write_config(found: Inspection, out: str | Path, *, force: bool = False) -> None:
+    """Write the config of an inspected file as YAML or JSON, for `Options.config`.
+
+    Raises PortError where the file tells none, or `out` cannot be written.
+    """
+    from signbart_port import config as configs
+    from signbart_port.config import writing
+    from signbart_port.system import atomic_output
+
+    out = Path(out)
+    atomic_output.check_suffix(out, writing.SUFFIXES, "a config")
+    atomic_output.check(out, force=force, inputs=(found.path,))
+    if found.config is None:
+        raise PortError(found.path, f"its config is not known: {found.config_note}")
+    try:
+        text = writing.text_of(found.config, out.suffix)
+    except ValueError as error:  # training keys, which nobody has looked at
+        raise PortError(found.path, f"its config cannot be written: {error}") from None
+    with atomic_output.replacing(out, force=force, inputs=(found.path,)) as temp:
+        temp.write_text(text, encoding="utf-8")
+        if configs.load(temp) != configs.parse(found.config, found.path):
+            raise PortError(found.path, "its config would be read otherwise than it is")
 
 
 inspect = inspect_file  # its name in version 0.1
 
 
-def _checkpoint(path: Path) -> Inspection:
+def _checkpoint(path: Path, options: Options | None) -> Inspection:
     from signbart_port.checkpoint import NameRules
     from signbart_port.checkpoint import read as read_checkpoint
     from signbart_port.model_files import mappings
@@ -81,12 +112,17 @@ def _checkpoint(path: Path) -> Inspection:
     checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
     config: dict[str, Any] | None = None
     note, notes = "", tuple[str, ...]()
+    strange = unmapped(checkpoint, mapping)
     try:
-        resolved = resolve(checkpoint, mapping, Options())
+        resolved = resolve(checkpoint, mapping, options or Options())
         config, note, notes = resolved.config.model_dump(), resolved.origin, resolved.notes
     except PortError as error:
-        note = error.what if error.path == path else str(error)
-    if strange := unmapped(checkpoint, mapping):
+        if options is not None:
+            raise
+        note = str(error)
+        if error.path == path:
+            note = error.what if strange or not error.hint else f"{error.what}. {error.hint}"
+    if strange:
         count = f"{len(strange)} of {len(checkpoint.tensors)} names are not SignBART's"
         notes += (f"{count}. {on_other_names(path, mapping)}",)
     return Inspection(
@@ -105,10 +141,13 @@ def _checkpoint(path: Path) -> Inspection:
     )
 
 
-def _keras(path: Path) -> Inspection:
+def _keras(path: Path, options: Options | None) -> Inspection:
     from signbart_port.model_files import h5
+    from signbart_port.model_files.config_resolution import check_own
 
     model = h5.read(path)
+    if options is not None:
+        check_own(path, model.config, options)
     return Inspection(
         path=path,
         kind=model.kind,
@@ -121,10 +160,12 @@ def _keras(path: Path) -> Inspection:
     )
 
 
-def _tflite(path: Path) -> Inspection:
+def _tflite(path: Path, options: Options | None) -> Inspection:
     from signbart_port.model_files.tflite_model import TFLiteModel
     from signbart_port.tflite import model_file
 
+    if options is not None and options != type(options)():
+        raise PortError(path, "holds no config that options could complete", "Leave them out")
     file = model_file.read(path)
     model = TFLiteModel(file)
     card = model.card

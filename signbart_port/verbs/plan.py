@@ -5,14 +5,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from signbart_port import config as configs
 from signbart_port import transfer
 from signbart_port.checkpoint import Checkpoint, NameRules
 from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port.checkpoint.folders import weights_file
+from signbart_port.errors import PortError
 from signbart_port.model_files import mappings
+from signbart_port.model_files.config_resolution import Options
+from signbart_port.model_files.config_resolution import find as find_config
 from signbart_port.transfer import Direction, Finding, Plan, Transfer, WeightMapping
 from signbart_port.transfer.mapping import Rule
 from signbart_port.transfer.suggest import draft as drafts
@@ -50,6 +54,9 @@ class Planned:
     contradictions: Mapping[str, int] = field(default_factory=dict)
     suggestions: Suggestions | None = None
     draft: str = ""
+    config_notes: tuple[str, ...] = ()
+    """Where `convert` would take the config from, or what it would miss."""
+    cautions: tuple[str, ...] = ()
 
     def uses(self) -> Iterator[Use]:
         """Yield every rule, in the order of the mapping."""
@@ -69,7 +76,11 @@ class Planned:
 
 
 def plan(
-    path: str | Path, *, mapping: str | Path | None = None, config: str | None = None
+    path: str | Path,
+    *,
+    mapping: str | Path | None = None,
+    config: str | None = None,
+    options: Options | None = None,
 ) -> Planned:
     """Plan the transfer of a checkpoint, without moving data.
 
@@ -81,19 +92,26 @@ def plan(
             this program by its name, such as "hf-bart". Default: SignBART's own names.
         config: A config file, or the name of a published config, for the model's sizes. Default:
             the sizes that the tensors tell.
+        options: What else the user says of the model: heads, joints, layout. They are held against
+            the config that `convert` would take.
 
     Returns:
         The plan, every finding, and suggestions for tensors that no rule names.
 
     Raises:
-        PortError: A file cannot be read.
+        PortError: A file cannot be read, or the options contradict the checkpoint's config.
     """
+    path = weights_file(path)
     model_kind.check_kind(path, ModelKind.CHECKPOINT)
     rules, own = mappings.find(mapping), mappings.signbart()
     checkpoint = read_checkpoint(path, NameRules(rules.unwrap, rules.strip_prefixes))
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
     derived = transfer.sizes_from_shapes(rules, shapes)
-    stated = configs.find(config).sizes() if config is not None else derived
+    chosen = options if config is None else replace(options or Options(), config=config)
+    notes, cautions = _config_notes(checkpoint, derived, chosen)
+    stated = derived
+    if chosen is not None and chosen.config is not None:
+        stated = configs.find(chosen.config).sizes()
 
     planned = transfer.plan(rules, _ONE | stated)
     suggestions, draft = None, ""
@@ -122,9 +140,31 @@ def plan(
         ),
         unsettled=tuple(name for name in configs.SIZES if name not in sizes),
         contradictions={name: size for name, size in derived.items() if stated.get(name) != size},
+        config_notes=notes,
+        cautions=cautions,
         suggestions=suggestions,
         draft=draft,
     )
+
+
+def _config_notes(
+    checkpoint: Checkpoint, sizes: Mapping[str, int], options: Options | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return notes on the config, and those to be said however quiet the program is.
+
+    Raises PortError where options contradict it; without any, that is a note as well.
+    """
+    try:
+        found = find_config(checkpoint, sizes, options or Options())
+        if found is None:
+            return ("none in the checkpoint or beside it",), ()
+        chosen, agreement = found
+        notes = (chosen.origin, *chosen.readable.notes, *agreement.notes)
+        return notes, tuple(agreement.cautions)
+    except PortError as error:
+        if options is not None:
+            raise
+        return (error.what if error.path == checkpoint.path else str(error),), ()
 
 
 def unmapped(checkpoint: Checkpoint, mapping: WeightMapping) -> tuple[str, ...]:

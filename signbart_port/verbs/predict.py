@@ -66,6 +66,8 @@ class Prediction:
     output: str
     clips: tuple[Predicted, ...]
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    """The notes to be said however quiet the program is."""
 
     def best(self, clip: Predicted, count: int) -> Iterator[Guess]:
         """Yield the most probable classes, in descending order; of equal ones the lower id comes
@@ -93,7 +95,8 @@ def predict(
     Args:
         model: A .pth, .safetensors, .h5 or .tflite.
         clips: Raw keypoints of a sign: a .pkl, .npz or .npy each.
-        labels: A label2id.json with the names of the classes. Default: those in a .tflite.
+        labels: A label2id.json with the names of the classes. Default: those that the model's file
+            or config has.
         options: The config of a checkpoint that does not hold one: a config file or the name of a
             published one, heads, joints, layout. Default: what the files themselves tell.
         mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with
@@ -107,6 +110,10 @@ def predict(
         PortError: A file cannot be used, or the labels are not as many as the model's classes.
     """
     model, paths = Path(model), [Path(clip) for clip in clips]
+    if model.is_dir():
+        from signbart_port.checkpoint.folders import weights_file
+
+        model = weights_file(model)
     if not paths:
         raise PortError(None, "no clip is given")
     with ExitStack() as stack:
@@ -123,15 +130,19 @@ def predict(
         read = [samples.read(path) for path in paths]
         keypoints = [clip.keypoints for clip in read]
         if kind is ModelKind.TFLITE:
+            if options is not None and options != type(options)():
+                what = "is a whole model: --config, --heads, --joints, --layout are for checkpoints"
+                raise PortError(model, what, "Leave them out")
             run = early or stack.enter_context(Inference(model, kind))
             run.send(keypoints, paths)
             own, notes = _about_tflite(model)
+            cautions: tuple[str, ...] = ()
         else:
             progress(f"Importing {_PACKAGES[kind]}")
             run = stack.enter_context(Inference(model, kind))
             opened = _opened(model, options, mapping)
             run.send(keypoints, paths, opened)
-            own, notes = opened.class_names, opened.notes
+            own, notes, cautions = opened.class_names, opened.notes, opened.cautions
             progress(f"Running {opened.format}")
         outputs = run.outputs()
     outputs.check_finite(model)
@@ -146,7 +157,7 @@ def predict(
             read, outputs.scores, outputs.inputs or [None] * len(read), strict=True
         )
     )
-    return Prediction(model, known, outputs.output, predicted, notes)
+    return Prediction(model, known, outputs.output, predicted, notes, cautions)
 
 
 def _about_tflite(path: Path) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:

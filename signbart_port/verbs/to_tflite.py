@@ -112,7 +112,7 @@ def to_tflite(
         pytorch: A checkpoint to measure beside the file; the file is then held against it instead
             of the Keras model. Needs `data` or `calibration`.
         labels: A label2id.json with the names of the classes, to be kept in the file. Default:
-            those of the dataset.
+            those of the dataset, or of the model's config.
         skip_bad: Whether to leave out samples that cannot be used, and list them, instead of
             raising an error.
         force: Whether to replace an existing `out`.

@@ -15,7 +15,7 @@ from signbart_port.errors import PortError
 from signbart_port.model_files import mappings
 from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.model_files.config_resolution import Options
-from signbart_port.model_files.model_file import ModelFile, open_pair
+from signbart_port.model_files.model_file import ModelFile, check_options_used, open_pair
 from signbart_port.model_files.tflite_model import TFLiteModel
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.pairs.signbart import SIGNBART, case_of
@@ -71,6 +71,7 @@ def verify(
     """
     progress("Reading both files")
     reference, candidate = open_pair(a, b, options, mappings.find(mapping))
+    check_options_used((reference, candidate), options)
     ours, theirs = reference.signatures(), candidate.signatures()
     pairs = _pairs(ours, theirs) or [(reference, candidate)]  # whose refusal says why there is none
     reports = [_compared(*pair, progress) for pair in pairs]
@@ -146,7 +147,9 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
     config_notes = [
         f"{model.path}: {note}" for model in (reference, candidate) for note in model.config_notes
     ]
-    return replace(report, notes=(*config_notes, *_unproven(reference, precision)))
+    cautions = [f"{one.path}: {said}" for one in (reference, candidate) for said in one.cautions]
+    notes = (*config_notes, *_unproven(reference, precision))
+    return replace(report, notes=notes, cautions=tuple(cautions))
 
 
 def _output_of(truth: Truth, interface: Interface) -> Truth:
@@ -191,12 +194,12 @@ def _common_inputs(reference: ModelFile, candidate: ModelFile) -> Inputs:
         if theirs.keypoints < needed:
             raise PortError(
                 candidate.path,
-                f"reads skeletons of {theirs.keypoints} joints, {reference.path.name} of {needed}",
+                f"takes {theirs.keypoints} keypoints, {reference.path.name} skeletons of {needed}",
             )
     elif ours.keypoints != theirs.keypoints:
         raise PortError(
             candidate.path,
-            f"has {theirs.keypoints} joints, {reference.path.name} has {ours.keypoints}",
+            f"takes {theirs.keypoints} keypoints, {reference.path.name} takes {ours.keypoints}",
         )
     static = [model.frames for model in (reference, candidate) if model.frames]
     if len(set(static)) > 1:

@@ -57,13 +57,14 @@ def as_yaml(config):
 
 
 def test_the_first_that_states_a_config_is_taken(tmp_path, checkpoint):
-    """The option, then the file itself, then model.yaml beside it, then the shapes alone: told
+    """The option, then the file itself, then model.yaml beside it, then the folder's config: told
     apart by a dropout, of which no tensor knows."""
     said = {name: LSA_64.replace(dropout=rate) for name, rate in
-            (("option", 0.5), ("stored", 0.6), ("beside", 0.7))}  # fmt: skip
+            (("option", 0.5), ("stored", 0.6), ("beside", 0.7), ("folder", 0.8))}  # fmt: skip
     option, beside = tmp_path / "option.yaml", tmp_path / "model.yaml"
     option.write_text(as_yaml(said["option"]))
     beside.write_text(as_yaml(said["beside"]))
+    (tmp_path / "config.json").write_text(said["folder"].model_dump_json())
     found = checkpoint(LSA_64, stored=said["stored"].model_dump(mode="json"))
 
     chosen = resolve(found, MAPPING, Options(config=str(option)))
@@ -73,33 +74,26 @@ def test_the_first_that_states_a_config_is_taken(tmp_path, checkpoint):
     )
     found = checkpoint(LSA_64)
     assert resolve(found, MAPPING, Options()) == Resolved(said["beside"], "model.yaml beside it")
-    beside.rename(tmp_path / "model.yml")
-    assert resolve(found, MAPPING, Options()).origin == "model.yml beside it"
-    (tmp_path / "model.yml").unlink()
-    by_shapes = resolve(found, MAPPING, Options())
-    assert by_shapes.config == LSA_64
-    assert by_shapes.origin == "published config lsa-64"
-    [note] = by_shapes.notes
-    assert note == "no config was given; the tensors have exactly the shapes of lsa-64"
+    for name in ("model.yml", "model.json"):
+        beside = beside.rename(tmp_path / name)
+        beside.write_text(said["beside"].model_dump_json())
+        assert resolve(found, MAPPING, Options()).origin == f"{name} beside it"
+    beside.unlink()
+    assert resolve(found, MAPPING, Options()) == Resolved(said["folder"], "config.json beside it")
+    (tmp_path / "config.json").unlink()
+    assert "all but the number of heads and the joints" in refused(found)
 
 
-def test_a_fallback_comes_after_the_files_and_the_published_configs(tmp_path, checkpoint):
-    config = LSA_64.replace(num_labels=65)  # no published config has these shapes
+def test_a_fallback_comes_after_the_files(tmp_path, checkpoint):
+    """And it may be that of a model that has a published one's shapes."""
+    config = LSA_64.replace(**dict.fromkeys(HEADS, 8))
     fallback = Resolved(config, "the other file")
     found = checkpoint(config)
     assert resolve(found, MAPPING, Options(), fallback) == fallback
-    heads = resolve(found, MAPPING, Options(heads=8), fallback)
-    assert heads.config.encoder_attention_heads == heads.config.decoder_attention_heads == 8
-    assert "encoder_attention_heads is the command line's, not the config's" in heads.notes
-    with pytest.raises(PortError, match="num_labels: the config says 65, the checkpoint 66"):
+    with pytest.raises(PortError, match="num_labels: the config says 64, the checkpoint 66"):
         resolve(checkpoint(LSA_64.replace(num_labels=66)), MAPPING, Options(), fallback)
-    published = checkpoint(LSA_64)
-    other_heads = Resolved(
-        LSA_64.replace(encoder_attention_heads=8, decoder_attention_heads=8), "the other file"
-    )
-    assert resolve(published, MAPPING, Options(), other_heads).config == LSA_64
-    (tmp_path / "model.yaml").write_text(as_yaml(config))
-    assert resolve(found, MAPPING, Options(), other_heads).config == config
+    (tmp_path / "model.yaml").write_text(as_yaml(LSA_64))
+    assert resolve(found, MAPPING, Options(), fallback).config == LSA_64
 
 
 def test_a_config_in_a_training_container(tmp_path):
@@ -132,59 +126,48 @@ def test_the_real_checkpoint_and_the_config_beside_it(shared_data):
 
 
 def test_a_checkpoint_named_like_a_config_is_not_its_own_config(checkpoint):
-    assert resolve(checkpoint(LSA_64, "model.yaml"), MAPPING, Options()).config == LSA_64
+    for name in ("model.yaml", "config.json"):
+        assert "settle all but" in refused(checkpoint(LSA_64, name))
 
 
-def test_the_two_karsl_100_are_not_guessed(checkpoint):
-    assert KARSL_1.sizes() == KARSL_16.sizes()
-    for config in (KARSL_1, KARSL_16):
-        assert refused(checkpoint(config)) == (
-            "its shapes settle all but the number of heads (16 in karsl-100-signer-03-all, "
-            "1 in karsl-100-signers-01-02). Give --config FILE|NAME, or what is missing with "
-            "--heads N and --joints NAME|LIST"
-        )
-
-
-@pytest.mark.parametrize("config", [KARSL_1, KARSL_16], ids=["1 head", "16 heads"])
-def test_the_number_of_heads_tells_the_two_karsl_100_apart(checkpoint, config):
-    heads = config.encoder_attention_heads
-    found = resolve(checkpoint(config), MAPPING, Options(heads=heads))
-    assert found.config == config
-    assert found.config.classifier_dropout == (0.5 if heads == 1 else 0.4)
-    assert found.config.encoder_layerdrop == (0.1 if heads == 1 else 0.2)
-
-
-def test_heads_that_no_published_config_of_these_shapes_has_need_the_joints_too(checkpoint):
-    found = checkpoint(KARSL_1)
-    said = refused(found, Options(heads=4))
-    assert "all but the joints (no published config has these shapes)" in said
-    resolved = resolve(found, MAPPING, Options(heads=4, joints=joints.NAMED["pose_hands"]))
-    assert resolved.config.decoder_attention_heads == 4
-
-
-@pytest.mark.parametrize("name", [n for n in PUBLISHED if n != "karsl-100-signers-01-02"])
-def test_the_shapes_of_a_published_model_find_what_matters_for_its_numbers(checkpoint, name):
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_config_is_named_and_never_taken(checkpoint, name):
+    """A private model may have the same sizes, and other heads or joints."""
     config = configs.named(name)
-    heads = Options(heads=16) if name.startswith("karsl-100") else Options()
-    found = resolve(checkpoint(config), MAPPING, heads)
-    assert found.config == config
-    assert name in found.notes[0]
+    alike = [n for n in PUBLISHED if configs.named(n).sizes() == config.sizes()]
+    for options in (Options(), Options(heads=config.encoder_attention_heads),
+                    Options(joints=config.joint_idx)):  # fmt: skip
+        said = refused(checkpoint(config), options)
+        assert said.startswith("its shapes settle all but the ")
+        assert f"--config {name}" in said and "if it is that model)" in said
+        if not options.heads:
+            assert all(f"--config {n}" in said for n in alike)
+    assert resolve(checkpoint(config), MAPPING, Options(config=name)) == Resolved(config, name)
 
 
-def test_shapes_that_two_published_configs_share_are_said(checkpoint):
-    [note] = resolve(checkpoint(configs.named("wlasl-100")), MAPPING, Options()).notes
-    assert note.endswith("exactly the shapes of asl-citizen-100, wlasl-100")
+def test_only_published_configs_with_the_heads_that_are_given_are_named(checkpoint):
+    said = refused(checkpoint(KARSL_1), Options(heads=1))
+    assert "karsl-100-signers-01-02" in said and "signer-03-all" not in said
+    assert "(" not in refused(checkpoint(KARSL_1), Options(heads=4))
 
 
-def test_unpublished_shapes_need_heads_and_joints(checkpoint):
+def test_another_config_in_the_folder_is_named(tmp_path, checkpoint):
+    (tmp_path / "signs.yaml").write_text(as_yaml(SMALL))
+    (tmp_path / "other.json").write_text(LSA_64.model_dump_json())
+    (tmp_path / "broken.yaml").write_text("d_model: [")
+    said = refused(checkpoint(SMALL))
+    assert "(--config signs.yaml if it is that model)" in said
+
+
+def test_what_the_shapes_do_not_settle_is_asked_for(checkpoint):
     found = checkpoint(SMALL)
-    nobody = "(no published config has these shapes)"
-    assert refused(found).startswith(
-        f"its shapes settle all but the number of heads {nobody} and the joints {nobody}. Give "
+    assert refused(found) == (
+        "its shapes settle all but the number of heads and the joints, and no config is in it or"
+        " beside it. Give --config FILE|NAME, or what is missing with --heads N and --joints"
+        " NAME|LIST"
     )
-    assert "all but the joints (no" in refused(found, Options(heads=4))
-    assert "number of heads (no" in refused(found, Options(joints=SMALL.joint_idx))
-    assert "and the joints" not in refused(found, Options(joints=SMALL.joint_idx))
+    assert "all but the joints, and" in refused(found, Options(heads=4))
+    assert "all but the number of heads, and" in refused(found, Options(joints=SMALL.joint_idx))
 
     options = Options(heads=4, joints=joints.parse("11,0,2-3,5,7"), layout="selected")
     resolved = resolve(found, MAPPING, options)
@@ -194,6 +177,13 @@ def test_unpublished_shapes_need_heads_and_joints(checkpoint):
     assert resolved.origin == "sizes of the tensors, --heads and --joints"
     [note] = resolved.notes
     assert "dropouts are unknown and set to 0" in note
+
+
+def test_heads_and_joints_of_a_published_model_are_those_that_are_given(checkpoint):
+    given = Options(heads=8, joints=tuple(range(48)))
+    config = resolve(checkpoint(LSA_64), MAPPING, given).config
+    assert (config.encoder_attention_heads, config.joint_idx) == (8, tuple(range(48)))
+    assert config.dropout == 0.0 and config.encoder_layerdrop == 0.0
 
 
 def test_heads_that_do_not_divide_are_refused(checkpoint):
@@ -209,14 +199,8 @@ def test_a_wrong_number_of_joints_is_refused(checkpoint):
         said = refused(checkpoint(SMALL), options)
         assert "joints: the config says 3, the checkpoint 6" in said
         assert said.endswith("Say which 6 joints it was trained on with --joints")
-    said = refused(checkpoint(LSA_64), Options(joints=tuple(range(47))))
+    said = refused(checkpoint(LSA_64), Options(heads=16, joints=tuple(range(47))))
     assert "joints: the config says 47, the checkpoint 48" in said
-
-
-def test_other_joints_of_the_same_number_are_taken(checkpoint):
-    others = tuple(range(48))
-    found = resolve(checkpoint(LSA_64), MAPPING, Options(joints=others))
-    assert found.config == LSA_64.replace(joint_idx=others)
 
 
 def test_a_config_by_file_and_by_name(tmp_path, checkpoint):
@@ -226,10 +210,6 @@ def test_a_config_by_file_and_by_name(tmp_path, checkpoint):
     assert by_file.config == LSA_64.replace(dropout=0.3, training={"epochs": 200})
     by_name = resolve(checkpoint(LSA_64), MAPPING, Options(config="lsa-64"))
     assert by_name == Resolved(LSA_64, "lsa-64")
-    options = Options(config="karsl-100-signers-01-02", heads=2, layout="selected")
-    karsl = resolve(checkpoint(KARSL_1), MAPPING, options).config
-    assert (karsl.encoder_attention_heads, karsl.decoder_attention_heads) == (2, 2)
-    assert (karsl.layout, karsl.classifier_dropout) == ("selected", 0.5)
     for name in ("lsa64", str(tmp_path / "none.yaml")):
         with pytest.raises(PortError, match=re.escape(name)):
             resolve(checkpoint(LSA_64), MAPPING, Options(config=name))
@@ -248,7 +228,7 @@ def test_a_contradiction_names_expected_and_got(tmp_path, checkpoint, size):
         f"contradicts its config ({path}): {size}: the config says {expected}, "
         f"the checkpoint {got[size]}. "
     )
-    remedy = "with --joints" if size == "joints" else "or --sizes-from-checkpoint to take the file"
+    remedy = "--override-config" if size == "joints" else "or --sizes-from-checkpoint to take the"
     assert remedy in said
     accept = Options(config=str(path), sizes_from_checkpoint=True)
     if size == "joints":
@@ -305,7 +285,7 @@ def test_one_damaged_tensor_does_not_change_what_is_found(checkpoint):
     full = {t.torch: np.zeros(t.torch_shape, np.float32)
             for t in transfer.plan(MAPPING, LSA_64.sizes()).transfers}  # fmt: skip
     full["decoder.layers.1.fc1.weight"] = np.zeros((128, 256), np.float32)
-    assert resolve(checkpoint(full), MAPPING, Options()).config == LSA_64
+    assert resolve(checkpoint(full), MAPPING, Options(config="lsa-64")).config == LSA_64
 
 
 def test_a_checkpoint_of_another_model(checkpoint):

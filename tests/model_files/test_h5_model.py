@@ -175,7 +175,7 @@ def test_a_damaged_model_config_is_refused(spoilt, refusal, name):
     ("key", "value", "said"),
     [
         ("d_model", -8, "d_model: Input should be greater than or equal to 1, got -8"),
-        ("d_model", "8", "d_model: Input should be a valid integer, got 8"),
+        ("d_model", "8", "d_model: Input should be a valid integer, got the text '8'"),
         ("d_model", 9, "config: encoder_attention_heads 2 does not divide d_model 9"),
         ("dropout", float("nan"), "dropout: Input should be less than 1, got nan"),
         (
@@ -183,7 +183,7 @@ def test_a_damaged_model_config_is_refused(spoilt, refusal, name):
             100_000,
             "encoder_layers: Input should be less than or equal to 100, got",
         ),
-        ("layers", [], "unknown key 'layers'. Did you mean"),
+        ("layers", [], "unknown key 'layers'. Known keys: "),
         ("joint_idx", None, "joint_idx: Input should be a list of joint numbers, got None"),
     ],
 )

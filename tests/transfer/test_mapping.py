@@ -88,7 +88,11 @@ NOT_A_MAPPING = {
     "no reason": (WHY, "{match: loss_fn.weight}", "missing why"),
     "empty reason": (WHY, "{match: loss_fn.weight, why: ''}", "why must be a name, got"),
     "ignore side": ("  torch:\n", "  pytorch:\n", "unknown key 'pytorch'; known: keras, torch"),
-    "ignore is a list": ("\n  torch:\n    -", "\n  -", "ignore must be a block of keys, got"),
+    "ignore is a list": (
+        "\n  torch:\n    -",
+        "\n  -\n    -",
+        "ignore must be a block of keys, got",
+    ),
     "rule is a name": (f"  - {XY}", "  - projection", "modules must be a list of blocks"),
     "a key twice": ("family:", "schema: 1\nfamily:", "key 'schema' repeats that of line"),
 }
@@ -221,10 +225,11 @@ def test_an_ignored_tensor_is_left_behind_for_its_reason(mutated):
     extra = {"loss_fn.weight": distinct_state_dict(CONFIG)["classification_head.out_proj.bias"]}
     source = distinct_state_dict(CONFIG) | extra
     plan = plan_of(CONFIG)
-    assert plan.ignored_torch == {"loss_fn.weight": "class weights of the training loss"}
+    assert plan.ignored_torch["loss_fn.weight"] == "class weights of the training loss"
+    assert "reads keypoints" in plan.ignored_torch["encoder.embed_tokens.weight"]
     assert check(plan, TO_KERAS, source) == []
     assert len(list(transfer.apply(plan, TO_KERAS, source))) == len(source) - 1
-    path, _ = mutated(f"\n    - {WHY}", " []")
+    path, _ = mutated(f"\n    - {WHY}", "")
     without = transfer.plan(transfer.load(path), CONFIG.sizes())
     assert [(f.code, f.name) for f in check(without, TO_KERAS, source)] == [
         (Code.UNMAPPED, "loss_fn.weight")

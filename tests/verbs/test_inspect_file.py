@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from signbart_port import config as configs
 from signbart_port.errors import PortError
+from signbart_port.model_files.config_resolution import Options
 from signbart_port.system import digest
 from signbart_port.untrusted.model_kind import ModelKind, check_kind, kind_of
 from signbart_port.verbs.inspect_file import Listed, inspect_file
@@ -90,7 +91,7 @@ def test_types_are_those_in_the_file(tmp_path):
 def test_a_checkpoint_whose_config_nobody_knows_says_why(tmp_path, folder):
     found = inspect_file(folder / "model.safetensors")
     assert found.config is None
-    assert found.config_note.startswith("its shapes settle all but the number of heads (no publ")
+    assert found.config_note.startswith("its shapes settle all but the number of heads and the jo")
 
     path = tmp_path / "karsl.safetensors"
     karsl = configs.named("karsl-100-signers-01-02")
@@ -99,7 +100,7 @@ def test_a_checkpoint_whose_config_nobody_knows_says_why(tmp_path, folder):
     )
     found = inspect_file(path)
     assert found.config is None
-    assert "1 in karsl-100-signers-01-02" in found.config_note
+    assert "--config karsl-100-signers-01-02" in found.config_note
 
     other = tmp_path / "resnet.safetensors"
     save_file({"conv1.weight": np.zeros((3, 3), np.float32)}, other)
@@ -115,14 +116,16 @@ def test_a_broken_config_beside_a_checkpoint_is_named(tmp_path, folder):
     assert found.config_note.startswith(f"{beside}: line 2: key 'd_model' repeats that of line 1")
 
 
-def test_published_shapes_find_their_config(tmp_path):
+def test_published_shapes_are_no_config(tmp_path):
     path = tmp_path / "model.safetensors"
     save_file(
         {t.torch: np.zeros(t.torch_shape, np.float32) for t in plan_of(LSA_64).transfers}, path
     )
     found = inspect_file(path)
+    assert found.config is None and "--config lsa-64 if it is that model" in found.config_note
+    found = inspect_file(path, Options(config="lsa-64"))
     assert found.config == LSA_64.model_dump()
-    assert found.config_note == "published config lsa-64"
+    assert found.config_note == "lsa-64"
     assert (len(found.tensors), sum(np.prod(t.shape) for t in found.tensors)) == (96, 749_888)
 
 

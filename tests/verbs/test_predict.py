@@ -127,8 +127,28 @@ def test_the_config_of_the_command_line(run: Run, folder: Path) -> None:
     assert (code, out) == (2, "") and "--config FILE|NAME" in err
     given = told(run, "plain.pth a.npy --config given.yaml")
     assert given["clips"] == told(run, "model.pth a.npy")["clips"]
-    other = told(run, "plain.pth a.npy --config given.yaml --joints 0-5")
-    assert other["clips"][0]["scores"] != given["clips"][0]["scores"]
+    code, out, err = run("plain.pth a.npy --config given.yaml --joints 0-5")
+    assert (code, out) == (2, "") and "--joints contradicts its config (given.yaml)" in err
+    meant = "plain.pth a.npy --config given.yaml --joints 0-5 --override-config"
+    code, out, err = run(f"{meant} --json")
+    other = json.loads(out)
+    assert code == 0 and other["clips"][0]["scores"] != given["clips"][0]["scores"]
+    said = "--override-config: joint_idx 0-5, not joint_idx 11,0,2-3,5,7 (given.yaml)"
+    assert said in err.replace("\n", "") and said in other["notes"]
+    assert said in run(f"{meant} -q")[2].replace("\n", "")
+
+
+@pytest.mark.parametrize("name", ["model.pth", "model.h5"])
+def test_options_that_contradict_the_file_are_refused(run: Run, folder: Path, name: str) -> None:
+    code, out, err = run(f"{name} a.npy --heads 8")
+    assert (code, out) == (2, "") and "--heads contradicts" in err
+    assert "heads 8 against encoder_attention_heads 2, decoder_attention_heads 4" in err
+    assert ("--override-config" in err) == (name == "model.pth")
+
+
+def test_a_tflite_takes_no_config(run: Run) -> None:
+    code, _, err = run("model.tflite a.npy --heads 8")
+    assert code == 2 and "is a whole model" in err
 
 
 @pytest.mark.parametrize(
