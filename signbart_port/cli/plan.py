@@ -64,7 +64,7 @@ def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
     if found.contradictions:
         said = ", ".join(f"{name} {n}" for name, n in found.contradictions.items())
         yield "", f"the tensors say otherwise: {said}"
-    yield from _show.labelled("config", found.config_notes)
+    yield from _show.labeled("config", found.config_notes)
     if found.unsettled:
         yield "", f"told by nothing, one each assumed: {', '.join(found.unsettled)}"
     rows = [
