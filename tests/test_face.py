@@ -109,6 +109,7 @@ print(sorted(heavy - set(sys.stdlib_module_names)))
     assert run_python(code) == "['signbart_port']\n"
 
 
+@pytest.mark.release
 def test_keras_learns_of_the_layers_before_or_after() -> None:
     code = """
 import {}

@@ -116,6 +116,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
                 yield text
 
 
+@pytest.mark.release
 def test_nothing_depends_on_an_old_path() -> None:
     """But for the tool that version 0.1 itself runs, to write the files that are kept of it."""
     files = [

@@ -153,6 +153,7 @@ def test_help_imports_no_framework_and_neither_does_writing(model: Path) -> None
         assert ended.code == 0 and not ended.imported & {"torch", "tensorflow", "keras"}
 
 
+@pytest.mark.release
 def test_what_a_person_reads(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -248,6 +248,7 @@ def test_other_sizes(
         signbart_port.verify(tmp_path / "sizes.h5", files / f"model.{kind}")
 
 
+@pytest.mark.release
 def test_other_lengths(files: Path, tmp_path: Path) -> None:
     signbart_port.to_tflite(files / "model.h5", tmp_path / "five.tflite", frames=5)
     with pytest.raises(PortError, match=r"takes 5 frames, model\.tflite 9"):

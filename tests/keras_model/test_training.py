@@ -101,7 +101,8 @@ def test_gradients_are_pytorchs() -> None:
         )
 
 
-@pytest.mark.parametrize("compiled", [False, pytest.param("auto", marks=pytest.mark.release)])
+@pytest.mark.parametrize("compiled", [False, "auto"])
+@pytest.mark.release
 def test_fit_then_save(tmp_path: Path, compiled: Any) -> None:
     """Without XLA, and as `compile` has it by default: compiling takes many times as long."""
     config = small_config(encoder_layers=1, decoder_layers=1)

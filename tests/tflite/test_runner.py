@@ -117,6 +117,7 @@ def test_only_the_joints(folder: Path) -> None:
     assert not near(runner.scores(clip), expected(config, clip, count_missing=True))
 
 
+@pytest.mark.release
 def test_raw_keypoints_and_probabilities(folder: Path) -> None:
     path = emit(folder / "raw.tflite", CONFIG, (6, 12), skeleton=75, probabilities=True)
     runner, clip = Runner(path), clip_of(5, points=80)

@@ -34,6 +34,7 @@ def h5(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.release
 def test_it_makes_what_this_process_would(h5: Path, tmp_path: Path) -> None:
     """Byte for byte, whatever is asked for: most tests convert without it."""
     interface = Interface(75, preprocessing=True, count_missing=False, probabilities=True)
@@ -52,6 +53,7 @@ def test_default_name_and_length(tmp_path: Path) -> None:
     assert done.out == tmp_path / "mine.tflite" and done.file.frames == 16
 
 
+@pytest.mark.release
 def test_pytorch_is_not_imported(tmp_path: Path) -> None:
     """Nor by convert in this process: its PyTorch runs beside it, whatever the converter does."""
     source = save_model(tmp_path, CONFIG)

@@ -195,11 +195,7 @@ UNSEEN = {tanh_gelu, keras_epsilon}
 
 @pytest.mark.parametrize("quantization", ROUNDED)
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.on_commit(
-    "tanh_gelu-Quantization.FLOAT16",
-    "eight_heads-Quantization.DYNAMIC",
-    "swapped_kernels-Quantization.FLOAT16",
-)
+@pytest.mark.on_commit("eight_heads-Quantization.DYNAMIC", "swapped_kernels-Quantization.FLOAT16")
 def test_a_wrong_graph(
     sample: KerasModel,
     tmp_path: Path,
@@ -252,7 +248,7 @@ def test_a_damaged_weight_is_named(
 
 
 @pytest.mark.parametrize("quantization", [NONE, DYNAMIC])
-@pytest.mark.on_commit("Quantization.DYNAMIC")
+@pytest.mark.release
 def test_the_report_has_it(sample: KerasModel, tmp_path: Path, quantization: Quantization) -> None:
     done = to_tflite.to_tflite(
         sample.path, tmp_path / "model.tflite", quantization=quantization, dynamic_frames=True

@@ -32,6 +32,7 @@ def hard_to_quantize() -> Arrays:
     return arrays
 
 
+@pytest.mark.release
 def test_the_bad_module_is_kept(
     signs: Path,
     tmp_path: Path,

@@ -117,7 +117,7 @@ def assert_logits(h5: Path, files: tuple[model_file.TFLiteFile, ...], lengths: A
     ("lengths", "quantization"),
     [((9, 4), "none"), ((4, 16, 9), "none"), ((1, 9, 16), "float16"), ((1, 16, 9), "dynamic")],
 )
-@pytest.mark.on_commit("lengths2-float16", "lengths3-dynamic")
+@pytest.mark.on_commit("lengths3-dynamic")
 def test_several_lengths(
     h5: Path, tmp_path: Path, lengths: tuple[int, ...], quantization: str
 ) -> None:

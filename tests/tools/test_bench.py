@@ -91,6 +91,7 @@ def test_latency_says_who_computes_something_else(checkpoint: Path, ported: Path
     assert words == ["broken: skipped, no compiler"]
 
 
+@pytest.mark.release
 def test_the_bare_products_are_those_of_the_file(ported: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
 

@@ -163,6 +163,7 @@ def test_tensorboard_has_the_log(learned: Learned) -> None:
 MIXED = ("--set", "mixed_precision=true", "--set", "label_smoothing=0.1")
 
 
+@pytest.mark.release
 def test_export_then_train_on_then_stop(
     learned: Learned, tmp_path: Path, signs: Path, run_main: Run
 ) -> None:

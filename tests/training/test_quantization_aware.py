@@ -209,6 +209,7 @@ def test_clips_may_be_padded_further(emitted: Emitted) -> None:
         assert np.abs(alone - expected).max() <= 8 * (high - low) / 255
 
 
+@pytest.mark.release
 def test_fit_and_what_is_saved(tmp_path: Path) -> None:
     """In graph mode, on batches of several lengths; what is saved is a plain SignBART."""
     config = small_config(encoder_layers=1, decoder_layers=1)
