@@ -43,6 +43,8 @@ def adapt(data: Mapping[str, Any], source: str | Path, *, stored: bool = False) 
     of_hub = hub.is_hub(found)
     if of_hub:
         notes += _without_bart(found)
+    if of_hub or stored:
+        notes += _without_nulls(found)
     for key in hub.FIXED:
         found.pop(key, None)
     if any(found.get(key) is not None for key in _NAMES):
@@ -56,17 +58,19 @@ def adapt(data: Mapping[str, Any], source: str | Path, *, stored: bool = False) 
 
 
 def _without_bart(found: dict[str, Any]) -> list[str]:
-    """Drop the keys of BART that a SignBART does not read, and those without a value."""
+    """Drop the keys of BART that a SignBART does not read."""
     own = [key for key in found if key in hub.WITHOUT_EFFECT or key in hub.FIXED]
     for key in own:
         del found[key]
-    unset = [key for key, value in found.items() if value is None]
+    return [f"a config of transformers: {len(own)} keys of BART's own, without effect"]
+
+
+def _without_nulls(found: dict[str, Any]) -> list[str]:
+    """Drop the keys without a value, which programs write for what nobody has set."""
+    unset = [key for key, value in found.items() if value is None and key in MODEL_KEYS]
     for key in unset:
         del found[key]
-    notes = [f"a config of transformers: {len(own)} keys of BART's own, without effect"]
-    if set_by_default := [key for key in unset if key in MODEL_KEYS]:
-        notes.append(f"null, so not set: {', '.join(set_by_default)}")
-    return notes
+    return [f"null, so not set: {', '.join(unset)}"] if unset else []
 
 
 def _named(found: dict[str, Any], source: str | Path) -> list[str]:
@@ -79,7 +83,8 @@ def _named(found: dict[str, Any], source: str | Path) -> list[str]:
     notes = []
     if found.get("num_labels") is None:
         found["num_labels"] = len(names)
-        notes.append(f"num_labels {len(names)}, the number of names in id2label")
+        where = _NAMES[found.get(_NAMES[0]) is None]
+        notes.append(f"num_labels {len(names)}, the number of names in {where}")
     elif found["num_labels"] != len(names):
         stated = printable(found["num_labels"], 40)
         raise PortError(source, f"has {len(names)} names of classes, num_labels is {stated}")

@@ -29,7 +29,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
 """Keys on which a model's numbers depend, with the values that they have in a SignBART."""
 
 _BARTS_OWN = """
-_attn_implementation _commit_hash _name_or_path add_cross_attention architectures
+_attn_implementation _commit_hash _name_or_path _num_labels add_cross_attention architectures
 attn_implementation auto_map bad_words_ids begin_suppress_tokens bos_token_id
 chunk_size_feed_forward cross_attention_hidden_size decoder_start_token_id diversity_penalty
 do_sample dtype early_stopping encoder_no_repeat_ngram_size eos_token_id

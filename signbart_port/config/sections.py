@@ -20,8 +20,9 @@ REQUIRED = frozenset(
 
 
 def anywhere(data: Mapping[str, Any]) -> bool:
-    """Return whether any section says something of a SignBART."""
-    return next(_sections(data), None) is not None
+    """Return whether the sections say something of a SignBART: one key may be another model's."""
+    found = {key for _, section in _sections(data) for key in section if key in REQUIRED}
+    return len(found) > 1
 
 
 def merged(data: Mapping[str, Any], source: str | Path) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -30,6 +31,7 @@ def merged(data: Mapping[str, Any], source: str | Path) -> tuple[dict[str, Any],
 
     What stands at the top comes first. Raises PortError where two of them contradict each other.
     """
+    data = _without_descriptions(data)
     found = dict(_sections(data))
     nested = tuple(name for name in found if name)
     if not nested:
@@ -68,6 +70,17 @@ def _sections(data: Mapping[Any, Any]) -> Iterator[tuple[str, Mapping[Any, Any]]
                 if inner and len(path) < _DEEPEST and visited < _MOST:
                     below.append(((*path, printable(key, 40)), value))
         level = below
+
+
+def _without_descriptions(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the plain values of a file in which each has a description, as Weights & Biases
+    writes them: `d_model: {desc: null, value: 128}`."""
+    described = {
+        key: value["value"]
+        for key, value in data.items()
+        if isinstance(value, Mapping) and "value" in value and value.keys() <= {"desc", "value"}
+    }
+    return {**data, **described} if described else data
 
 
 def _same(key: str, one: Any, other: Any) -> bool:
