@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from signbart_port.checkpoint.folders import weights_file
 from signbart_port.config import SignBartConfig
 from signbart_port.data.model_interface import Interface
+from signbart_port.errors import PortError
 from signbart_port.model_files import h5
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.model_files.config_resolution import Options, Resolved, check_own
@@ -145,6 +146,13 @@ def open_weights(
     model.check_weights()
     check_own(path, model.config, options)
     return model
+
+
+def check_options_used(models: Sequence[ModelFile], options: Options) -> None:
+    """Raise PortError for options on a config where no model has one: they would be ignored."""
+    if options != Options() and all(model.config is None for model in models):
+        what = "is a whole model: --config, --heads, --joints, --layout are for checkpoints"
+        raise PortError(models[0].path, what, "Leave them out")
 
 
 def open_pair(

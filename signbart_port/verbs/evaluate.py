@@ -26,7 +26,12 @@ from signbart_port.evaluation.result import Agreement, Evaluation, LeftOut, Load
 from signbart_port.inference.logits import Inference, Outputs
 from signbart_port.model_files import mappings
 from signbart_port.model_files.config_resolution import Options
-from signbart_port.model_files.model_file import ModelFile, WeightFile, open_model
+from signbart_port.model_files.model_file import (
+    ModelFile,
+    WeightFile,
+    check_options_used,
+    open_model,
+)
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.untrusted.model_kind import ModelKind
 
@@ -73,6 +78,7 @@ def evaluate(
     progress("Reading models")
     weights = mappings.find(mapping)
     opened = [open_model(path, options or Options(), weights) for path in models]
+    check_options_used(opened, options or Options())
     for one in opened:
         check_labels(dataset, one.labels, one.path.name)
         check_class_names(dataset, one.class_names, one.path)

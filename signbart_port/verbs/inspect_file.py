@@ -164,7 +164,7 @@ def _tflite(path: Path, options: Options | None) -> Inspection:
     from signbart_port.model_files.tflite_model import TFLiteModel
     from signbart_port.tflite import model_file
 
-    if options is not None:
+    if options is not None and options != type(options)():
         raise PortError(path, "holds no config that options could complete", "Leave them out")
     file = model_file.read(path)
     model = TFLiteModel(file)

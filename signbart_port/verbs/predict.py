@@ -121,7 +121,7 @@ def predict(
         read = [samples.read(path) for path in paths]
         keypoints = [clip.keypoints for clip in read]
         if kind is ModelKind.TFLITE:
-            if options is not None:
+            if options is not None and options != type(options)():
                 what = "is a whole model: --config, --heads, --joints, --layout are for checkpoints"
                 raise PortError(model, what, "Leave them out")
             run = early or stack.enter_context(Inference(model, kind))

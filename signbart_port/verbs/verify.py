@@ -15,7 +15,7 @@ from signbart_port.errors import PortError
 from signbart_port.model_files import mappings
 from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.model_files.config_resolution import Options
-from signbart_port.model_files.model_file import ModelFile, open_pair
+from signbart_port.model_files.model_file import ModelFile, check_options_used, open_pair
 from signbart_port.model_files.tflite_model import TFLiteModel
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.pairs.signbart import SIGNBART, case_of
@@ -71,6 +71,7 @@ def verify(
     """
     progress("Reading both files")
     reference, candidate = open_pair(a, b, options, mappings.find(mapping))
+    check_options_used((reference, candidate), options)
     ours, theirs = reference.signatures(), candidate.signatures()
     pairs = _pairs(ours, theirs) or [(reference, candidate)]  # whose refusal says why there is none
     reports = [_compared(*pair, progress) for pair in pairs]

@@ -80,17 +80,20 @@ def test_real_checkpoint(shared_data: Path, tmp_path: Path) -> None:
         assert told["versions"][name].partition("+")[0] == metadata.version(name).partition("+")[0]
 
 
-def test_lsa_64_needs_no_config(tmp_path: Path) -> None:
+def test_a_published_model_by_the_name_of_its_config(tmp_path: Path) -> None:
     config = configs.named("lsa-64")
     arrays = state_dict(config)
     assert len(arrays) == 96
-    done = signbart_port.convert(save_pth(tmp_path / "lsa.pth", arrays), tmp_path / "lsa.h5")
+    source = save_pth(tmp_path / "lsa.pth", arrays)
+    with pytest.raises(PortError, match=r"--config FILE\|NAME \(--config lsa-64 if it is that mod"):
+        signbart_port.convert(source, tmp_path / "lsa.h5")
+    assert not (tmp_path / "lsa.h5").exists()
+    done = signbart_port.convert(source, tmp_path / "lsa.h5", Options(config="lsa-64"))
 
     assert done.parameters == 749_888
     assert done.source.resolved.config.joint_idx == config.joint_idx
     assert done.source.resolved.config.encoder_attention_heads == 16
-    assert "lsa-64" in done.source.resolved.origin
-    assert any("no config was given" in note for note in done.source.resolved.notes)
+    assert done.source.resolved.origin == "lsa-64" and done.source.resolved.notes == ()
     used = [transfer.torch for transfer in done.source.plan.transfers]
     assert sorted(used) == sorted(arrays)
     written = weights_of(done.out)
@@ -110,13 +113,14 @@ def test_every_element_in_its_place(tmp_path: Path) -> None:
 
 
 def test_the_karsl_100_rows_are_not_guessed(tmp_path: Path) -> None:
-    """Equal shapes, different heads: asked for, and then it matters which."""
+    """Equal shapes, different heads: asked for."""
     config = configs.named("karsl-100-signers-01-02")
     source = save_pth(tmp_path / "karsl.pth", state_dict(config))
-    with pytest.raises(PortError, match=r"the number of heads \(16 in .*, 1 in .*--heads"):
+    with pytest.raises(PortError, match=r"heads and the joints.* karsl-100-signers-01-02 if"):
         signbart_port.convert(source, tmp_path / "karsl.h5")
     assert not (tmp_path / "karsl.h5").exists()
-    done = signbart_port.convert(source, tmp_path / "karsl.h5", Options(heads=1), verify=False)
+    options = Options(heads=1, joints=config.joint_idx)
+    done = signbart_port.convert(source, tmp_path / "karsl.h5", options, verify=False)
     assert done.source.resolved.config.encoder_attention_heads == 1
 
 
