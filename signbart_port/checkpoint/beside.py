@@ -33,7 +33,7 @@ def unread_settings(root: Mapping[Any, Any], beside: Mapping[str, Any]) -> tuple
     """Return a note on every entry that should hold settings and is no plain data, or not all."""
     notes = []
     for key in _SETTINGS:
-        value, read = root.get(key), beside.get(key)
+        value, read = _held(root.get(key)), beside.get(key)
         if value is None or isinstance(read, str):
             continue
         if not isinstance(read, dict) or not read:
@@ -43,6 +43,18 @@ def unread_settings(root: Mapping[Any, Any], beside: Mapping[str, Any]) -> tuple
                 f"the {key} beside the weights: not plain data, left out: {', '.join(lost[:20])}"
             )
     return tuple(notes)
+
+
+def _held(value: Any) -> Any:
+    """Return the attributes of an object that the reader left unread, such as a Namespace; what is
+    in it, if it is one of OmegaConf's; any other value as it is."""
+    attributes = getattr(value, "attributes", None)
+    if not attributes or not isinstance(attributes, dict):
+        return value
+    for key in ("_content", "_val"):
+        if key in attributes:
+            return attributes[key]
+    return attributes
 
 
 class _NotPlain(Exception):
@@ -65,6 +77,7 @@ class _Copy:
             raise _TooMuch
         if value is self._weights:
             raise _NotPlain
+        value = _held(value)
         if isinstance(value, Mapping):
             return self._dict(value, depth)
         if type(value) in (list, tuple):
