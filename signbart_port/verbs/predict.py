@@ -112,6 +112,7 @@ def predict(
         kind = model_kind.kind_of(model)
         named = None if labels is None else read_labels(labels)
         read = [samples.read(path) for path in paths]
+        about_clips = tuple(f"{clip.path}: {note}" for clip in read for note in clip.notes)
         keypoints = [clip.keypoints for clip in read]
         if kind is ModelKind.TFLITE:
             run = early or stack.enter_context(Inference(model, kind))
@@ -137,7 +138,7 @@ def predict(
             read, given.scores, given.fed if given.fed else [None] * len(read), strict=True
         )
     )
-    return Prediction(model, known, given.output, predicted, notes)
+    return Prediction(model, known, given.output, predicted, (*notes, *about_clips))
 
 
 def _about_tflite(path: Path) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
