@@ -47,8 +47,9 @@ def steps(quiet: bool) -> Iterator[Callable[[str], None]]:
 def warn(message: str) -> None:
     """Loud, on stderr, whatever else is silenced."""
     from rich.console import Console
+    from rich.text import Text
 
-    Console(stderr=True, highlight=False).print(f"[bold yellow]{message}[/]", soft_wrap=True)
+    Console(stderr=True, highlight=False).print(Text(message, "bold yellow"), soft_wrap=True)
 
 
 def as_json(data: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ def evaluate(
         typer.Option(
             "--data",
             metavar="DIR",
-            help="A dataset: label2id.json, and test/<class>/<sample>.pkl, .npz or .npy.",
+            help="A dataset: label2id.json, and test/<class>/<sample>.pkl, .npz, .npy or .json.",
         ),
     ],
     split: Annotated[
@@ -38,7 +38,7 @@ def evaluate(
         typer.Option(
             "--split",
             metavar="test|val|train|all",
-            help="The clips to run. Default: test, else val, else all.",
+            help="The clips to run. Default: test; a dataset without it needs this option.",
         ),
     ] = None,
     signers: Annotated[
@@ -167,6 +167,7 @@ def _rows(found: Evaluation) -> Iterator[tuple[str, str]]:
     yield from _show.labelled("confused", confused)
     if signers := list(_of_signers(found)):
         yield from _show.labelled("signers", signers)
+    yield from _show.labelled("dataset" if found.notes else "", found.notes)
     for model in found.models:
         yield from (("note", f"{model.model}: {note}") for note in model.notes)
     if found.left_out:

@@ -23,7 +23,7 @@ def predict(
     clips: Annotated[
         list[Path],
         typer.Argument(
-            metavar="CLIP...", help="Raw keypoints of a sign: a .pkl, .npz or .npy each."
+            metavar="CLIP...", help="Raw keypoints of a sign: a .pkl, .npz, .npy or .json each."
         ),
     ],
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to print.")] = 5,
@@ -31,8 +31,8 @@ def predict(
         Path | None,
         typer.Option(
             "--labels",
-            metavar="label2id.json",
-            help="The names of the classes. Default: those in a .tflite.",
+            metavar="label2id.json|labels.txt",
+            help="The names of the classes: JSON, or one a line. Default: those in a .tflite.",
         ),
     ] = None,
     golden: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signbart_port.cli import _options, _show
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, printable
 from signbart_port.tflite.modes import MODES, Quantization, describe_gates, describe_modes
 
 if TYPE_CHECKING:
@@ -78,8 +78,9 @@ def tflite(
         Path | None,
         typer.Option(
             "--labels",
-            metavar="label2id.json",
-            help="Names of the classes, to be kept in the file. Default: those of --data.",
+            metavar="label2id.json|labels.txt",
+            help="Names of the classes, to be kept in the file: JSON, or one a line. Default: those"
+            " of --data.",
             rich_help_panel=_EDGES,
         ),
     ] = None,
@@ -175,6 +176,8 @@ def tflite(
         _show.as_json(_as_dict(done))
     elif not quiet:
         _print(done)
+    for note in done.notes:
+        _show.warn(printable(note, 1000))
     if not done.source_proven:
         _show.warn(
             f"NOT PROVEN against PyTorch: {model} does not come straight from a proven conversion;"
@@ -274,5 +277,6 @@ def _as_dict(done: Emitted) -> dict[str, Any]:
         "calibrated_on": list(done.calibrated_on),
         "skipped": sorted(map(str, done.skipped)),
         "kept_in_float": asdict(done.kept),
+        "notes": done.notes,
         "reports": [report.as_dict() for report in done.reports],
     }

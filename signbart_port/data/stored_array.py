@@ -55,7 +55,8 @@ class Stored:
 
         Raises Refusal if they are not as many as the shape says.
         """
-        shape, content = self._shape(), only(list, self.content)
+        shape = self._shape()
+        content: list[Any] = only(list, self.content)
         if math.prod(shape) != len(content):
             raise Refusal(
                 f"is damaged: an array of {_shown(shape)} objects holds {len(content):,}",
@@ -90,7 +91,7 @@ class Stored:
         return array
 
     def _shape(self) -> tuple[int, ...]:
-        shape = only(tuple, self.shape)
+        shape: tuple[int, ...] = only(tuple, self.shape)
         if len(shape) > _MOST_AXES or any(type(n) is not int or n < 0 for n in shape):
             raise Refusal(f"holds an array of the unusable shape {printable(shape)}")
         return shape

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.data.clips import RealClips, check_labels, loaded, usual_split
+from signbart_port.data.clips import RealClips, check_labels, loaded
 from signbart_port.data.dataset import Dataset, Entry, open_dataset
+from signbart_port.data.labels import normalized
 from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError, printable
 from signbart_port.evaluation.result import Agreement, Evaluation, LeftOut, Load, ModelScore
@@ -43,7 +44,7 @@ def evaluate(
     Args:
         models: A .pth, .safetensors, .h5 or .tflite each.
         data: The folder of the dataset.
-        split: "train", "val", "test" or "all". Default: the first that exists of test, val and all.
+        split: "train", "val", "test" or "all". Default: test; a dataset without it needs `split`.
         signers: Keep only the clips of these signers: a signer is what stands before the first
             underscore of a sample's name. Default: all signers.
         skip_bad: Whether to leave out samples that cannot be used, and list them, instead of
@@ -70,7 +71,7 @@ def evaluate(
     for one in opened:
         _refuse_other_classes(dataset, one)
     progress("Reading clips")
-    split = split or usual_split(dataset, test=True)
+    split = split or _test_split(dataset)
     entries = _of_signers(dataset, dataset.split(split), signers)
     clips = loaded(dataset, entries, skip_bad=skip_bad)
     progress(f"Running {', '.join(one.path.name for one in opened)}")
@@ -87,13 +88,28 @@ def evaluate(
             for a, b in combinations(range(len(opened)), 2)
         ),
         left_out=tuple(LeftOut(str(bad.entry.path), bad.why) for bad in clips.bad),
+        notes=clips.notes,
     )
+
+
+def _test_split(dataset: Dataset) -> str:
+    """Return "test".
+
+    Raises PortError if there is none: figures on other clips mean other things.
+    """
+    if "test" not in dataset.splits:
+        raise PortError(
+            dataset.root,
+            f"has no test clips: it has {', '.join(dataset.splits)}",
+            f"Say which clips to run, such as --split {dataset.splits[-1]}",
+        )
+    return "test"
 
 
 def _refuse_other_classes(dataset: Dataset, model: ModelFile) -> None:
     check_labels(dataset, model.labels, model.path.name)
     for number, pair in enumerate(zip(model.class_names or (), dataset.labels, strict=False)):
-        if pair[0] != pair[1]:
+        if normalized(pair[0]) != normalized(pair[1]):
             own, other = (printable(label, 40) for label in pair)
             raise PortError(
                 model.path,

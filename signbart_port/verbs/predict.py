@@ -83,8 +83,9 @@ def predict(
 
     Args:
         model: A .pth, .safetensors, .h5 or .tflite.
-        clips: Raw keypoints of a sign: a .pkl, .npz or .npy each.
-        labels: A label2id.json with the names of the classes. Default: those in a .tflite.
+        clips: Raw keypoints of a sign: a .pkl, .npz, .npy or .json each.
+        labels: A file with the names of the classes: a label2id.json, a JSON list, or a text file
+            with one a line. Default: those in a .tflite.
         options: The config of a checkpoint that does not hold one: a config file or the name of a
             published one, heads, joints, layout. Default: what the files themselves tell.
         mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with

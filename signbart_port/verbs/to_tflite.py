@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from signbart_port.config import SignBartConfig
+from signbart_port.data.clips import ENOUGH, RealClips
 from signbart_port.errors import PortError
 from signbart_port.metrics.accuracy import Accuracy
 from signbart_port.model_files import h5
@@ -47,6 +48,8 @@ class Emitted:
     """The clips of the calibration."""
     skipped: frozenset[Path] = frozenset()
     """The samples that were left out because they cannot be read."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the real clips, and of what was taken for what."""
 
     @property
     def file(self) -> model_file.TFLiteFile:
@@ -101,7 +104,7 @@ def to_tflite(
             model reads face points.
         softmax: Whether the file gives probabilities instead of logits.
         calibration: The folder of a dataset whose training clips show the ranges of activations.
-        clips: Calibration clips to use, 100 or more.
+        clips: Calibration clips to use. With fewer than 100, a note says what the file costs.
         seed: Seed for choosing calibration clips.
         data: The folder of a dataset whose test clips the file is measured on. Default: that of
             `calibration`.
@@ -111,8 +114,8 @@ def to_tflite(
             that of the mode, 0 or 2. Needs `data` or `calibration`.
         pytorch: A checkpoint to measure beside the file; the file is then held against it instead
             of the Keras model. Needs `data` or `calibration`.
-        labels: A label2id.json with the names of the classes, to be kept in the file. Default:
-            those of the dataset.
+        labels: A file with the names of the classes, to be kept in the .tflite: a label2id.json, a
+            JSON list, or a text file with one a line. Default: those of the dataset.
         skip_bad: Whether to leave out samples that cannot be used, and list them, instead of
             raising an error.
         force: Whether to replace an existing `out`.
@@ -175,4 +178,22 @@ def to_tflite(
         kept,
         request.calibration.names if request.calibration else (),
         request.skipped,
+        (*request.notes, *_about_calibration(request.calibration, accuracy)),
+    )
+
+
+def _about_calibration(clips: RealClips | None, accuracy: Accuracy | None) -> Iterator[str]:
+    """Yield what a calibration on few clips costs."""
+    if clips is None or (count := len(clips.entries)) >= ENOUGH:
+        return
+    costs = ""
+    if accuracy is not None:
+        reference, candidate = accuracy.reference, accuracy.candidate
+        costs = (
+            f". On {accuracy.clips} clips the file predicts what {reference.model} does for"
+            f" {candidate.agreement:.1%}, and loses {accuracy.drop:.1f} points of top-1 accuracy"
+        )
+    yield (
+        f"calibrated on {count} {'clip' if count == 1 else 'clips'}, fewer than {ENOUGH}:"
+        f" activations beyond the ranges that these show are cut off{costs}"
     )
