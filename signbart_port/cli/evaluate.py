@@ -23,7 +23,9 @@ _COLUMNS = ("right", "top-1", "95 %", "top-5", "macro F1", "parameters", "size",
 def evaluate(
     models: Annotated[
         list[Path],
-        typer.Argument(metavar="MODEL...", help="A .pth, .safetensors, .h5 or .tflite each."),
+        typer.Argument(
+            metavar="MODEL...", help="A .pth, .safetensors, .h5, .keras or .tflite each."
+        ),
     ],
     data: Annotated[
         Path,

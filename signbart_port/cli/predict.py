@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def predict(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A .pth, .safetensors, .h5 or .tflite.")
+        Path, typer.Argument(metavar="MODEL", help="A .pth, .safetensors, .h5, .keras or .tflite.")
     ],
     clips: Annotated[
         list[Path],

@@ -20,7 +20,10 @@ _EDGES = "What goes in and out"
 
 
 def tflite(
-    model: Annotated[Path, typer.Argument(help="A model.h5.", metavar="MODEL.h5")],
+    model: Annotated[
+        Path,
+        typer.Argument(help="A model.h5, model.keras or model.weights.h5.", metavar="MODEL.h5"),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -143,6 +146,11 @@ def tflite(
         ),
     ] = None,
     skip_bad: _options.SkipBad = False,
+    config: _options.Config = None,
+    heads: _options.Heads = None,
+    joints: _options.Joints = None,
+    layout: _options.Layout = None,
+    sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
     force: _options.Force = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
@@ -150,6 +158,7 @@ def tflite(
     """Emit a TFLite file from a Keras model.h5: builtin operators only, checked against Keras."""
     from signbart_port.verbs.to_tflite import to_tflite
 
+    options = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
     with _show.steps(quiet or json) as progress:
         done = to_tflite(
             model,
@@ -170,6 +179,7 @@ def tflite(
             pytorch=pytorch,
             skip_bad=skip_bad,
             force=force,
+            options=options,
             progress=progress,
         )
     if json:

@@ -63,6 +63,7 @@ def on_other_names(path: str | Path, mapping: WeightMapping) -> str:
 
 
 _HEADS = ("encoder_attention_heads", "decoder_attention_heads")
+_WEIGHTS_ALONE = ".weights.h5"
 _SETTLED_BY_SHAPES = "--sizes-from-checkpoint"
 
 
@@ -125,8 +126,11 @@ def _stated(
 
 
 def _beside(path: Path) -> Path | None:
+    stem = (
+        path.name.removesuffix(_WEIGHTS_ALONE) if path.name.endswith(_WEIGHTS_ALONE) else path.stem
+    )
     for suffix in (".yaml", ".yml"):
-        beside = path.with_suffix(suffix)
+        beside = path.with_name(stem + suffix)
         if beside != path and beside.is_file():
             return beside
     return None

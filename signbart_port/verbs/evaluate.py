@@ -42,14 +42,14 @@ def evaluate(
     """Score models of any kind on the same clips of a dataset.
 
     Args:
-        models: A .pth, .safetensors, .h5 or .tflite each.
+        models: A .pth, .safetensors, .h5, .keras or .tflite each.
         data: The folder of the dataset.
         split: "train", "val", "test" or "all". Default: test; a dataset without it needs `split`.
         signers: Keep only the clips of these signers: a signer is what stands before the first
             underscore of a sample's name. Default: all signers.
         skip_bad: Whether to leave out samples that cannot be used, and list them, instead of
             raising an error.
-        options: The config of a checkpoint that does not hold one: a config file or the name of a
+        options: The config of a file that does not hold one: a config file or the name of a
             published one, heads, joints, layout. Default: what the files themselves tell.
         mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with
             this program by its name, such as "hf-bart". Default: SignBART's own names.

@@ -50,7 +50,7 @@ def inspect_file(path: str | Path) -> Inspection:
     No framework is imported.
 
     Args:
-        path: A .pth, .safetensors, .h5 or .tflite.
+        path: A .pth, .safetensors, .h5, .keras, .weights.h5 or .tflite.
 
     Returns:
         The description, in plain data.
@@ -106,18 +106,32 @@ def _checkpoint(path: Path) -> Inspection:
 
 
 def _keras(path: Path) -> Inspection:
-    from signbart_port.model_files import h5
+    from signbart_port.model_files import keras_file
+    from signbart_port.model_files.config_resolution import Options
 
-    model = h5.read(path)
+    found = keras_file.read_any(path)
+    config: dict[str, Any] | None = None
+    if isinstance(found, keras_file.WeightsAlone):
+        tensors, notes = found.weights.tensors, found.weights.notes
+        try:
+            resolved = found.resolve(Options())
+            config, note = resolved.config.model_dump(), resolved.origin
+            notes += resolved.notes
+        except PortError as error:
+            note = error.what if error.path == path else str(error)
+    else:
+        tensors, notes = found.tensors, found.notes
+        config, note = found.config.model_dump(), "stored in the file"
     return Inspection(
         path=path,
-        kind=model.kind,
-        sha256=model.sha256,
+        kind=ModelKind.KERAS,
+        sha256=found.sha256,
         size=path.stat().st_size,
-        tensors=tuple(Listed(n, t.shape, str(t.dtype)) for n, t in model.tensors.items()),
-        config=model.config.model_dump(),
-        config_note="stored in the file",
-        provenance=model.provenance,
+        tensors=tuple(Listed(n, t.shape, str(t.dtype)) for n, t in tensors.items()),
+        notes=notes,
+        config=config,
+        config_note=note,
+        provenance=None if isinstance(found, keras_file.WeightsAlone) else found.provenance,
     )
 
 

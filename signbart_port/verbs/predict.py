@@ -82,11 +82,11 @@ def predict(
     A .tflite is run without any framework.
 
     Args:
-        model: A .pth, .safetensors, .h5 or .tflite.
+        model: A .pth, .safetensors, .h5, .keras or .tflite.
         clips: Raw keypoints of a sign: a .pkl, .npz, .npy or .json each.
         labels: A file with the names of the classes: a label2id.json, a JSON list, or a text file
             with one a line. Default: those in a .tflite.
-        options: The config of a checkpoint that does not hold one: a config file or the name of a
+        options: The config of a file that does not hold one: a config file or the name of a
             published one, heads, joints, layout. Default: what the files themselves tell.
         mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with
             this program by its name, such as "hf-bart". Default: SignBART's own names.

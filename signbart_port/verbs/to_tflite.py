@@ -1,4 +1,4 @@
-"""model.h5 to a .tflite, proven against the Keras model before it is written."""
+"""A Keras model's file to a .tflite, proven against the Keras model before it is written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from signbart_port.config import SignBartConfig
 from signbart_port.data.clips import ENOUGH, RealClips
 from signbart_port.errors import PortError
 from signbart_port.metrics.accuracy import Accuracy
-from signbart_port.model_files import h5
+from signbart_port.model_files import keras_file
+from signbart_port.model_files.config_resolution import Options
 from signbart_port.parity.report import Report
 from signbart_port.system import atomic_output, processes
 from signbart_port.system.progress import ProgressCallback, no_progress
@@ -77,9 +78,10 @@ def to_tflite(
     labels: str | Path | None = None,
     skip_bad: bool = False,
     force: bool = False,
+    options: Options | None = None,
     progress: ProgressCallback = no_progress,
 ) -> Emitted:
-    """Write the SignBART of a model.h5 as a .tflite that classifies one clip at a time.
+    """Write the SignBART of a Keras model's file as a .tflite that classifies one clip at a time.
 
     The file has builtin operators only. The signature `serving_default`, for the longest clips,
     takes `keypoints` (1, frames, K, 2) and `attention_mask` (1, frames) and gives `logits`
@@ -87,7 +89,7 @@ def to_tflite(
     written unless the file computes what Keras does and passes its gate on real clips.
 
     Args:
-        path: A model.h5.
+        path: A model.h5, model.keras or model.weights.h5.
         out: The .tflite to write. Default: the model's name with .tflite.
         quantization: How the file stores and computes numbers. "none": float32. "float16": half the
             size, for GPUs. "dynamic": int8 weights, a quarter of the size, the fastest on CPUs.
@@ -119,6 +121,8 @@ def to_tflite(
         skip_bad: Whether to leave out samples that cannot be used, and list them, instead of
             raising an error.
         force: Whether to replace an existing `out`.
+        options: The config of a model.weights.h5, which holds none: a config file or the name of a
+            published one, heads, joints, layout. Default: a config beside it.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -129,7 +133,7 @@ def to_tflite(
         ProofError: The file disagrees with Keras or fails its gate; nothing is written.
     """
     path = Path(path)
-    options = TFLiteOptions(
+    export_options = TFLiteOptions(
         quantization=quantization,
         frames=frames,
         dynamic_frames=dynamic_frames,
@@ -147,17 +151,18 @@ def to_tflite(
         skip_bad=skip_bad,
     )
     model_kind.check_kind(path, model_kind.ModelKind.KERAS)
-    out = path.with_suffix(".tflite") if out is None else Path(out)
+    out = keras_file.stem_of(path).with_suffix(".tflite") if out is None else Path(out)
     if out.suffix != ".tflite":
         raise PortError(out, "the file is written as .tflite", "Name it like model.tflite")
     atomic_output.check(out, force=force, inputs=(path,))
     progress("Reading the Keras model")
-    file = h5.read(path)
-    request = validate_options(options, file)
+    file = keras_file.read(path, options or Options())
+    file.check_weights()
+    request = validate_options(export_options, file)
     with atomic_output.replacing(out, force=force, inputs=(path,)) as temp, quiet():
         with processes.blaming_scratch(), processes.new_folder() as folder:
             emission = Emission(file, request, Path(folder), progress)
-            emission.convert(options.pytorch)
+            emission.convert(pytorch)
             chosen, accuracy, kept = emission.judged()
             progress("Proving the file")
             proofs = emission.proven(chosen, out.name)
@@ -178,7 +183,7 @@ def to_tflite(
         kept,
         request.calibration.names if request.calibration else (),
         request.skipped,
-        (*request.notes, *_about_calibration(request.calibration, accuracy)),
+        (*file.notes, *request.notes, *_about_calibration(request.calibration, accuracy)),
     )
 
 

@@ -1,0 +1,53 @@
+"""The text of a stranger's file of settings: small, regular, UTF-8."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+
+from signbart_port.errors import PortError
+
+_LARGEST = 1 << 20
+_NOT_TEXT = (  # the files that stand next to a file of settings on the command line
+    (re.compile(rb"PK\x03\x04|\x80[\x02-\x05]"), "a PyTorch checkpoint"),
+    (re.compile(rb"\x89HDF\r\n\x1a\n"), "an HDF5 file"),
+    (re.compile(rb".{4}(TFL3|\0{4}\{)", re.DOTALL), "a TFLite or safetensors file"),
+)
+
+
+def read_text(path: Path, kind: str = "YAML") -> str:
+    """Return the text of the file `path`, which should be of the `kind`.
+
+    Raises PortError for a file that is not regular, not readable UTF-8, or larger than 1 MiB.
+    """
+    return decoded(path, _read(path), kind)
+
+
+def decoded(path: Path, data: bytes, kind: str) -> str:
+    """Return the text in `data`, the content of `path`; raises PortError as `read_text` does."""
+    for start, found in _NOT_TEXT:
+        if start.match(data):
+            raise PortError(path, f"is {found}, not a {kind} file: are the two swapped?")
+    if len(data) > _LARGEST:
+        raise PortError(path, f"holds more than {_LARGEST:,} bytes", "Is it the right file?")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise PortError(path, f"line {line}: is not UTF-8 text", "Save it as UTF-8") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise PortError(path, "is a directory, not a file")
+        if not stat.S_ISREG(mode):  # opening a FIFO would wait for its writer
+            raise PortError(path, "is a pipe, a socket or a device, not a regular file")
+        with path.open("rb") as file:
+            return file.read(_LARGEST + 1)
+    except FileNotFoundError:
+        raise PortError(path, "does not exist") from None
+    except OSError as error:
+        raise PortError(path, f"cannot be opened: {error.strerror}") from None
