@@ -130,7 +130,10 @@ def real_h5(shared_data: Path, once: Once) -> Path:
 def ported(once: Once) -> Path:
     """A folder with the small model, every element of it distinct, in every format: model.pth;
     model.h5 and model.tflite, made of it by this program; plain.h5, model.weights.h5 and
-    model.keras, as Keras saves it; lambda.h5, which would write a file `canary` if it were run."""
+    model.keras, as Keras saves it; epoch.weights.h5 and epoch.keras, as its ModelCheckpoint does;
+    turned.weights.h5, with two layers of the decoder in the other order; other.keras and
+    other.weights.h5, no SignBART; lambda.h5 and lambda.keras, which would write a file `canary` if
+    they were run."""
     return once("ported", _port)
 
 

@@ -140,6 +140,7 @@ def _compare(
 def _tflite_row(model: Any, double: Any, inputs: Inputs, folder: Path) -> Row:
     from signbart_port.data.model_interface import Interface
     from signbart_port.inference.logits import run
+    from signbart_port.model_files import h5
     from signbart_port.tflite import model_file
     from signbart_port.tflite.modes import Quantization
     from signbart_port.tflite_export.conversion import Conversion, start
@@ -148,7 +149,7 @@ def _tflite_row(model: Any, double: Any, inputs: Inputs, folder: Path) -> Row:
     model.save(keras)
     frames, interface = inputs.attention_mask.shape[1], Interface(model.config.keypoints)
     conversion = Conversion((frames,), Quantization.NONE, interface)
-    with start(keras, conversion, path) as work:
+    with start(h5.read(keras), conversion, path) as work:
         work.answer()
     feed = (inputs.keypoints, inputs.attention_mask)
     truth = np.asarray(double(*feed, training=False))

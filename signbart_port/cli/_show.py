@@ -47,8 +47,9 @@ def steps(quiet: bool) -> Iterator[Callable[[str], None]]:
 def warn(message: str) -> None:
     """Print a warning to stderr, even if everything else is silenced."""
     from rich.console import Console
+    from rich.text import Text
 
-    Console(stderr=True, highlight=False).print(f"[bold yellow]{message}[/]", soft_wrap=True)
+    Console(stderr=True, highlight=False).print(Text(message, "bold yellow"), soft_wrap=True)
 
 
 def cautions(said: Sequence[str]) -> None:

@@ -22,8 +22,8 @@ def data_check(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="A dataset: label2id.json, and train/<class>/<sample>.pkl, .npz or .npy; also"
-            " test, val, all.",
+            help="A dataset: label2id.json, and train/<class>/<sample>.pkl, .npz, .npy or .json;"
+            " also test, val, all.",
         ),
     ],
     skip_bad: _options.SkipBad = False,

@@ -24,14 +24,16 @@ _COLUMNS = ("right", "top-1", "95 %", "top-5", "macro F1", "parameters", "size",
 def evaluate(
     models: Annotated[
         list[Path],
-        typer.Argument(metavar="MODEL...", help="A .pth, .safetensors, .h5 or .tflite each."),
+        typer.Argument(
+            metavar="MODEL...", help="A .pth, .safetensors, .h5, .keras or .tflite each."
+        ),
     ],
     data: Annotated[
         Path,
         typer.Option(
             "--data",
             metavar="DIR",
-            help="A dataset: label2id.json, and test/<class>/<sample>.pkl, .npz or .npy.",
+            help="A dataset: label2id.json, and test/<class>/<sample>.pkl, .npz, .npy or .json.",
         ),
     ],
     split: Annotated[
@@ -39,7 +41,7 @@ def evaluate(
         typer.Option(
             "--split",
             metavar="test|val|train|all",
-            help="The clips to run. Default: test, else val, else all.",
+            help="The clips to run. Default: test; a dataset without it needs this option.",
         ),
     ] = None,
     signers: Annotated[
@@ -170,6 +172,7 @@ def _rows(found: Evaluation) -> Iterator[tuple[str, str]]:
     yield from _show.labeled("confused", confused)
     if signers := list(_of_signers(found)):
         yield from _show.labeled("signers", signers)
+    yield from _show.labeled("dataset" if found.notes else "", found.notes)
     for model in found.models:
         yield from (("note", f"{model.model}: {note}") for note in model.notes)
     if found.left_out:

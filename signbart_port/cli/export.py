@@ -19,7 +19,10 @@ _WITHOUT_CONFIG = (
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="A model.h5.", metavar="MODEL.h5")],
+    model: Annotated[
+        Path,
+        typer.Argument(help="A model.h5, model.keras or model.weights.h5.", metavar="MODEL.h5"),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -45,6 +48,11 @@ def export(
             "--no-verify", help="Skip the run in PyTorch; every weight is compared all the same."
         ),
     ] = False,
+    config: _options.Config = None,
+    heads: _options.Heads = None,
+    joints: _options.Joints = None,
+    layout: _options.Layout = None,
+    sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
     report: _options.Report = None,
     force: _options.Force = False,
     every_module: _options.EveryModule = False,
@@ -57,7 +65,8 @@ def export(
     """
     from signbart_port.verbs.export import export as run
 
-    file = ReportFile(report, force, (model,), silent=quiet or json)
+    options = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
+    file = ReportFile(report, force, (model, config), silent=quiet or json)
     file.check(proof=not no_verify)
     with file.of_failure(), _show.steps(quiet or json) as progress:
         done = run(
@@ -66,6 +75,7 @@ def export(
             container=container,
             verify=not no_verify,
             force=force,
+            options=options,
             progress=progress,
         )
     if json:
@@ -82,6 +92,7 @@ def _as_dict(done: Any) -> dict[str, Any]:
     return {
         "out": str(done.out),
         "source": {"path": str(done.source.path), "sha256": done.source.sha256},
+        "notes": done.source.notes,
         "config": done.config.model_dump(),
         "config_in_checkpoint": done.holds_config,
         "parameters": done.parameters,
@@ -101,6 +112,7 @@ def _print(done: Any, every_module: bool) -> None:
     _show.facts(
         [
             ("source", str(done.source.path)),
+            *(("", note) for note in done.source.notes),
             ("config", config),
             *(("", line) for line in more),
             (

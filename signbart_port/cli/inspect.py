@@ -22,7 +22,7 @@ _MOST_LABELS = 10
 
 def inspect(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A .pth, .safetensors, .h5 or .tflite.")
+        Path, typer.Argument(metavar="FILE", help="A .pth, .safetensors, .h5, .keras or .tflite.")
     ],
     tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor.")] = False,
     config: _options.Config = None,

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 def predict(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A .pth, .safetensors, .h5 or .tflite.")
+        Path, typer.Argument(metavar="MODEL", help="A .pth, .safetensors, .h5, .keras or .tflite.")
     ],
     clips: Annotated[
         list[Path],
         typer.Argument(
-            metavar="CLIP...", help="Raw keypoints of a sign: a .pkl, .npz or .npy each."
+            metavar="CLIP...", help="Raw keypoints of a sign: a .pkl, .npz, .npy or .json each."
         ),
     ],
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to print.")] = 5,
@@ -31,8 +31,9 @@ def predict(
         Path | None,
         typer.Option(
             "--labels",
-            metavar="label2id.json",
-            help="The names of the classes. Default: those that the model's file or config has.",
+            metavar="label2id.json|labels.txt",
+            help="The names of the classes: JSON, or one a line. Default: those that the model's"
+            " file or config has.",
         ),
     ] = None,
     golden: Annotated[

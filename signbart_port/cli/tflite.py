@@ -20,7 +20,10 @@ _EDGES = "What goes in and out"
 
 
 def tflite(
-    model: Annotated[Path, typer.Argument(help="A model.h5.", metavar="MODEL.h5")],
+    model: Annotated[
+        Path,
+        typer.Argument(help="A model.h5, model.keras or model.weights.h5.", metavar="MODEL.h5"),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -78,8 +81,9 @@ def tflite(
         Path | None,
         typer.Option(
             "--labels",
-            metavar="label2id.json",
-            help="Names of the classes, to be kept in the file. Default: those of --data.",
+            metavar="label2id.json|labels.txt",
+            help="Names of the classes, to be kept in the file: JSON, or one a line. Default: those"
+            " of --data.",
             rich_help_panel=_EDGES,
         ),
     ] = None,
@@ -142,6 +146,11 @@ def tflite(
         ),
     ] = None,
     skip_bad: _options.SkipBad = False,
+    config: _options.Config = None,
+    heads: _options.Heads = None,
+    joints: _options.Joints = None,
+    layout: _options.Layout = None,
+    sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
     force: _options.Force = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
@@ -149,6 +158,7 @@ def tflite(
     """Emit a TFLite file from a Keras model.h5: builtin operators only, checked against Keras."""
     from signbart_port.verbs.to_tflite import to_tflite
 
+    options = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
     with _show.steps(quiet or json) as progress:
         done = to_tflite(
             model,
@@ -169,12 +179,15 @@ def tflite(
             pytorch=pytorch,
             skip_bad=skip_bad,
             force=force,
+            options=options,
             progress=progress,
         )
     if json:
         _show.as_json(_as_dict(done))
     elif not quiet:
         _print(done)
+    for note in done.notes:
+        _show.warn(printable(note, 1000))
     if not done.source_proven:
         _show.warn(
             f"NOT PROVEN against PyTorch: {model} does not come straight from a proven conversion;"
@@ -272,5 +285,6 @@ def _as_dict(done: Emitted) -> dict[str, Any]:
         "calibrated_on": list(done.calibrated_on),
         "skipped": sorted(map(str, done.skipped)),
         "kept_in_float": asdict(done.kept),
+        "notes": done.notes,
         "reports": [report.as_dict() for report in done.reports],
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signbart_port.cli import _options, _show
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, printable
 
 if TYPE_CHECKING:
     from signbart_port.training.files import Files
@@ -159,10 +159,18 @@ def _train_once(
     with _training_progress.engine(load, silent) as (engine, bar):
         files = Files.of(plan.settings, engine.SUFFIX)
         goes_on = files.open(resume=resume, force=force)
+        if engine.leads():
+            _warn_of(plan)
         notes = (*parts.notes, *plan.notes)
         bar.says("training", _training_progress.about(job, len(data.bad), notes))
         done = engine.fit(job, files, bar, resume=goes_on)
         return done, engine.leads()
+
+
+def _warn_of(plan: TrainingPlan) -> None:
+    """Say, whatever is silenced, which folders are taken for a split, and which are not read."""
+    for note in plan.dataset.notes:
+        _show.warn(f"{printable(plan.dataset.root)}: {note}")
 
 
 def _leave_out(
@@ -181,6 +189,8 @@ def _leave_out(
     from signbart_port.training import loso
 
     with _training_progress.engine(load, silent) as (engine, bar):
+        if engine.leads():
+            _warn_of(plan)
 
         def fit(job: Job, files: Files, resume: bool) -> Trained:
             bar.says(files.models.name, _training_progress.about(job, 0, ()))

@@ -13,7 +13,9 @@ from signbart_port.errors import ExitCode
 
 
 def verify(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A .pth, .safetensors, .h5 or .tflite.")],
+    a: Annotated[
+        Path, typer.Argument(metavar="A", help="A .pth, .safetensors, .h5, .keras or .tflite.")
+    ],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another, of any of these kinds.")],
     config: _options.Config = None,
     heads: _options.Heads = None,

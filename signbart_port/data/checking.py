@@ -94,6 +94,8 @@ def check(root: str | os.PathLike[str]) -> Check:
         blank=blank,
         others=dataset.others,
         warnings=(
+            *dataset.notes,
+            *clips.notes,
             *_of_repeated(repeated),
             *_of_samples(dataset.labels, samples),
             *([f"{_number(len(blank), 'clip', 'clips')} without any point"] if blank else []),

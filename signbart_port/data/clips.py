@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from signbart_port.config import SignBartConfig
 from signbart_port.data import preprocessing
 from signbart_port.data.dataset import Bad, Dataset, Entry, load, open_dataset
+from signbart_port.data.labels import normalized
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.model_interface import Interface
 from signbart_port.data.selection import stratified
 from signbart_port.errors import PortError, printable
 
-FEWEST = 100
-"""Clips that calibration takes at least: fewer do not show the ranges of a model's activations."""
+ENOUGH = 100
+"""Clips that calibration should have: fewer do not show the ranges of a model's activations."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class RealClips:
     labels: tuple[str, ...]
     keypoints: tuple[NDArray[Any], ...]
     bad: tuple[Bad, ...]
+    notes: tuple[str, ...] = ()  # of the dataset and of its samples; and why this split
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,7 +45,7 @@ class RealClips:
         """Return the clips at `indices`."""
         entries = tuple(self.entries[index] for index in indices)
         keypoints = tuple(self.keypoints[index] for index in indices)
-        return RealClips(entries, self.labels, keypoints, self.bad)
+        return replace(self, entries=entries, keypoints=keypoints)
 
     def inputs(
         self, interface: Interface, config: SignBartConfig, frames: int, padded: int | None = None
@@ -72,7 +74,13 @@ def of_split(dataset: Dataset, config: SignBartConfig, *, test: bool, skip_bad: 
     `skip_bad` leaves out.
     """
     check_labels(dataset, config.num_labels)
-    return loaded(dataset, dataset.split(usual_split(dataset, test=test)), skip_bad=skip_bad)
+    split = usual_split(dataset, test=test)
+    clips = loaded(dataset, dataset.split(split), skip_bad=skip_bad)
+    if split == (wanted := "test" if test else "train"):
+        return clips
+    purpose = "measured" if test else "calibrated"
+    note = f"{purpose} on the clips of {split}: {printable(dataset.root)} has no {wanted}"
+    return replace(clips, notes=(*clips.notes, note))
 
 
 def usual_split(dataset: Dataset, *, test: bool) -> str:
@@ -96,7 +104,7 @@ def check_labels(
 def check_class_names(dataset: Dataset, names: Sequence[str] | None, model: Path) -> None:
     """Raise PortError if a model has other classes than a dataset, or the same in another order."""
     for number, pair in enumerate(zip(names or (), dataset.labels, strict=False)):
-        if pair[0] != pair[1]:
+        if normalized(pair[0]) != normalized(pair[1]):
             own, other = (printable(label, 40) for label in pair)
             raise PortError(
                 model,
@@ -110,20 +118,16 @@ def loaded(dataset: Dataset, entries: Sequence[Entry], *, skip_bad: bool) -> Rea
     clips = load(entries, skip_bad=skip_bad)
     if not clips.entries:
         raise PortError(dataset.root, "has no clips that can be read")
-    return RealClips(clips.entries, dataset.labels, clips.keypoints, clips.bad)
+    notes = (*dataset.notes, *clips.notes)
+    return RealClips(clips.entries, dataset.labels, clips.keypoints, clips.bad, notes)
 
 
 def for_calibration(
     root: Path, config: SignBartConfig, *, count: int, seed: int, skip_bad: bool
 ) -> RealClips:
-    """Choose clips of every class and every length by a seed.
-
-    Raises PortError for a dataset with too few.
-    """
-    if count < FEWEST:
-        raise PortError(None, f"{count} clips are too few to calibrate on", f"Take {FEWEST}")
+    """Choose clips of every class and every length by a seed."""
+    if count < 1:
+        raise PortError(None, f"{count} clips to calibrate on", f"Take {ENOUGH} or more")
     clips = of_split(open_dataset(root), config, test=False, skip_bad=skip_bad)
-    if (found := len(clips.entries)) < FEWEST:
-        raise PortError(root, f"has {found} clips to calibrate on, fewer than {FEWEST}")
     lengths = [len(clip) for clip in clips.keypoints]
-    return clips.pick(stratified(clips.entries, lengths, min(count, found), seed))
+    return clips.pick(stratified(clips.entries, lengths, min(count, len(lengths)), seed))

@@ -1,6 +1,8 @@
 """A dataset: label maps, and clips in <split>/<class>/<sample>.
 
-Splits are train, val, test and all; a class has the name of its folder.
+Splits are train, val, test and all; val may also be called valid, validation or dev. A class has
+the name of its folder. JSON files are samples of a dataset that has no others: beside others they
+say something about these.
 """
 
 from __future__ import annotations
@@ -16,11 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.data import samples
-from signbart_port.data.labels import LABEL2ID, read_label_maps
+from signbart_port.data.labels import LABEL2ID, normalized, read_label_maps
 from signbart_port.data.labels import read_labels as read_labels
 from signbart_port.errors import PortError, printable
 
 SPLITS = ("train", "val", "test", "all")
+_OTHER_NAMES = {"val": ("valid", "validation", "dev")}
+_OF_SYSTEMS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
+_SHOWN = 6  # folders, or clips, in a note
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Dataset:
     labels: tuple[str, ...]  # the label with the id i at index i
     entries: tuple[Entry, ...]
     others: tuple[Path, ...] = ()  # files among the samples whose names are not a sample's
+    notes: tuple[str, ...] = ()  # what was taken for what, and what was passed over
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -72,44 +78,96 @@ class Clips:
     entries: tuple[Entry, ...]
     keypoints: tuple[NDArray[np.floating[Any]], ...]  # of each entry, (T, K, 2 or more), as stored
     bad: tuple[Bad, ...] = ()
+    notes: tuple[str, ...] = ()  # what was taken for what in a sample, the first one's in full
 
 
 def open_dataset(root: str | os.PathLike[str]) -> Dataset:
     """List the dataset in the folder `root`; only the label maps are read.
 
-    Names that begin with a dot are skipped. Raises PortError for label maps that are missing, wrong
-    or contradictory, for a class folder that they do not contain, and if there is no sample.
+    Names that begin with a dot, and those of operating systems' own folders, are skipped. Raises
+    PortError for label maps that are missing, wrong or contradictory, for a class folder that they
+    do not contain, for two folders of one split, and if there is no sample.
     """
     root = Path(root)
     if not root.is_dir():
         raise PortError(root, "is not a folder" if root.exists() else "does not exist")
     labels = read_label_maps(root)
-    ids = {label: number for number, label in enumerate(labels)}
-    entries, others = list[Entry](), list[Path]()
-    for split in SPLITS:
-        for folder in _listed(root / split):
+    ids = {normalized(label): number for number, label in enumerate(labels)}
+    entries, in_json, others = list[Entry](), list[Entry](), list[Path]()
+    folders = {split: _folder_of(root, split) for split in SPLITS}
+    spelled = dict[str, str]()  # by class folder: the label, where its spelling is another
+    for split, split_folder in folders.items():
+        for folder in _listed(split_folder):
             if not folder.is_dir():
                 others.append(folder)
-            elif folder.name not in ids:
+                continue
+            if (number := ids.get(normalized(folder.name))) is None:
                 raise PortError(
                     folder,
                     f"is no class: {LABEL2ID} does not have it",
                     "Add it there, or move the folder away",
                 )
-            else:
-                for path in _listed(folder):
-                    if path.suffix.lower() in samples.SUFFIXES:
-                        entries.append(Entry(path, folder.name, ids[folder.name], split))
-                    else:
-                        others.append(path)
+            if (label := labels[number]) != folder.name:
+                spelled[folder.name] = label
+            for path in _listed(folder):
+                entry = Entry(path, label, number, split)
+                if (suffix := path.suffix.lower()) in samples.SUFFIXES:
+                    entries.append(entry)
+                    continue
+                others.append(path)
+                if suffix == samples.JSON_SUFFIX:
+                    in_json.append(entry)
     if not entries:
+        entries, others = (
+            in_json,
+            [path for path in others if path not in {e.path for e in in_json}],
+        )
+    unread = [
+        folder.name
+        for folder in _listed(root)
+        if folder.is_dir() and folder not in folders.values()
+    ]
+    if not entries:
+        suffixes = ", ".join((*samples.SUFFIXES, samples.JSON_SUFFIX))
+        has = f"; it has {_shown(unread)}" if unread else ""
         raise PortError(
             root,
-            f"has no samples: no {', '.join(samples.SUFFIXES)} in {_and(SPLITS)}",
+            f"has no samples: no {suffixes} in {_and(SPLITS)}{has}",
             "They are <split>/<class>/<sample>",
         )
     entries.sort(key=lambda entry: (SPLITS.index(entry.split), entry.id, entry.path.name))
-    return Dataset(root, labels, tuple(entries), tuple(others))
+    return Dataset(
+        root, labels, tuple(entries), tuple(others), tuple(_notes(folders, unread, spelled))
+    )
+
+
+def _folder_of(root: Path, split: str) -> Path:
+    """Return the folder of a split, by whichever of its names it has."""
+    names = (split, *_OTHER_NAMES.get(split, ()))
+    found = [name for name in names if next(_listed(root / name), None)]
+    if len(found) > 1:
+        raise PortError(
+            root,
+            f"has {_and(found)}, which are names of one split",
+            "Put their clips together, or move one away",
+        )
+    return root / (found[0] if found else split)
+
+
+def _notes(
+    folders: dict[str, Path], unread: Sequence[str], spelled: dict[str, str]
+) -> Iterator[str]:
+    for split, folder in folders.items():
+        if folder.name != split:
+            yield f"{folder.name} is read as {split}"
+    if unread:
+        yield f"not read, no split: {_shown(unread)}; splits are {_and(SPLITS)}"
+    if spelled:
+        first = printable(next(iter(spelled)), 40).encode("unicode_escape").decode()
+        yield (
+            f"class folders in another form of Unicode than in {LABEL2ID}, taken for the same:"
+            f" {len(spelled)}, the first is {first}"
+        )
 
 
 def load(entries: Sequence[Entry], *, skip_bad: bool = False) -> Clips:
@@ -120,9 +178,12 @@ def load(entries: Sequence[Entry], *, skip_bad: bool = False) -> Clips:
     if all are bad; otherwise the bad ones are listed beside the others.
     """
     bad, read = dict[int, Bad](), dict[int, NDArray[np.floating[Any]]]()
+    notes = list[str]()
     for index, entry in enumerate(entries):
         try:
-            read[index] = _keypoints(entry)
+            sample = _sample(entry)
+            read[index] = sample.keypoints
+            notes += [f"{entry.path}: {note}" for note in sample.notes]
         except PortError as error:
             if not skip_bad:
                 raise
@@ -139,18 +200,19 @@ def load(entries: Sequence[Entry], *, skip_bad: bool = False) -> Clips:
         tuple(entries[index] for index in read),
         tuple(read.values()),
         tuple(bad[index] for index in sorted(bad)),
+        (*notes[:1], *([f"{len(notes) - 1:,} more notes like it"] if notes[1:] else [])),
     )
 
 
-def _keypoints(entry: Entry) -> NDArray[np.floating[Any]]:
+def _sample(entry: Entry) -> samples.Sample:
     sample = samples.read(entry.path)
-    if sample.label not in (None, entry.label):
+    if sample.label is not None and normalized(sample.label) != normalized(entry.label):
         raise PortError(
             entry.path,
             f'says that its class is "{printable(sample.label, 40)}", its folder is '
             f"{printable(entry.label, 40)}",
         )
-    return sample.keypoints
+    return sample
 
 
 def _of_other_points(read: dict[int, NDArray[np.floating[Any]]]) -> list[tuple[int, str]]:
@@ -172,7 +234,12 @@ def _listed(folder: Path) -> Iterator[Path]:
         names = sorted(os.listdir(folder)) if folder.is_dir() else []
     except OSError as error:
         raise PortError(folder, f"cannot be opened: {error.strerror}") from None
-    return (folder / name for name in names if not name.startswith("."))
+    return (folder / name for name in names if not name.startswith(".") and name not in _OF_SYSTEMS)
+
+
+def _shown(names: Sequence[str]) -> str:
+    shown = ", ".join(printable(name, 40) for name in names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else "")
 
 
 def _and(names: Sequence[str]) -> str:

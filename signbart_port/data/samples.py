@@ -1,11 +1,13 @@
-"""One clip of a dataset, from whatever file holds it: a pickled dict, .npz or .npy.
+"""One clip of a dataset, from whatever file holds it: a pickle, .npz, .npy or JSON.
 
 Nothing in the file can run, and a size that it merely claims costs no memory.
 """
 
 from __future__ import annotations
 
+import codecs
 import io
+import json
 import math
 import os
 import zipfile
@@ -18,17 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.data import sample_pickles
+from signbart_port.data.keypoint_arrays import describe_form, is_like_keypoints, to_array
 from signbart_port.data.sample_pickles import LARGEST, SAVE_ARRAYS
 from signbart_port.data.stored_array import Dtype, StoredArray
 from signbart_port.errors import printable
 from signbart_port.untrusted.file_kind import HEAD, Kind, kind_of, regular_file
-from signbart_port.untrusted.pickle_globals import describe
+from signbart_port.untrusted.pickle_globals import Other
 from signbart_port.untrusted.refusal import COPY_AGAIN, Refusal, naming
 
 SUFFIXES = (".pkl", ".pickle", ".npz", ".npy")
+JSON_SUFFIX = ".json"
 _MOST_MEMBERS = 1000  # of an .npz
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _LONGEST_LABEL = 200
+_LARGEST_JSON = 16 << 20  # bytes: as Python's objects, its numbers take many times as much
+_KEYPOINTS = "keypoints"
+_COORDINATES = (2, 3, 4)  # of a point: x and y, z, visibility
 
 
 @dataclass(frozen=True)
@@ -38,29 +45,57 @@ class Sample:
     path: Path
     keypoints: NDArray[np.floating[Any]]  # (T, K, 2 or more), T and K at least 1; read-only
     label: str | None  # None if the file has none
+    notes: tuple[str, ...] = ()  # what was taken for what, for the user
 
 
 def read(path: str | os.PathLike[str]) -> Sample:
     """Read the sample in the file at `path`, whose kind is told by content.
 
-    A pickled dict has `keypoints` and usually `class`, an .npz the same two or a single array, an
-    .npy the keypoints. Raises PortError for everything else, and for keypoints that are not a
-    floating-point array (T, K, 2 or more) of at least one frame and one point.
+    A pickle, an .npz and a JSON file have `keypoints` and usually `class`, or keypoints alone; an
+    .npy has the keypoints. Raises PortError for everything else, and for keypoints that are not
+    floating-point numbers (T, K, 2 or more) of at least one frame and one point.
     """
     with naming(path):
         kind, data = _bytes_of(path)
-        members = _READERS[kind](data)
-        if "keypoints" not in members:
-            held = ", ".join(printable(key, 40) for key in list(members)[:6]) or "nothing"
-            raise Refusal(f"has no keypoints: it holds {held}", SAVE_ARRAYS)
-        return Sample(Path(path), _keypoints(members["keypoints"]), _label(members.get("class")))
+        root = _READERS[kind](data)
+        if type(root) is StoredArray and root.holds_objects and not root.shape:
+            (root,) = root.objects()  # np.save of a dict
+        if type(root) is not dict:
+            if not is_like_keypoints(root):
+                raise Refusal(f"holds {describe_form(root)}, not keypoints", SAVE_ARRAYS)
+            root = {_KEYPOINTS: root}
+        key = _KEYPOINTS if _KEYPOINTS in root else _only_one_like_keypoints(root)
+        array, notes = to_array(root[key])
+        if key != _KEYPOINTS:
+            notes = (f'keypoints taken from "{printable(key, 40)}", alone of their shape', *notes)
+        return Sample(Path(path), _keypoints(array), _label(root.get("class")), notes)
+
+
+def _only_one_like_keypoints(root: dict[Any, Any]) -> Any:
+    """Return the key of the one value that has the form of keypoints."""
+    found = [key for key, value in root.items() if _has_their_shape(value)]
+    if len(found) == 1:
+        return found[0]
+    held = ", ".join(printable(key, 40) for key in list(root)[:6]) or "nothing"
+    raise Refusal(f"has no keypoints: it holds {held}", SAVE_ARRAYS)
+
+
+def _has_their_shape(value: Any) -> bool:
+    if not is_like_keypoints(value):
+        return False
+    try:
+        array, _ = to_array(value)
+    except Refusal:
+        return False
+    is_floating = array.dtype.kind == "f" and array.ndim == 3
+    return is_floating and array.size > 0 and array.shape[2] in _COORDINATES
 
 
 def _bytes_of(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
     """Return the file's kind and all its bytes; refuse it by its head alone if it is no sample."""
     with regular_file(path) as file:
-        kind = kind_of(file.read(HEAD))
-        if kind is None or kind not in _READERS:
+        kind = kind_of(head := file.read(HEAD))
+        if kind is None or kind not in _READERS or (kind is Kind.TEXT and not _may_be_json(head)):
             what = kind.noun if kind else "of no known kind"
             raise Refusal(f"is {what}, not a sample", (kind and kind.remedy) or SAVE_ARRAYS)
         if (size := file.seek(0, os.SEEK_END)) > LARGEST:
@@ -69,15 +104,24 @@ def _bytes_of(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
         return kind, file.read()
 
 
-def _pickle(data: bytes) -> dict[Any, Any]:
-    root = sample_pickles.load(data)
-    if type(root) is not dict:
-        raise Refusal(f"holds {_describe(root)}, not a dict with keypoints", SAVE_ARRAYS)
-    return root
+def _may_be_json(head: bytes) -> bool:
+    return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"["))
 
 
-def _npy(data: bytes) -> dict[Any, Any]:
-    return {"keypoints": _stored(data)}
+def _json(data: bytes) -> Any:
+    if len(data) > _LARGEST_JSON:
+        raise Refusal(f"has {len(data):,} bytes, more than {_LARGEST_JSON:,}", SAVE_ARRAYS)
+    try:
+        return json.loads(data, object_pairs_hook=_without_repeated_keys)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise Refusal(f"is not JSON: {printable(error)}", SAVE_ARRAYS) from None
+
+
+def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise Refusal("has a key twice in an object")
+    return content
 
 
 def _npz(data: bytes) -> dict[Any, Any]:
@@ -91,9 +135,24 @@ def _npz(data: bytes) -> dict[Any, Any]:
                 raise Refusal(f'has two members named "{printable(name, 40)}"', COPY_AGAIN)
             members[name] = entry
         if len(members) == 1 and "class" not in members:
-            members = {"keypoints": next(iter(members.values()))}
-        wanted = members.keys() & {"keypoints", "class"} if "keypoints" in members else ()
-        return members | {name: _stored(_content(archive, members[name])) for name in wanted}
+            members = {_KEYPOINTS: next(iter(members.values()))}
+        wanted = {_KEYPOINTS, "class"}
+        if _KEYPOINTS not in members:  # read only what may be: there may be many, and large ones
+            wanted |= {name for name in members if _may_be_keypoints(archive, members[name])}
+        return {
+            name: _npy(_content(archive, entry)) if name in wanted else Other("an array")
+            for name, entry in members.items()
+        }
+
+
+def _may_be_keypoints(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    """Return whether a member's header describes three axes, the last of them coordinates, or
+    Python objects."""
+    if not entry.filename.endswith(".npy"):
+        return False
+    with archive.open(entry) as member:
+        shape, _, dtype = _header(io.BytesIO(member.read(HEAD)))
+    return dtype.hasobject or (len(shape) == 3 and shape[2] in _COORDINATES)
 
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -108,32 +167,31 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     return content
 
 
-_READERS: dict[Kind, Callable[[bytes], dict[Any, Any]]] = {
-    Kind.PICKLE: _pickle,
-    Kind.NPZ: _npz,
-    Kind.NPY: _npy,
-}
-
-
-def _stored(data: bytes) -> StoredArray:
+def _npy(data: bytes) -> StoredArray:
     """Return the array of an .npy file.
 
     np.load would allocate as many elements as the header claims.
     """
     stream = io.BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    else:
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-    described = Dtype(dtype.str[1:], dtype.str[0])
-    return StoredArray(described, shape, "F" if fortran else "C", data[stream.tell() :])
+    shape, fortran, dtype = _header(stream)
+    described, order = Dtype(dtype.str[1:], dtype.str[0]), "F" if fortran else "C"
+    content = data[stream.tell() :]
+    if not dtype.hasobject:
+        return StoredArray(described, shape, order, content)
+    # NumPy pickles the array whole, and this is the array that it pickled.
+    array = sample_pickles.load(content)
+    if type(array) is not StoredArray:
+        raise Refusal(f"holds {describe_form(array)} where its array should be", COPY_AGAIN)
+    return array
 
 
-def _keypoints(stored: Any) -> NDArray[np.floating[Any]]:
-    if type(stored) is not StoredArray:
-        raise Refusal(f"has keypoints that are {_describe(stored)}, not an array", SAVE_ARRAYS)
-    keypoints = stored.values()
+def _header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    if np.lib.format.read_magic(stream) == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    return np.lib.format.read_array_header_2_0(stream)
+
+
+def _keypoints(keypoints: NDArray[Any]) -> NDArray[np.floating[Any]]:
     shape = "×".join(map(str, keypoints.shape)) or "a single value"
     if keypoints.dtype.kind != "f":
         raise Refusal(
@@ -152,12 +210,18 @@ def _keypoints(stored: Any) -> NDArray[np.floating[Any]]:
 
 def _label(value: Any) -> str | None:
     if type(value) is StoredArray and value.shape == ():
-        value = value.values().item()
+        value = value.objects()[0] if value.holds_objects else value.values().item()
     if value is None or (isinstance(value, str) and 0 < len(value) <= _LONGEST_LABEL):
         return value
-    shown = f'the string "{printable(value)}"' if isinstance(value, str) else _describe(value)
+    if type(value) is int and len(number := str(value)) <= _LONGEST_LABEL:
+        return number
+    shown = f'the string "{printable(value)}"' if isinstance(value, str) else describe_form(value)
     raise Refusal(f"has a class that is {shown}, not a label")
 
 
-def _describe(value: object) -> str:
-    return "an array" if type(value) is StoredArray else describe(value)
+_READERS: dict[Kind, Callable[[bytes], Any]] = {
+    Kind.PICKLE: sample_pickles.load,
+    Kind.NPZ: _npz,
+    Kind.NPY: _npy,
+    Kind.TEXT: _json,
+}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.errors import printable
+from signbart_port.untrusted import tensors
 from signbart_port.untrusted.pickle_globals import describe, only
 from signbart_port.untrusted.refusal import COPY_AGAIN, Refusal
 
@@ -41,7 +42,27 @@ class StoredArray:
     dtype: Dtype
     shape: tuple[int, ...]
     order: str | tuple[int, ...]  # "C", "F", or the order of the axes in memory
-    content: bytes | bytearray | str  # text: Latin-1, as old pickles keep bytes
+    content: bytes | bytearray | str | list[Any]  # text: Latin-1; a list: Python objects
+
+    @property
+    def holds_objects(self) -> bool:
+        """Whether the elements are Python objects, which `objects` returns."""
+        return type(self.dtype) is Dtype and self.dtype.code.startswith("O")
+
+    def objects(self) -> list[Any]:
+        """Return the elements of an array of objects, row by row even if the array is stored by
+        columns.
+
+        Raises Refusal if they are not as many as the shape says.
+        """
+        shape = self._shape()
+        content: list[Any] = only(list, self.content)
+        if math.prod(shape) != len(content):
+            raise Refusal(
+                f"is damaged: an array of {_shown(shape)} objects holds {len(content):,}",
+                COPY_AGAIN,
+            )
+        return content
 
     def values(self) -> NDArray[Any]:
         """Return the array, read-only, as a view of the bytes if possible.
@@ -49,10 +70,7 @@ class StoredArray:
         Raises Refusal if type, shape and bytes do not fit together.
         """
         dtype = only(Dtype, self.dtype).numpy()
-        shape = only(tuple, self.shape)
-        if len(shape) > _MOST_AXES or any(type(n) is not int or n < 0 for n in shape):
-            raise Refusal(f"holds an array of the unusable shape {printable(shape)}")
-        content = self.content
+        shape, content = self._shape(), self.content
         if isinstance(content, str):
             content = content.encode("latin-1")
         if not isinstance(content, bytes | bytearray):
@@ -69,6 +87,41 @@ class StoredArray:
             array = np.ndarray(shape, dtype, content).transpose(order)
         else:
             array = np.ndarray(shape, dtype, content, order="F" if order == "F" else "C")
+        array.flags.writeable = False
+        return array
+
+    def _shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = only(tuple, self.shape)
+        if len(shape) > _MOST_AXES or any(type(n) is not int or n < 0 for n in shape):
+            raise Refusal(f"holds an array of the unusable shape {printable(shape)}")
+        return shape
+
+
+@dataclass
+class Masked:
+    """A masked array: its values, and which of them do not count."""
+
+    data: StoredArray
+    mask: StoredArray  # of bools, in the same shape
+
+
+@dataclass
+class TorchTensor:
+    """A tensor of PyTorch: a view, inside its bounds, of elements."""
+
+    view: tensors.Tensor
+    elements: memoryview
+
+    def values(self) -> NDArray[Any]:
+        """Return the tensor as an array, read-only, float64 as it is.
+
+        Raises Refusal for a type that NumPy does not have.
+        """
+        storage = self.view.storage
+        if self.view.dtype != "float64":
+            return tensors.values("keypoints", self.view, {storage.key: self.elements})[0]
+        strides = tuple(8 * stride for stride in self.view.stride)
+        array = np.ndarray(self.view.size, "<f8", self.elements, 8 * self.view.offset, strides)
         array.flags.writeable = False
         return array
 

@@ -109,6 +109,7 @@ class Evaluation:
     models: tuple[ModelScore, ...]
     agreement: tuple[Agreement, ...]
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()  # about the dataset
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,4 +1,4 @@
-"""A model.h5 as a model file: its config and its weights. No framework."""
+"""What Keras saved as a model file: its config and its weights. No framework."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from signbart_port.untrusted.model_kind import ModelKind
 
 @dataclass(frozen=True)
 class KerasModel(FloatModel):
-    """The content of a model.h5: a model file, see `model_file.ModelFile`.
+    """The content of a model.h5, a model.keras or a model.weights.h5: a model file, see
+    `model_file.ModelFile`.
 
-    `h5.read` makes it. Until `check_weights`, `tensors` are what the file has, not what `config`
-    asks for.
+    `keras_file.read` makes it. Until `check_weights`, `tensors` are what the file has, not what
+    `config` asks for.
     """
 
     path: Path
@@ -36,6 +37,10 @@ class KerasModel(FloatModel):
     """The weights by variable path."""
     provenance: dict[str, Any] | None
     """The source of the weights; None if another program wrote the file."""
+    config_notes: tuple[str, ...] = ()
+    """The source of the config; nothing where the file itself holds it."""
+    file_notes: tuple[str, ...] = ()
+    """What was left behind, or assumed, in reading the file."""
 
     @property
     def kind(self) -> ModelKind:
@@ -73,9 +78,5 @@ class KerasModel(FloatModel):
         return self.torch_tensors  # the mapping of a model.h5 is SignBART's own
 
     @property
-    def config_notes(self) -> tuple[str, ...]:
-        return ()  # the file holds its config
-
-    @property
     def notes(self) -> tuple[str, ...]:
-        return self.config_notes
+        return (*self.config_notes, *self.file_notes)

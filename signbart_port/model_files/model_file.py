@@ -12,7 +12,7 @@ from signbart_port.checkpoint.folders import weights_file
 from signbart_port.config import SignBartConfig
 from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
-from signbart_port.model_files import h5
+from signbart_port.model_files import keras_file
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.model_files.config_resolution import Options, Resolved, check_own
 from signbart_port.model_files.h5_model import KerasModel
@@ -119,8 +119,9 @@ def open_model(
 ) -> ModelFile:
     """Open a model file of any kind; of a .tflite its longest signature.
 
-    `options`, `mapping` and `fallback` are for a checkpoint. Raises PortError where it cannot be
-    read, its weights are not those of its config, or a model.h5 contradicts the options.
+    `options` and `fallback` are for a file that holds no config, `mapping` is for a checkpoint.
+    Raises PortError where it cannot be read, its weights are not those of its config, or a file
+    with a config contradicts the options.
     """
     path = weights_file(path)
     if model_kind.kind_of(path) is ModelKind.TFLITE:
@@ -134,14 +135,14 @@ def open_weights(
     mapping: WeightMapping | None = None,
     fallback: Resolved | None = None,
 ) -> WeightFile:
-    """Open a checkpoint or a model.h5, as `open_model` does.
+    """Open a checkpoint or a file that Keras saved, as `open_model` does.
 
     Raises PortError for anything else.
     """
     path = weights_file(path)
     if model_kind.kind_of(path) is ModelKind.CHECKPOINT:
         return open_checkpoint(path, options, mapping, fallback)
-    model = h5.read(path)
+    model = keras_file.read(path, options, fallback)
     model.check_weights()
     check_own(path, model.config, options)
     return model
@@ -164,8 +165,19 @@ def open_pair(
     first, last = sorted(
         (weights_file(a), weights_file(b)), key=lambda path: _ORDER.index(model_kind.kind_of(path))
     )
-    candidate = open_model(last, options, mapping)  # first: a checkpoint may need its config
-    fallback: Resolved | None = None
-    if candidate.kind is ModelKind.KERAS and candidate.config is not None:
-        fallback = Resolved(candidate.config, f"config of {last.name}")
+    try:
+        candidate = open_model(last, options, mapping)  # first: a checkpoint may need its config
+    except PortError as error:  # or weights that Keras saved alone may need the checkpoint's
+        if model_kind.kind_of(last) is not ModelKind.KERAS or error.path != last:
+            raise
+        reference = open_model(first, options, mapping)
+        return reference, open_model(last, options, mapping, _config_of(reference))
+    fallback = _config_of(candidate) if candidate.kind is ModelKind.KERAS else None
     return open_model(first, options, mapping, fallback), candidate
+
+
+def _config_of(model: ModelFile) -> Resolved | None:
+    """Return the config of a file for another one, which may hold none."""
+    if model.config is None:
+        return None
+    return Resolved(model.config, f"config of {model.path.name}")

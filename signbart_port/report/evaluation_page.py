@@ -33,7 +33,10 @@ def page(evaluation: Evaluation, origin: Origin) -> str:
         ],
         large=len(evaluation.labels) > _LARGE,
         most=_MOST,
-        notes=[f"{one.model}: {note}" for one in evaluation.models for note in one.notes],
+        notes=[
+            *evaluation.notes,
+            *(f"{one.model}: {note}" for one in evaluation.models for note in one.notes),
+        ],
     )
 
 

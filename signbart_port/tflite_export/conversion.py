@@ -1,11 +1,14 @@
-"""model.h5 to a .tflite in float: the job of TensorFlow's converter."""
+"""A Keras model to a .tflite in float: the job of TensorFlow's converter."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from signbart_port.data.model_interface import Interface
+from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.system.worker import Limits, Worker
 from signbart_port.tflite.modes import Quantization
 
@@ -32,16 +35,17 @@ class Conversion:
 
 @dataclass(frozen=True)
 class ConverterJob:
-    """A conversion of a file."""
+    """A conversion of a model, whose weights are the job's arrays."""
 
-    model: Path
+    config: Mapping[str, Any]
     out: Path
     conversion: Conversion
 
 
-def start(model: Path, conversion: Conversion, out: Path, seconds: float = SECONDS) -> Worker:
+def start(model: KerasModel, conversion: Conversion, out: Path, seconds: float = SECONDS) -> Worker:
     """Begin to convert: `out` is there when the worker has answered."""
     worker = Worker(WORKER)
-    limits = Limits(seconds, memory=40 * model.stat().st_size)
-    worker.send(ConverterJob(model.resolve(), out.resolve(), conversion), limits)
+    limits = Limits(seconds, memory=40 * model.path.stat().st_size)
+    config = model.config.model_dump(exclude={"training"})
+    worker.send(ConverterJob(config, out.resolve(), conversion), limits, model.tensors)
     return worker

@@ -58,7 +58,7 @@ class Emission:
         file, request = self._file, self._request
         wanted = Conversion(request.frames, request.quantization, request.interface)
         with ExitStack() as stack:
-            work = stack.enter_context(conversion.start(file.path, wanted, self._float, _SECONDS))
+            work = stack.enter_context(conversion.start(file, wanted, self._float, _SECONDS))
             torch = stack.enter_context(self._pytorch(Path(pytorch))) if pytorch else None
             self._progress("Importing TensorFlow")
             self.models = Models(file, request.interface, request.quantization.calibrated)

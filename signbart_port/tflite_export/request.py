@@ -59,6 +59,12 @@ class TFLiteRequest:
         return max(self.proof_lengths)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the real clips."""
+        read = [clips for clips in (self.calibration, self.data) if clips]
+        return tuple(dict.fromkeys(note for clips in read for note in clips.notes))
+
+    @property
     def skipped(self) -> frozenset[Path]:
         """The samples that cannot be read."""
         read = [clips for clips in (self.calibration, self.data) if clips]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from signbart_port.errors import PortError
 from signbart_port.keras_model import SignBart
 from signbart_port.model_files import h5
+from signbart_port.model_files.hdf5 import DIGEST
 from signbart_port.system import digest
 
 _GROUP = "training"  # beside Keras' own groups: readers of the model pass it over
@@ -33,7 +34,7 @@ def add_state(path: Path, state: Mapping[str, Any], variables: Sequence[NDArray[
         group.attrs["state"] = json.dumps(state)
         for number, values in enumerate(variables):
             group.create_dataset(str(number), data=np.asarray(values))
-            group[str(number)].attrs[h5.DIGEST] = digest.of_tensor(np.asarray(values))
+            group[str(number)].attrs[DIGEST] = digest.of_tensor(np.asarray(values))
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], list[NDArray[Any]]]:
@@ -44,7 +45,7 @@ def read_state(path: Path) -> tuple[dict[str, Any], list[NDArray[Any]]]:
             group = file[_GROUP]
             state = json.loads(group.attrs["state"])
             variables = [group[str(number)][()] for number in range(len(group))]
-            digests = [group[str(number)].attrs[h5.DIGEST] for number in range(len(group))]
+            digests = [group[str(number)].attrs[DIGEST] for number in range(len(group))]
     except (OSError, KeyError, ValueError, TypeError):
         raise PortError(path, "holds no training to go on with", hint) from None
     if digests != [digest.of_tensor(np.asarray(values)) for values in variables]:

@@ -30,11 +30,13 @@ class Parts:
 
 @dataclass(frozen=True)
 class Data:
-    """All clips of a dataset, read once; `bad` ones were left out."""
+    """All clips of a dataset, read once; `bad` ones were left out. `notes` say what was taken for
+    what in a sample."""
 
     dataset: Dataset
     examples: Examples
     bad: tuple[Bad, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def signers(self) -> tuple[str, ...]:
@@ -55,7 +57,7 @@ class Data:
             wanted = "val"
         if isinstance(wanted, str):
             note = f"{len(self._of_split(wanted))} clips of {wanted} choose the best model"
-            return Parts(train, self._of_split(wanted), test, (note,))
+            return Parts(train, self._of_split(wanted), test, (note, *self.notes))
         return self._set_aside(train, test, settings)
 
     def without(self, signer: str, settings: Settings) -> Parts:
@@ -98,7 +100,8 @@ class Data:
         chosen = set(stratified(train.entries, train.lengths.tolist(), count, settings.seed))
         rest = [place for place in range(len(train)) if place not in chosen]
         note = f"{count} of {len(train)} training clips are set aside to choose the best model"
-        return Parts(train.pick(rest), train.pick(sorted(chosen)), test, (note,))
+        notes = (note, *self.notes)
+        return Parts(train.pick(rest), train.pick(sorted(chosen)), test, notes)
 
 
 def read(
@@ -116,7 +119,7 @@ def read(
     )
     entries = [entry for entry in dataset.entries if entry.split in splits]
     clips = load(entries, skip_bad=skip_bad)
-    return Data(dataset, make_examples(clips, config), clips.bad)
+    return Data(dataset, make_examples(clips, config), clips.bad, clips.notes)
 
 
 def root_of(settings: Settings, source: str | Path) -> Path:

@@ -19,6 +19,7 @@ class ModelKind(Enum):
 
 _KINDS = dict.fromkeys(CHECKPOINTS, ModelKind.CHECKPOINT) | {
     Kind.HDF5: ModelKind.KERAS,
+    Kind.KERAS: ModelKind.KERAS,
     Kind.TFLITE: ModelKind.TFLITE,
 }
 
@@ -29,7 +30,7 @@ def kind_of(path: str | Path) -> ModelKind:
     if kind in _KINDS:
         return _KINDS[kind]
     what = f"is {kind.noun}" if kind else "is of no known kind"
-    raise PortError(path, f"{what}, not a .pth, .safetensors, .h5 or .tflite model")
+    raise PortError(path, f"{what}, not a .pth, .safetensors, .h5, .keras or .tflite model")
 
 
 def check_kind(path: str | Path, kind: ModelKind) -> None:

@@ -12,13 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.data.clips import (
-    RealClips,
-    check_class_names,
-    check_labels,
-    loaded,
-    usual_split,
-)
+from signbart_port.data.clips import RealClips, check_class_names, check_labels, loaded
 from signbart_port.data.dataset import Dataset, Entry, open_dataset
 from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError, printable
@@ -52,14 +46,14 @@ def evaluate(
     """Score models of any kind on the same clips of a dataset.
 
     Args:
-        models: A .pth, .safetensors, .h5 or .tflite each.
+        models: A .pth, .safetensors, .h5, .keras or .tflite each.
         data: The folder of the dataset.
-        split: "train", "val", "test" or "all". Default: the first that exists of test, val and all.
+        split: "train", "val", "test" or "all". Default: test; a dataset without it needs `split`.
         signers: Keep only the clips of these signers: a signer is what stands before the first
             underscore of a sample's name. Default: all signers.
         skip_bad: Whether to leave out samples that cannot be used, and list them, instead of
             raising an error.
-        options: The config of a checkpoint that does not hold one: a config file or the name of a
+        options: The config of a file that does not hold one: a config file or the name of a
             published one, heads, joints, layout. Default: what the files themselves tell.
         mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with
             this program by its name, such as "hf-bart". Default: SignBART's own names.
@@ -83,7 +77,7 @@ def evaluate(
         check_labels(dataset, one.labels, one.path.name)
         check_class_names(dataset, one.class_names, one.path)
     progress("Reading clips")
-    split = split or usual_split(dataset, test=True)
+    split = split or _test_split(dataset)
     entries = _of_signers(dataset, dataset.split(split), signers)
     clips = loaded(dataset, entries, skip_bad=skip_bad)
     progress(f"Running {', '.join(one.path.name for one in opened)}")
@@ -100,7 +94,22 @@ def evaluate(
             for a, b in combinations(range(len(opened)), 2)
         ),
         left_out=tuple(LeftOut(str(bad.entry.path), bad.why) for bad in clips.bad),
+        notes=clips.notes,
     )
+
+
+def _test_split(dataset: Dataset) -> str:
+    """Return "test".
+
+    Raises PortError if there is none: figures on other clips mean other things.
+    """
+    if "test" not in dataset.splits:
+        raise PortError(
+            dataset.root,
+            f"has no test clips: it has {', '.join(dataset.splits)}",
+            f"Say which clips to run, such as --split {dataset.splits[-1]}",
+        )
+    return "test"
 
 
 def _of_signers(

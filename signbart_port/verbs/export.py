@@ -1,4 +1,4 @@
-"""model.h5 to a PyTorch checkpoint: the mapping read backwards, proven like the way there."""
+"""A Keras model's file to a PyTorch checkpoint: the mapping read backwards, proven likewise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from signbart_port.checkpoint import NameRules, writer
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError, ProofError
-from signbart_port.model_files import h5
+from signbart_port.model_files import keras_file
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.pairs.signbart_state_dict import state_layout
@@ -69,6 +69,7 @@ def export(
     container: Container | str = Container.STATE_DICT,
     verify: bool = True,
     force: bool = False,
+    options: Options | None = None,
     progress: ProgressCallback = no_progress,
 ) -> Exported:
     """Carry the weights of a Keras SignBART back into a PyTorch checkpoint.
@@ -77,7 +78,7 @@ def export(
     PyTorch gives the same for every module.
 
     Args:
-        path: A model.h5.
+        path: A model.h5, model.keras or model.weights.h5.
         out: The .pth, .pt or .safetensors to write; the last holds the config in its metadata.
             Default: the model's name with .pth.
         container: How a .pth keeps the weights: "state-dict" for the tensors alone, "training" for
@@ -85,6 +86,8 @@ def export(
         verify: Whether to run the checkpoint in PyTorch. False skips that run; every tensor is
             compared all the same.
         force: Whether to replace an existing `out`.
+        options: The config of a model.weights.h5, which holds none: a config file or the name of a
+            published one, heads, joints, layout. Default: a config beside it.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -96,11 +99,11 @@ def export(
     """
     path = Path(path)
     model_kind.check_kind(path, model_kind.ModelKind.KERAS)
-    out = path.with_suffix(".pth") if out is None else Path(out)
+    out = keras_file.stem_of(path).with_suffix(".pth") if out is None else Path(out)
     container = _container_of(out, container)
     atomic_output.check(out, force=force, inputs=(path,))
     progress("Reading the Keras model")
-    file = h5.read(path)
+    file = keras_file.read(path, options or Options())
     file.check_weights()
     plan = file.plan
     holds_config = container is Container.TRAINING or out.suffix == _SAFETENSORS

@@ -51,8 +51,9 @@ def inspect_file(path: str | Path, options: Options | None = None) -> Inspection
     No framework is imported.
 
     Args:
-        path: A .pth, .safetensors, .h5 or .tflite, or a folder with a checkpoint.
-        options: The config of a checkpoint that does not hold one: a config file or the name of a
+        path: A .pth, .safetensors, .h5, .keras, .weights.h5 or .tflite, or a folder with a
+            checkpoint.
+        options: The config of a file that does not hold one: a config file or the name of a
             published one, heads, joints, layout. Default: what the files themselves tell.
 
     Returns:
@@ -142,21 +143,36 @@ def _checkpoint(path: Path, options: Options | None) -> Inspection:
 
 
 def _keras(path: Path, options: Options | None) -> Inspection:
-    from signbart_port.model_files import h5
-    from signbart_port.model_files.config_resolution import check_own
+    from signbart_port.model_files import keras_file
+    from signbart_port.model_files.config_resolution import Options, check_own
 
-    model = h5.read(path)
-    if options is not None:
-        check_own(path, model.config, options)
+    found = keras_file.read_any(path)
+    config: dict[str, Any] | None = None
+    if isinstance(found, keras_file.WeightsAlone):
+        tensors, notes = found.weights.tensors, found.weights.notes
+        try:
+            resolved = found.resolve(options or Options())
+            config, note = resolved.config.model_dump(), resolved.origin
+            notes += resolved.notes
+        except PortError as error:
+            if options is not None:
+                raise
+            note = error.what if error.path == path else str(error)
+    else:
+        if options is not None:
+            check_own(path, found.config, options)
+        tensors, notes = found.tensors, found.notes
+        config, note = found.config.model_dump(), "stored in the file"
     return Inspection(
         path=path,
-        kind=model.kind,
-        sha256=model.sha256,
+        kind=ModelKind.KERAS,
+        sha256=found.sha256,
         size=path.stat().st_size,
-        tensors=tuple(Listed(n, t.shape, str(t.dtype)) for n, t in model.tensors.items()),
-        config=model.config.model_dump(),
-        config_note="stored in the file",
-        provenance=model.provenance,
+        tensors=tuple(Listed(n, t.shape, str(t.dtype)) for n, t in tensors.items()),
+        notes=notes,
+        config=config,
+        config_note=note,
+        provenance=None if isinstance(found, keras_file.WeightsAlone) else found.provenance,
     )
 
 

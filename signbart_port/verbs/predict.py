@@ -93,11 +93,11 @@ def predict(
     A .tflite is run without any framework.
 
     Args:
-        model: A .pth, .safetensors, .h5 or .tflite.
-        clips: Raw keypoints of a sign: a .pkl, .npz or .npy each.
-        labels: A label2id.json with the names of the classes. Default: those that the model's file
-            or config has.
-        options: The config of a checkpoint that does not hold one: a config file or the name of a
+        model: A .pth, .safetensors, .h5, .keras, .weights.h5 or .tflite.
+        clips: Raw keypoints of a sign: a .pkl, .npz, .npy or .json each.
+        labels: A file with the names of the classes: a label2id.json, a JSON list, or a text file
+            with one a line. Default: those that the model's file or config has.
+        options: The config of a file that does not hold one: a config file or the name of a
             published one, heads, joints, layout. Default: what the files themselves tell.
         mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with
             this program by its name, such as "hf-bart". Default: SignBART's own names.
@@ -128,6 +128,7 @@ def predict(
         kind = model_kind.kind_of(model)
         named = None if labels is None else read_labels(labels)
         read = [samples.read(path) for path in paths]
+        about_clips = tuple(f"{clip.path}: {note}" for clip in read for note in clip.notes)
         keypoints = [clip.keypoints for clip in read]
         if kind is ModelKind.TFLITE:
             if options is not None and options != type(options)():
@@ -157,7 +158,7 @@ def predict(
             read, outputs.scores, outputs.inputs or [None] * len(read), strict=True
         )
     )
-    return Prediction(model, known, outputs.output, predicted, notes, cautions)
+    return Prediction(model, known, outputs.output, predicted, (*notes, *about_clips), cautions)
 
 
 def _about_tflite(path: Path) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:

@@ -1,15 +1,17 @@
-"""model.h5 to a .tflite, proven against the Keras model before it is written."""
+"""A Keras model's file to a .tflite, proven against the Keras model before it is written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from signbart_port.config import SignBartConfig
+from signbart_port.data.clips import ENOUGH, RealClips
 from signbart_port.errors import PortError
 from signbart_port.metrics.accuracy import Accuracy
-from signbart_port.model_files import h5
+from signbart_port.model_files import keras_file
+from signbart_port.model_files.config_resolution import Options
 from signbart_port.parity.report import Report
 from signbart_port.system import atomic_output, processes
 from signbart_port.system.progress import ProgressCallback, no_progress
@@ -47,6 +49,8 @@ class Emitted:
     """The clips of the calibration."""
     skipped: frozenset[Path] = frozenset()
     """The samples that were left out because they cannot be read."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the real clips, and of what was taken for what."""
 
     @property
     def file(self) -> model_file.TFLiteFile:
@@ -74,9 +78,10 @@ def to_tflite(
     labels: str | Path | None = None,
     skip_bad: bool = False,
     force: bool = False,
+    options: Options | None = None,
     progress: ProgressCallback = no_progress,
 ) -> Emitted:
-    """Write the SignBART of a model.h5 as a .tflite that classifies one clip at a time.
+    """Write the SignBART of a Keras model's file as a .tflite that classifies one clip at a time.
 
     The file has builtin operators only. The signature `serving_default`, for the longest clips,
     takes `keypoints` (1, frames, K, 2) and `attention_mask` (1, frames) and gives `logits`
@@ -84,7 +89,7 @@ def to_tflite(
     written unless the file computes what Keras does and passes its gate on real clips.
 
     Args:
-        path: A model.h5.
+        path: A model.h5, model.keras or model.weights.h5.
         out: The .tflite to write. Default: the model's name with .tflite.
         quantization: How the file stores and computes numbers. "none": float32. "float16": half the
             size, for GPUs. "dynamic": int8 weights, a quarter of the size, the fastest on CPUs.
@@ -101,7 +106,7 @@ def to_tflite(
             model reads face points.
         softmax: Whether the file gives probabilities instead of logits.
         calibration: The folder of a dataset whose training clips show the ranges of activations.
-        clips: Calibration clips to use, 100 or more.
+        clips: Calibration clips to use. With fewer than 100, a note says what the file costs.
         seed: Seed for choosing calibration clips.
         data: The folder of a dataset whose test clips the file is measured on. Default: that of
             `calibration`.
@@ -111,11 +116,14 @@ def to_tflite(
             that of the mode, 0 or 2. Needs `data` or `calibration`.
         pytorch: A checkpoint to measure beside the file; the file is then held against it instead
             of the Keras model. Needs `data` or `calibration`.
-        labels: A label2id.json with the names of the classes, to be kept in the file. Default:
-            those of the dataset, or of the model's config.
+        labels: A file with the names of the classes, to be kept in the .tflite: a label2id.json, a
+            JSON list, or a text file with one a line. Default: those of the dataset, or of the
+            model's config.
         skip_bad: Whether to leave out samples that cannot be used, and list them, instead of
             raising an error.
         force: Whether to replace an existing `out`.
+        options: The config of a model.weights.h5, which holds none: a config file or the name of a
+            published one, heads, joints, layout. Default: a config beside it.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -126,7 +134,7 @@ def to_tflite(
         ProofError: The file disagrees with Keras or fails its gate; nothing is written.
     """
     path = Path(path)
-    options = TFLiteOptions(
+    export_options = TFLiteOptions(
         quantization=quantization,
         frames=frames,
         dynamic_frames=dynamic_frames,
@@ -144,17 +152,18 @@ def to_tflite(
         skip_bad=skip_bad,
     )
     model_kind.check_kind(path, model_kind.ModelKind.KERAS)
-    out = path.with_suffix(".tflite") if out is None else Path(out)
+    out = keras_file.stem_of(path).with_suffix(".tflite") if out is None else Path(out)
     if out.suffix != ".tflite":
         raise PortError(out, "the file is written as .tflite", "Name it like model.tflite")
     atomic_output.check(out, force=force, inputs=(path,))
     progress("Reading the Keras model")
-    file = h5.read(path)
-    request = validate_options(options, file)
+    file = keras_file.read(path, options or Options())
+    file.check_weights()
+    request = validate_options(export_options, file)
     with atomic_output.replacing(out, force=force, inputs=(path,)) as temp, silenced_stderr():
         with processes.scratch_errors(), processes.new_folder() as folder:
             emission = Emission(file, request, Path(folder), progress)
-            emission.convert(options.pytorch)
+            emission.convert(pytorch)
             chosen, accuracy, kept = emission.quantize()
             progress("Proving the file")
             proofs = emission.prove(chosen, out.name)
@@ -175,4 +184,22 @@ def to_tflite(
         kept,
         request.calibration.names if request.calibration else (),
         request.skipped,
+        (*file.notes, *request.notes, *_about_calibration(request.calibration, accuracy)),
+    )
+
+
+def _about_calibration(clips: RealClips | None, accuracy: Accuracy | None) -> Iterator[str]:
+    """Yield what a calibration on few clips costs."""
+    if clips is None or (count := len(clips.entries)) >= ENOUGH:
+        return
+    costs = ""
+    if accuracy is not None:
+        reference, candidate = accuracy.reference, accuracy.candidate
+        costs = (
+            f". On {accuracy.clips} clips the file predicts what {reference.model} does for"
+            f" {candidate.agreement:.1%}, and loses {accuracy.drop:.1f} points of top-1 accuracy"
+        )
+    yield (
+        f"calibrated on {count} {'clip' if count == 1 else 'clips'}, fewer than {ENOUGH}:"
+        f" activations beyond the ranges that these show are cut off{costs}"
     )

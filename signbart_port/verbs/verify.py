@@ -54,9 +54,9 @@ def verify(
     longest.
 
     Args:
-        a: A .pth, .safetensors, .h5 or .tflite.
+        a: A .pth, .safetensors, .h5, .keras or .tflite.
         b: Another one, of the same kind or not.
-        options: The config of a checkpoint that does not hold one: a config file or the name of a
+        options: The config of a file that does not hold one: a config file or the name of a
             published one, heads, joints, layout. Default: the config of the other file.
         mapping: The names of a checkpoint's tensors, of both where two are compared: a mapping
             file, or a mapping that comes with this program by its name, such as "hf-bart".

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -109,8 +111,24 @@ def test_classes_that_miss(folder: Folder) -> None:
 
 
 def test_a_single_split_is_nothing_to_warn_of(folder: Folder) -> None:
-    (folder.root / "test").rename(folder.root / "elsewhere")
+    shutil.rmtree(folder.root / "test")
     assert check(folder.root).warnings == ()
+
+
+def test_what_was_taken_for_what_is_a_warning(folder: Folder) -> None:
+    (folder.root / "test").rename(folder.root / "dev")
+    (folder.root / "videos").mkdir()
+    masked = np.ma.masked_array(a_clip(7), np.zeros((5, 75, 2), bool))
+    masked.mask[:, 3] = True
+    for name in ("x", "y", "z"):
+        folder.put(f"train/cat/{name}", masked + np.float32(ord(name) / 1000))
+    x = folder.root / "train/cat/x.pkl"
+    assert check(folder.root).warnings == (
+        "dev is read as val",
+        "not read, no split: videos; splits are train, val, test and all",
+        f"{x}: 5 of 375 points are masked: missing ones",
+        "2 more notes like it",
+    )
 
 
 def test_other_skeletons_and_pixels(folder: Folder) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +59,88 @@ def test_every_kind_of_sample_is_read(folder: Folder) -> None:
     assert [len(keypoints) for keypoints in clips.keypoints] == [5, 4, 5, 5, 3]
     np.testing.assert_array_equal(clips.keypoints[2], a_clip(7))
     np.testing.assert_array_equal(clips.keypoints[3], a_clip(8))
+
+
+@pytest.mark.parametrize("name", ["valid", "validation", "dev"])
+def test_other_names_of_val(folder: Folder, name: str) -> None:
+    assert open_dataset(folder.root).notes == ()
+    folder.put(f"{name}/ant/z", a_clip(9))
+    (folder.root / "val").mkdir()  # without clips
+    dataset = open_dataset(folder.root)
+    assert dataset.splits == ("train", "val", "test")
+    assert [e.path for e in dataset.split("val")] == [folder.root / name / "ant/z.pkl"]
+    assert dataset.notes == (
+        f"{name} is read as val",
+        "not read, no split: val; splits are train, val, test and all",
+    )
+
+
+def test_two_folders_of_one_split_are_refused(folder: Folder) -> None:
+    for name in ("dev", "val"):
+        folder.put(f"{name}/ant/z", a_clip(9))
+    with pytest.raises(PortError, match=r"has val and dev, which are names of one split\. Put"):
+        open_dataset(folder.root)
+
+
+def test_folders_that_are_read_by_nothing_are_named(folder: Folder) -> None:
+    for name in (".cache", "__MACOSX", "train/__MACOSX", "train/cat/__MACOSX", "train/@eaDir"):
+        (folder.root / name).mkdir()
+        (folder.root / name / "._a.pkl").write_text("")
+    assert open_dataset(folder.root).notes == ()
+    for name in ("Val", "more", "training"):
+        folder.put(f"{name}/ant/z", a_clip(9))
+    assert open_dataset(folder.root).notes == (
+        "not read, no split: Val, more, training; splits are train, val, test and all",
+    )
+
+
+def test_folders_alone_that_are_no_splits_are_named_in_the_refusal(tmp_path: Path) -> None:
+    made = Folder(tmp_path / "signs", {"cat": 0})
+    for name in ("Train", "cat"):
+        made.put(f"{name}/cat/1", a_clip(0))
+    with pytest.raises(PortError, match=r"in train, val, test and all; it has Train, cat\. They"):
+        open_dataset(made.root)
+
+
+def test_names_are_compared_in_one_form_of_unicode(tmp_path: Path) -> None:
+    composed, decomposed = "été", "e\u0301te\u0301"
+    for label, name in ((composed, decomposed), (decomposed, composed)):
+        made = Folder(tmp_path / f"signs{len(label)}", {label: 0, "b": 1})
+        made.put(f"train/{name}/1", a_clip(0), label=label)
+        made.put(f"train/{name}/2", a_clip(1), label=name)
+        made.put("train/b/1", a_clip(2))
+        dataset = open_dataset(made.root)
+        assert [(e.label, e.id) for e in dataset.entries] == [(label, 0), (label, 0), ("b", 1)]
+        assert len(load(dataset.entries).entries) == 3
+        (note,) = dataset.notes
+        assert note.startswith(
+            "class folders in another form of Unicode than in label2id.json, taken"
+        )
+    with pytest.raises(PortError, match=r"ete: is no class"):
+        made.put("train/ete/1", a_clip(0))
+        open_dataset(made.root)
+
+
+def test_json_files_are_samples_where_there_are_no_others(tmp_path: Path) -> None:
+    made = Folder(tmp_path / "signs", {"cat": 0})
+    clip = made.put("train/cat/1", a_clip(0)).with_suffix(".json")
+    clip.write_text(json.dumps({"keypoints": a_clip(1).tolist(), "class": "cat"}))
+    dataset = open_dataset(made.root)
+    assert names(dataset) == ["train/cat/1.pkl"] and dataset.others == (clip,)
+    clip.with_suffix(".pkl").unlink()
+    dataset = open_dataset(made.root)
+    assert names(dataset) == ["train/cat/1.json"] and dataset.others == ()
+    np.testing.assert_array_equal(load(dataset.entries).keypoints[0], a_clip(1))
+
+
+def test_a_class_that_is_a_number_in_the_sample(tmp_path: Path) -> None:
+    made = Folder(tmp_path / "signs", {"1": 0, "2": 1})
+    path = made.put("train/1/a", a_clip(0))
+    path.write_bytes(pickle.dumps({"keypoints": a_clip(0), "class": 1}))
+    assert len(load(open_dataset(made.root).entries).entries) == 1
+    path.write_bytes(pickle.dumps({"keypoints": a_clip(0), "class": 2}))
+    with pytest.raises(PortError, match='class is "2", its folder is 1'):
+        load(open_dataset(made.root).entries)
 
 
 def test_a_folder_that_is_no_class(folder: Folder) -> None:

@@ -27,6 +27,10 @@ def refused(path: Path, root: Path | None = None) -> str:
         ('{"1": "b", "0": "a"}', ("a", "b")),
         ('{"0": "1", "1": "0"}', ("1", "0")),
         ('{"1": 0, "0": 1}', ("1", "0")),
+        ('{"b": "1", "a": "0"}', ("a", "b")),
+        ('{"5": "1", "7": "0"}', ("7", "5")),
+        ('{"0": "5", "1": "7"}', ("5", "7")),
+        ('["b", "a", "0"]', ("b", "a", "0")),
         ('\ufeff{"أ": 0, "un mot": 1}', ("أ", "un mot")),
         (json.dumps({f"{n}": n for n in range(2000)}), tuple(map(str, range(2000)))),
     ],
@@ -47,7 +51,10 @@ def test_either_way_round(tmp_path: Path, content: str, labels: tuple[str, ...])
         ('{"a": 0, "a": 1}', 'has the key "a" twice'),
         ('{"0": "a", "1": "a"}', "has 1 labels more than once"),
         ('{"0": "a", "00": "b"}', 'the key "00" where an id should be'),
-        ('{"a": "0"}', 'the key "a" where an id should be'),
+        ('{"a": "0", "b": "x"}', 'the key "a" where an id should be'),
+        ('{"a": "0", "b": "0"}', 'gives "a" and "b" the same id 0'),
+        ('{"a": "0", "b": "2"}', "has 2 labels, but none with the id 1"),
+        ('{"é": 0, "e\\u0301": 1}', "has 1 labels more than once"),
         ('{"a": 0.0}', 'gives "a" the id 0.0'),
         ('{"a": true}', 'gives "a" the id true'),
         ('{"a": null}', 'gives "a" the id null'),
@@ -59,8 +66,10 @@ def test_either_way_round(tmp_path: Path, content: str, labels: tuple[str, ...])
         ('{"\\u001b[2J": 0}', "the unusable label"),
         (json.dumps({"a" * 300: 0}), "the unusable label"),
         ("{}", "has no labels"),
-        ("[]", "holds a list, not a map"),
-        ('["a", "b"]', "holds a list, not a map"),
+        ("[]", "has no labels"),
+        ('["a", "a"]', "has 1 labels more than once"),
+        ('["a", 1]', "holds a list with an int, not of labels alone"),
+        ('[["a", 0]]', "holds a list with a list, not of labels alone"),
         ("0", "holds an int"),
         ("", "is not JSON: Expecting value in line 1"),
         ('{"a": 0,\n"b"}', "is not JSON: Expecting ':' delimiter in line 2"),
@@ -74,6 +83,60 @@ def test_other_content(tmp_path: Path, content: str, words: str) -> None:
     path = tmp_path / "label2id.json"
     path.write_text(content)
     assert words in refused(path)
+
+
+CYCLE = '{"0": "1", "1": "2", "2": "0"}'
+
+
+def test_numbers_to_numbers_go_by_the_file_s_name(tmp_path: Path) -> None:
+    for name, labels in (("label2id.json", ("2", "0", "1")), ("id2label.json", ("1", "2", "0"))):
+        path = tmp_path / name
+        path.write_text(CYCLE)
+        assert read_labels(path) == labels
+    path = tmp_path / "labels.json"
+    path.write_text(CYCLE)
+    assert "may be read either way. Write ids as numbers" in refused(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["b\nun mot\n0", "b\nun mot\n0\n", "\ufeffb\r\nun mot\r\n0\r\n"]
+)
+def test_one_label_a_line(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text(content, encoding="utf-8", newline="")
+    assert read_labels(path) == ("b", "un mot", "0")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "has no labels"),
+        ("\n\n", "has no labels"),
+        ("a\n\nb\n", "has nothing in line 2. Write one label a line"),
+        ("a\na\n", "has 1 labels more than once"),
+        ("0 a\n1 b\n", "has a number before each label. Write the labels alone"),
+        ("1,a\n2,b", "has a number before each label"),
+        ("a\tb\n", r'the unusable label "a\tb"'),
+        ("{a\n", "is not JSON"),
+    ],
+)
+def test_lines_that_are_no_labels(tmp_path: Path, content: str, words: str) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text(content)
+    assert words in refused(path)
+
+
+def test_labels_are_compared_in_one_form_of_unicode(tmp_path: Path) -> None:
+    (tmp_path / "label2id.json").write_text('{"é": 0, "b": 1}', encoding="utf-8")
+    (tmp_path / "id2label.json").write_text('{"0": "e\\u0301", "1": "b"}', encoding="utf-8")
+    assert read_label_maps(tmp_path) == ("é", "b")
+
+
+def test_a_dataset_may_have_labels_a_line_where_it_has_no_map(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("b\na\n")
+    assert read_label_maps(tmp_path) == ("b", "a")
+    (tmp_path / "id2label.json").write_text('{"0": "a"}')
+    assert read_label_maps(tmp_path) == ("a",)
 
 
 def test_other_files(tmp_path: Path) -> None:

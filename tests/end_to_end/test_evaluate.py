@@ -221,6 +221,24 @@ def test_bad_samples_are_left_out_by_wish(run: Run, folder: Path, tmp_path: Path
     assert [Path(bad["path"]).name for bad in found["left_out"]] == ["cid_1.pkl"]
 
 
+def test_a_dataset_without_test_clips_needs_the_split_s_name(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    """Figures on clips that the model was trained on, or chosen by, are others."""
+    signs = tmp_path / "some"
+    shutil.copytree(folder / "signs", signs)
+    shutil.rmtree(signs / "all")
+    (signs / "test").rename(signs / "valid")
+    code, out, err = run(f"signs.tflite --data {signs}")
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert "some: has no test clips: it has train, val. Say which clips to run, such as" in err
+    found = told(run, f"signs.tflite --data {signs} --split val")
+    assert (found["split"], found["clips"]) == ("val", 13)
+    assert found["notes"] == ["valid is read as val"]
+    _, out, _ = run(f"signs.tflite --data {signs} --split val")
+    assert "valid is read as val" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

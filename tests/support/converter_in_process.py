@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from signbart_port.model_files import h5
+from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.system import messages
 from signbart_port.tflite_export import conversion as conversion_jobs
 from signbart_port.tflite_export.conversion import Conversion
@@ -33,12 +33,12 @@ def convert_by(converter: Converter, patch: pytest.MonkeyPatch) -> None:
     """Let the program convert by this function, with a job as its worker would read it."""
 
     def start(
-        model: Path, conversion: Conversion, out: Path, seconds: float = 0
+        model: KerasModel, conversion: Conversion, out: Path, seconds: float = 0
     ) -> AbstractContextManager[_Done]:
         from signbart_port.model_files.keras_h5 import build
 
         received = messages.from_plain(Conversion, messages.to_plain(conversion))
-        out.write_bytes(converter(build(h5.read(model)), received))
+        out.write_bytes(converter(build(model), received))
         return nullcontext(_Done())
 
     patch.setattr(conversion_jobs, "start", start)

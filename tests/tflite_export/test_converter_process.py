@@ -39,9 +39,10 @@ def test_it_makes_what_this_process_would(h5: Path, tmp_path: Path) -> None:
     """Byte for byte, whatever is asked for: most tests convert without it."""
     interface = Interface(75, preprocessing=True, count_missing=False, probabilities=True)
     asked = Conversion((4, 9), Quantization.FLOAT16, interface)
-    with conversion.start(h5, asked, tmp_path / "model.tflite") as work:
+    file = signbart_port.model_files.h5.read(h5)
+    with conversion.start(file, asked, tmp_path / "model.tflite") as work:
         work.answer()
-    model = build(signbart_port.model_files.h5.read(h5))
+    model = build(file)
     assert (tmp_path / "model.tflite").read_bytes() == converter.converted(model, asked)
 
 

@@ -169,7 +169,7 @@ def test_what_is_no_model_is_named(tmp_path, content, what):
     for refuse in (inspect_file, kind_of):
         with pytest.raises(PortError) as refused:
             refuse(path)
-        said = f"{path}: {what}, not a .pth, .safetensors, .h5 or .tflite model"
+        said = f"{path}: {what}, not a .pth, .safetensors, .h5, .keras or .tflite model"
         assert str(refused.value) == said
     with pytest.raises(PortError, match=f"{what}, not a TFLite model"):
         check_kind(path, ModelKind.TFLITE)

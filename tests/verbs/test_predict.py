@@ -63,6 +63,25 @@ def told(run: Run, *arguments: str) -> dict:
     return json.loads(out)
 
 
+def test_clips_in_other_forms_and_what_was_taken_for_what(run: Run, tmp_path: Path) -> None:
+    clip = a_clip(0, 6)
+    masked = np.ma.masked_array(clip, np.zeros(clip.shape, bool))
+    masked.mask[2, 11] = True
+    holed = clip.copy()
+    holed[2, 11] = 0
+    np.save(tmp_path / "holed.npy", holed)
+    (tmp_path / "masked.pkl").write_bytes(pickle.dumps(masked))
+    (tmp_path / "list.json").write_text(json.dumps({"keypoints": clip.tolist()}))
+    names = ("a.npy", "list.json", "holed.npy", "masked.pkl")
+    paths = [str(tmp_path / name) if name != "a.npy" else name for name in names]
+    found = told(run, "model.tflite", *paths)
+    plain, listed, zeros, missing = (clip["scores"] for clip in found["clips"])
+    assert plain == listed != zeros == missing
+    note = f"{tmp_path / 'masked.pkl'}: 1 of 450 points are masked: missing ones"
+    assert found["notes"] == [note]
+    assert note in run("model.tflite", *paths)[1]
+
+
 def test_every_kind_of_model_says_the_same(run: Run) -> None:
     """Clips of 6 frames, which are padded, and of 30, which are shortened."""
     kinds = [told(run, f"model.{kind} a.npy b.pkl") for kind in ("pth", "h5", "tflite")]

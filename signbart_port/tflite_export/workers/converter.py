@@ -1,4 +1,4 @@
-"""model.h5 to a .tflite in float: TensorFlow's converter, in a process of its own.
+"""A Keras model to a .tflite in float: TensorFlow's converter, in a process of its own.
 
 It prints dozens of lines, keeps its memory, and some weights make it abort.
 """
@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from typing import Any
 
 from signbart_port.config import SignBartConfig
-from signbart_port.model_files import h5
 from signbart_port.system import processes
 from signbart_port.system.serving import Arrays, Result, serve
 from signbart_port.tflite import model_file
@@ -93,9 +92,12 @@ def _classify(model: Any, conversion: Conversion, frames: int | None) -> Any:
 
 
 def _run(job: ConverterJob, arrays: Arrays) -> Result:
-    from signbart_port.model_files.keras_h5 import build
+    from signbart_port.keras_model import SignBart
+    from signbart_port.keras_model.weights import assign
 
-    job.out.write_bytes(converted(build(h5.read(job.model)), job.conversion))
+    model = SignBart(SignBartConfig.of(job.config))
+    assign(model, arrays.items())
+    job.out.write_bytes(converted(model, job.conversion))
     return None, {}
 
 

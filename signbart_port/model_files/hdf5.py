@@ -1,0 +1,83 @@
+"""HDF5 from strangers: hard links to a bounded depth, plain float32 values, and nothing that is
+run, followed or allocated on the file's word. No Keras."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.errors import PortError, printable
+from signbart_port.untrusted import model_kind
+
+DIGEST = "sha256"
+RESAVE = "Save the model again with model.save('model.h5')"
+LARGEST_FILE = 4 << 30  # bytes, as for checkpoints
+_DEEPEST = 16
+_MOST_ITEMS = 20_000  # groups and weights
+Parts = tuple[str, ...]
+
+
+@contextmanager
+def opened(path: Path, content: bytes | None = None) -> Iterator[h5py.File]:
+    """Open the HDF5 file at `path`, or the one inside it that has this content.
+
+    The one boundary to h5py: whatever goes wrong inside leaves as a PortError.
+    """
+    model_kind.check_kind(path, model_kind.ModelKind.KERAS)
+    if (size := path.stat().st_size) > LARGEST_FILE:
+        raise PortError(path, f"has {size:,} bytes, more than any SignBART")
+    try:
+        with h5py.File(path if content is None else io.BytesIO(content), "r") as file:
+            yield file
+    except PortError:
+        raise
+    except Exception as error:  # whatever damaged bytes provoke in h5py
+        raise PortError(
+            path, f"cannot be read as HDF5: {printable(error)}", "Copy or convert it again"
+        ) from None
+
+
+def datasets(path: Path, group: h5py.Group, name: str) -> Iterator[tuple[Parts, h5py.Dataset]]:
+    """Yield every dataset under `name` in a group, with the names that lead to it from there."""
+    stack: list[tuple[Parts, h5py.Group | h5py.Dataset]] = [((), linked(path, group, name))]
+    visited = 0
+    while stack:
+        parts, item = stack.pop()
+        visited += 1
+        if isinstance(item, h5py.Dataset):
+            yield parts, item
+            continue
+        if len(parts) > _DEEPEST or visited + len(stack) + len(item) > _MOST_ITEMS:
+            raise PortError(path, f"{printable(name)} holds too many or too deep groups")
+        stack += reversed([((*parts, child), linked(path, item, child)) for child in item])
+
+
+def linked(path: Path, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
+    """Return a member of a group; raises PortError for a link to somewhere else."""
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise PortError(path, f"{printable(name)} is a link to somewhere else", RESAVE)
+    if not name.isprintable():
+        raise PortError(path, f'has a weight with the unusable name "{printable(name)}"')
+    return group[name]
+
+
+def values(path: Path, name: str, dataset: h5py.Dataset, room: int) -> NDArray[np.float32]:
+    """Return the values of a weight, which take no more than `room` bytes."""
+    if dataset.is_virtual or dataset.external:
+        raise PortError(path, f"{printable(name)} keeps its values in other files", RESAVE)
+    if dataset.dtype != np.float32:
+        raise PortError(path, f"{printable(name)} holds {dataset.dtype}, expected float32", RESAVE)
+    if dataset.shape is None or dataset.id.get_create_plist().get_nfilters():
+        raise PortError(path, f"{printable(name)} is empty or compressed", RESAVE)
+    # A never written or an overlapping weight: either way a small file can ask for much.
+    if (declared := dataset.size * 4) > min(room, dataset.id.get_storage_size()):
+        what = f"{printable(name)} declares {declared:,} bytes, more than the file has for it"
+        raise PortError(path, what, RESAVE)
+    array: NDArray[np.float32] = dataset[()]
+    return array

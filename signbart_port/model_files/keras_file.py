@@ -1,0 +1,87 @@
+"""A file that Keras saved, of any kind: model.h5, model.keras or model.weights.h5. No Keras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from signbart_port.checkpoint import Checkpoint
+from signbart_port.model_files import h5, hdf5, keras_archive, keras_weights, mappings
+from signbart_port.model_files.config_resolution import Options, Resolved, resolve
+from signbart_port.model_files.h5_model import KerasModel
+from signbart_port.model_files.keras_weights import KerasWeights
+from signbart_port.system import digest
+from signbart_port.untrusted.file_kind import Kind, sniff
+
+_WEIGHTS_ALONE = ".weights.h5"
+
+
+@dataclass(frozen=True)
+class WeightsAlone:
+    """A model.weights.h5, which holds no config."""
+
+    path: Path
+    sha256: str
+    weights: KerasWeights
+
+    def resolve(self, options: Options, fallback: Resolved | None = None) -> Resolved:
+        """Find the config, as for a checkpoint of the same weights.
+
+        Raises PortError naming what is missing or what contradicts the weights.
+        """
+        tensors = keras_weights.torch_tensors(self.weights.tensors)
+        checkpoint = Checkpoint(
+            path=self.path,
+            container=Kind.HDF5.value,
+            sha256=self.sha256,
+            tensors=tensors,
+            dtypes={},
+            unwrapped=(),
+            prefixes=(),
+            config=None,
+            rounded={},
+            notes=(),
+        )
+        return resolve(checkpoint, mappings.signbart(), options, fallback)
+
+    def with_config(self, resolved: Resolved) -> KerasModel:
+        return KerasModel(
+            path=self.path,
+            sha256=self.sha256,
+            config=resolved.config,
+            tensors=self.weights.tensors,
+            provenance=None,
+            config_notes=(f"config: {resolved.origin}", *resolved.notes),
+            file_notes=self.weights.notes,
+        )
+
+
+def read(
+    path: str | Path, options: Options = Options(), fallback: Resolved | None = None
+) -> KerasModel:
+    """Read a SignBART that Keras saved, whatever its layout.
+
+    `options` and `fallback` are for weights alone: a model.h5 and a model.keras hold their config.
+    Raises PortError for anything else.
+    """
+    found = read_any(path)
+    if isinstance(found, WeightsAlone):
+        return found.with_config(found.resolve(options, fallback))
+    return found
+
+
+def stem_of(path: Path) -> Path:
+    """Return a path without the suffix that Keras gave it: `model.weights.h5` is `model`'s."""
+    return path.with_name(path.name.removesuffix(_WEIGHTS_ALONE).removesuffix(path.suffix))
+
+
+def read_any(path: str | Path) -> KerasModel | WeightsAlone:
+    """Read a file that Keras saved; weights alone without looking for their config."""
+    path = Path(path)
+    if sniff(path) is Kind.KERAS:
+        return keras_archive.read(path)
+    with hdf5.opened(path) as file:
+        if h5.CONFIG in file.attrs or keras_weights.ROOT not in file:
+            return h5.read(path)
+        weights = keras_weights.read(path, file, path.stat().st_size)
+    return WeightsAlone(path, digest.of_file(path), weights)

@@ -1,0 +1,131 @@
+"""Every verb that reads a model of Keras, on each file that Keras saves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from signbart_port.keras_model import SignBart
+from signbart_port.model_files.keras_h5 import load
+from signbart_port.model_files.model_file import open_weights
+from tests.support.datasets import Folder, a_clip
+from tests.support.small_models import distinct_state_dict, small_config
+
+CONFIG = small_config()
+FILES = ("model.h5", "epoch.keras", "epoch.weights.h5")
+Program = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def folder(ported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The model in every format, and its config under another name: nothing stands beside."""
+    for name in (*FILES, "model.pth"):
+        shutil.copy(ported / name, tmp_path / name)
+    (tmp_path / "signs.yaml").write_text(CONFIG.model_dump_json())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def told(program: Program, *arguments: str) -> Any:
+    code, out, _ = program(*arguments, "--json")
+    assert code == 0
+    return json.loads(out)
+
+
+def test_a_clip_is_predicted_alike(program: Program, folder: Path) -> None:
+    np.save("clip.npy", a_clip(0, 6))
+    given = [told(program, "predict", name, "clip.npy", "--config", "signs.yaml") for name in FILES]
+    scores = [one["clips"][0]["scores"] for one in given]
+    assert scores[0] == scores[1] == scores[2]
+    assert given[1]["notes"] == ["left behind: optimizer"]
+    assert given[2]["notes"] == ["config: signs.yaml", "left behind: optimizer"]
+
+
+def test_a_dataset_is_evaluated_alike(program: Program, folder: Path) -> None:
+    signs = Folder(folder / "signs", {f"sign{n}": n for n in range(CONFIG.num_labels)})
+    for n in range(CONFIG.num_labels):
+        signs.put(f"test/sign{n}/a", a_clip(n, 4))
+    found = told(program, "evaluate", *FILES, "--data", "signs", "--config", "signs.yaml")
+    assert [one["same"] for one in found["agreement"]] == [CONFIG.num_labels] * 3
+    assert [one["format"] for one in found["models"]] == ["Keras"] * 3
+
+
+@pytest.mark.parametrize("name", FILES[1:])
+def test_it_is_carried_back_to_pytorch(program: Program, folder: Path, name: str) -> None:
+    """By default under the name before all of Keras' suffixes."""
+    alone = ["--config", "signs.yaml"] if name.endswith(".weights.h5") else []
+    done = told(program, "export", name, *alone)
+    assert done["out"] == "epoch.pth" and done["proven"]
+    assert done["report"]["weights"]["equal"] == len(distinct_state_dict(CONFIG))
+    assert "left behind: optimizer" in done["notes"]
+    again = open_weights("epoch.pth", options_of("signs.yaml"))
+    for tensor, array in distinct_state_dict(CONFIG).items():
+        np.testing.assert_array_equal(again.torch_tensors[tensor], array)
+
+
+def options_of(config: str) -> Any:
+    from signbart_port.model_files.config_resolution import Options
+
+    return Options(config=config)
+
+
+def test_weights_alone_need_a_config(program: Program, folder: Path) -> None:
+    np.save("clip.npy", a_clip(0, 6))
+    for arguments in (
+        ["export", "epoch.weights.h5", "--out", "o.pth"],
+        ["tflite", "epoch.weights.h5", "--out", "o.tflite"],
+        ["predict", "epoch.weights.h5", "clip.npy"],
+    ):
+        code, out, err = program(*arguments)
+        assert (code, out) == (2, "") and err.count("\n") == 1
+        assert "epoch.weights.h5: its shapes settle all but the number of heads" in err
+        assert "Give --config FILE|NAME" in err
+    assert not list(folder.glob("o.*"))
+
+
+@pytest.mark.parametrize("name", FILES[1:])
+def test_it_is_held_against_the_checkpoint(program: Program, folder: Path, name: str) -> None:
+    """Whose config serves both."""
+    report = told(program, "verify", "model.pth", name)
+    assert report["passed"]
+    origin = [note for note in report["notes"] if "config of model.pth" in note]
+    assert len(origin) == name.endswith(".weights.h5")
+
+
+@pytest.mark.usefixtures("converter_here")
+def test_a_tflite_is_made_of_it(program: Program, folder: Path) -> None:
+    made = [
+        told(program, "tflite", name, "--config", "signs.yaml", "--out", f"{name}.tflite")
+        for name in FILES
+    ]
+    for one in made:
+        assert not one["source_proven"] or one["out"] == "model.h5.tflite"
+    assert made[2]["notes"] == ["config: signs.yaml", "left behind: optimizer"]
+    stems = [told(program, "inspect", f"{name}.tflite")["tensors"] for name in FILES]
+    assert stems[0] == stems[1] == stems[2]
+
+
+def test_it_is_described(program: Program, folder: Path) -> None:
+    archive, alone = (told(program, "inspect", name) for name in FILES[1:])
+    assert archive["config"] == json.loads(CONFIG.model_dump_json())
+    assert archive["config_note"] == "stored in the file"
+    assert alone["config"] is None and "the number of heads" in alone["config_note"]
+    assert archive["tensors"] == alone["tensors"] != []
+    shutil.copy("signs.yaml", "epoch.yaml")
+    found = told(program, "inspect", "epoch.weights.h5")
+    assert found["config"] == archive["config"]
+    assert found["config_note"] == "epoch.yaml beside it"
+
+
+def test_it_is_loaded_in_keras(folder: Path) -> None:
+    models = [load(name, options=options_of("signs.yaml")) for name in FILES]
+    for one in models[1:]:
+        assert type(one) is SignBart and one.config == CONFIG
+        for weight, other in zip(one.weights, models[0].weights, strict=True):
+            np.testing.assert_array_equal(weight, other)
