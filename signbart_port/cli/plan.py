@@ -64,9 +64,9 @@ def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
     if found.contradictions:
         said = ", ".join(f"{name} {n}" for name, n in found.contradictions.items())
         yield "", f"the tensors say otherwise: {said}"
-    yield from _show.labeled("config", found.config_notes)
     if found.unsettled:
         yield "", f"told by nothing, one each assumed: {', '.join(found.unsettled)}"
+    yield from _show.labeled("config", found.config_notes)
     rows = [
         f"{use.found} of {use.of} tensors: {use.rule.torch} -> {use.rule.keras},"
         f" {use.rule.kind} ({rules.at(use.rule.line)})"

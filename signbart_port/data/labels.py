@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import unicodedata
 from pathlib import Path
 from typing import Any
 
+from signbart_port.config.class_names import usable
 from signbart_port.errors import PortError, printable
 from signbart_port.untrusted.file_kind import regular_file
 from signbart_port.untrusted.pickle_globals import describe
@@ -16,10 +16,8 @@ from signbart_port.untrusted.refusal import Refusal, naming
 
 LABEL2ID, ID2LABEL, LABELS = "label2id.json", "id2label.json", "labels.txt"
 _LARGEST = 4 << 20  # bytes: 100,000 labels
-_LONGEST = 200
 _NUMBER = re.compile("0|[1-9][0-9]{0,9}")
 _NUMBERED_LINE = re.compile(r"[0-9]+[\s,;:]+\S.*")
-_NOT_IN_A_LINE = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of characters, line separators
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -38,9 +36,7 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
             if number in labels:
                 first = printable(labels[number], 40)
                 raise Refusal(f'gives "{first}" and "{shown}" the same id {number}')
-            if not 0 < len(label) <= _LONGEST or any(
-                unicodedata.category(c) in _NOT_IN_A_LINE for c in label
-            ):
+            if not usable(label):
                 raise Refusal(f'has the unusable label "{shown}"')
             labels[number] = label
         missing = next((i for i in range(len(labels)) if i not in labels), None)
