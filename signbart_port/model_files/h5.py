@@ -111,8 +111,8 @@ def _tensors(path: Path, file: h5py.File, room: int) -> dict[str, NDArray[np.flo
 
 def _datasets(path: Path, file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
     """Yield every weight as (variable path, dataset)."""
-    absent = file.get(WEIGHTS, getlink=True) is None
-    if absent or not isinstance(layers := hdf5.linked(path, file, WEIGHTS), h5py.Group):
+    layers = hdf5.linked(path, file, WEIGHTS) if hdf5.has(file, WEIGHTS) else None
+    if not isinstance(layers, h5py.Group):
         raise PortError(path, "holds no model_weights", RESAVE)
     for layer in layers:
         for parts, dataset in hdf5.datasets(path, layers, layer):

@@ -58,6 +58,11 @@ def datasets(path: Path, group: h5py.Group, name: str) -> Iterator[tuple[Parts, 
         stack += reversed([((*parts, child), linked(path, item, child)) for child in item])
 
 
+def has(group: h5py.Group, name: str) -> bool:
+    """Return whether a group has a member of this name, without following a link."""
+    return group.get(name, getlink=True) is not None
+
+
 def linked(path: Path, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     """Return a member of a group; raises PortError for a link to somewhere else."""
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):

@@ -81,7 +81,7 @@ def read_any(path: str | Path) -> KerasModel | WeightsAlone:
     if sniff(path) is Kind.KERAS:
         return keras_archive.read(path)
     with hdf5.opened(path) as file:
-        if h5.CONFIG in file.attrs or keras_weights.ROOT not in file:
+        if h5.CONFIG in file.attrs or not hdf5.has(file, keras_weights.ROOT):
             return h5.read(path)
         weights = keras_weights.read(path, file, path.stat().st_size)
     return WeightsAlone(path, digest.of_file(path), weights)

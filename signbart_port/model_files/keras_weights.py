@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +64,12 @@ def read(path: Path, file: h5py.File, room: int) -> KerasWeights:
     Raises PortError for what is not Keras' layout, and for layers in another order than a
     SignBART's.
     """
-    if not isinstance(file.get(ROOT, getlink=True), h5py.HardLink):
+    if not hdf5.has(file, ROOT):
         what = "holds no weights in the layout of Keras 3, and no model config"
         raise PortError(path, what, RESAVE)
     layout = _layout()
     tensors: dict[str, NDArray[np.float32]] = {}
-    for root in (ROOT, *([_VARIABLES] if _VARIABLES in file else [])):  # of layers, of the model
+    for root in filter(partial(hdf5.has, file), (ROOT, _VARIABLES)):  # the model's own: none
         for parts, dataset in hdf5.datasets(path, file, root):
             name = "/".join((root, *parts))
             name = layout.variables.get(name, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -184,11 +185,16 @@ FC1 = "layers/encoder/layers/encoder_layer/fc1/vars"
         (lambda f: (f.pop(f"{FC1}/1"), f[FC1].create_dataset("1", (12,), "f8")), "holds float64"),
         (lambda f: (f.pop(f"{FC1}/1"), f[FC1].create_dataset("1", (1 << 40,), "f4")), "declares "),
         (lambda f: f.pop("layers"), "holds no model config: weights alone"),
+        (lambda f: (f.pop("layers"), f.__setitem__("layers", h5py.ExternalLink("pipe", "/"))),
+         "layers is a link to somewhere else"),
+        (lambda f: (f.pop("vars"), f.__setitem__("vars", h5py.SoftLink("/layers"))),
+         "vars is a link to somewhere else"),
     ],
 )  # fmt: skip
 def test_weights_that_keras_did_not_save_so(
     spoilt: Spoil, tmp_path: Path, with_config: Options, change: Any, says: str
 ) -> None:
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for its writer
     with spoilt() as file:
         change(file)
     assert says in refused(tmp_path / "spoilt.weights.h5", with_config)
