@@ -38,7 +38,7 @@ class WeightsAlone:
             dtypes={},
             unwrapped=(),
             prefixes=(),
-            config=None,
+            beside={},
             rounded={},
             notes=(),
         )
