@@ -144,10 +144,14 @@ def beside(path: Path) -> list[Source]:
     """Return the configs beside a file: the one with its name first, then that of its folder."""
     return [
         source
-        for stem in dict.fromkeys((path.stem, _FOLDERS_CONFIG))
+        for stem in dict.fromkeys((_stem(path), _FOLDERS_CONFIG))
         for suffix in SUFFIXES
         if (source := _file(path, path.with_name(f"{stem}{suffix}")))
     ]
+
+
+def _stem(path: Path) -> str:
+    return path.stem.removesuffix(".weights")  # that Keras asks for before .h5
 
 
 def _file(path: Path, file: Path) -> Source | None:
@@ -160,7 +164,7 @@ def _file(path: Path, file: Path) -> Source | None:
         content.update(configs.read_file(file))
         return configs.adapt(content, file)
 
-    place = Place.BESIDE if file.stem == path.stem else Place.FOLDER
+    place = Place.BESIDE if file.stem == _stem(path) else Place.FOLDER
     source = Source.read(place, f"{file.name} beside it", file, load)
     is_config = not content or _is_config(content, _FOLDERS_CONFIG)
     return source if is_config or place is Place.BESIDE else None
