@@ -107,7 +107,8 @@ def given(file_or_name: str) -> Source:
 
 def stored(checkpoint: Checkpoint) -> list[Source]:
     """Return the configs in a checkpoint: what is under `config` first."""
-    entries = sorted(checkpoint.beside.items(), key=lambda entry: entry[0] != "config")
+    # By name: a .safetensors has no order of its own.
+    entries = sorted(checkpoint.beside.items(), key=lambda entry: (entry[0] != "config", entry[0]))
     return [source for key, value in entries if (source := _entry(checkpoint.path, key, value))]
 
 
