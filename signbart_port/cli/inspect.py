@@ -55,7 +55,7 @@ def inspect(
     chosen = _options.options_if_any(
         config, heads, joints, layout, sizes_from_checkpoint, override_config
     )
-    found = run(file, chosen)
+    found = run(file, options=chosen)
     if config_out is not None:
         write_config(found, config_out, force=force)
     if json:

@@ -45,7 +45,7 @@ class Inspection:
     card: Card | None = None
 
 
-def inspect_file(path: str | Path, options: Options | None = None) -> Inspection:
+def inspect_file(path: str | Path, *, options: Options | None = None) -> Inspection:
     """Describe a model file: its tensors, its config, where it comes from.
 
     No framework is imported.

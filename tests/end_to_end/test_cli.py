@@ -98,7 +98,7 @@ def run_main(
         ),
         ("plan model.pth --joints 0-5", "--joints contradicts its config (model.yaml beside it)"),
         ("inspect model.pth --layout selected", "--layout contradicts its config (model.yaml"),
-        ("verify keras.h5 model.pth --heads 8", "--heads contradicts the config in it"),
+        ("verify keras.h5 model.pth --heads 8", "--heads contradicts its config (model.yaml"),
         ("inspect keras.h5 --config-out model.yaml", "model.yaml: exists; give --force"),
         ("inspect keras.h5 --config-out config.pth", "a config is written as .yaml or .yml or"),
         ("convert folder.h5", "folder.h5: is a folder "),

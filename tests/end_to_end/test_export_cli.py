@@ -67,8 +67,6 @@ def spoil() -> None:
         ("nothing.h5", "nothing.h5: does not exist"),
         ("model.pth", "model.pth: is a zip archive, not a Keras model"),
         ("lambda.h5", "lambda.h5: holds a Keras Sequential model, not a SignBart"),
-        ("model.weights.h5", "model.weights.h5: holds no model config"),
-        ("model.keras", "model.keras: is a Keras archive (.keras), not a Keras model"),
         ("model.tflite", "model.tflite: is a TFLite model, not a Keras model"),
         ("truncated.h5", "truncated.h5: cannot be read as HDF5"),
         ("flipped.h5", "is damaged: its values do not match their digest"),

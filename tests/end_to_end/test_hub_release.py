@@ -114,7 +114,8 @@ def test_the_config_of_a_file_is_written(
     out = tmp_path / name
     code, printed, _ = program("inspect", converted, "--config-out", out)
     assert code == 0 and name in printed
-    assert signbart_port.inspect_file(converted, signbart_port.Options(config=str(out))).config
+    stated = signbart_port.Options(config=str(out))
+    assert signbart_port.inspect_file(converted, options=stated).config
     from signbart_port import config as configs
 
     assert configs.load(out) == h5.read(converted).config

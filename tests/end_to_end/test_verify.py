@@ -233,7 +233,10 @@ def test_files_that_take_or_give_something_else(files: Path, raw: Path, tmp_path
     ("changes", "what"),
     [
         ({"num_labels": 6}, "6 labels, .* has 5|5 labels, .* has 6"),
-        ({"joint_idx": (11, 0, 2, 3, 5, 12)}, "13 joints, .* has 12|12 joints, .* has 13"),
+        (
+            {"joint_idx": (11, 0, 2, 3, 5, 12)},
+            "13 keypoints, .* takes 12|12 keypoints, .* takes 13",
+        ),
     ],
     ids=["labels", "joints"],
 )

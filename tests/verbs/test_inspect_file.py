@@ -123,7 +123,7 @@ def test_published_shapes_are_no_config(tmp_path):
     )
     found = inspect_file(path)
     assert found.config is None and "--config lsa-64 if it is that model" in found.config_note
-    found = inspect_file(path, Options(config="lsa-64"))
+    found = inspect_file(path, options=Options(config="lsa-64"))
     assert found.config == LSA_64.model_dump()
     assert found.config_note == "lsa-64"
     assert (len(found.tensors), sum(np.prod(t.shape) for t in found.tensors)) == (96, 749_888)
