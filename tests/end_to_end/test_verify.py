@@ -221,11 +221,15 @@ def test_files_that_take_or_give_something_else(files: Path, raw: Path, tmp_path
     for other in (logits, whole):
         with pytest.raises(PortError, match="takes or gives something else than model"):
             signbart_port.verify(raw / "model.tflite", other)
-    with pytest.raises(PortError, match=r"wider\.tflite: has 80 joints, model\.tflite has 75"):
+    with pytest.raises(
+        PortError, match=r"wider\.tflite: takes 80 keypoints, model\.tflite takes 75"
+    ):
         signbart_port.verify(raw / "model.tflite", wider)
     config = h5.read(raw / "model.h5").config
     face = save_model(tmp_path, config.replace(joint_idx=(11, 0, 40, 33, 60, 99)), name="face")
-    with pytest.raises(PortError, match=r"model\.tflite: reads skeletons of 75 joints, face\.pth"):
+    with pytest.raises(
+        PortError, match=r"model\.tflite: takes 75 keypoints, face\.pth skeletons of 100"
+    ):
         signbart_port.verify(face, raw / "model.tflite")
 
 
