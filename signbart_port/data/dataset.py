@@ -77,8 +77,9 @@ class Clips:
 def open_dataset(root: str | os.PathLike[str]) -> Dataset:
     """List the dataset in the folder `root`; only the label maps are read.
 
-    Names that begin with a dot are skipped. Raises PortError for label maps that are missing, wrong
-    or contradictory, for a class folder that they do not contain, and if there is no sample.
+    Names that begin with a dot are skipped, and `__MACOSX` of a zip archive. Raises PortError for
+    label maps that are missing, wrong or contradictory, for a class folder that they do not
+    contain, and if there is no sample.
     """
     root = Path(root)
     if not root.is_dir():
@@ -167,12 +168,13 @@ def _of_other_points(read: dict[int, NDArray[np.floating[Any]]]) -> list[tuple[i
 
 
 def _listed(folder: Path) -> Iterator[Path]:
-    """Yield the content of a folder without hidden names; nothing if there is no such folder."""
+    """Yield the content of a folder without what is no content: hidden names, and what macOS adds
+    to archives. Nothing if there is no such folder."""
     try:
         names = sorted(os.listdir(folder)) if folder.is_dir() else []
     except OSError as error:
         raise PortError(folder, f"cannot be opened: {error.strerror}") from None
-    return (folder / name for name in names if not name.startswith("."))
+    return (folder / name for name in names if not name.startswith((".", "__MACOSX")))
 
 
 def _and(names: Sequence[str]) -> str:

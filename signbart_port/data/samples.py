@@ -153,6 +153,8 @@ def _keypoints(stored: Any) -> NDArray[np.floating[Any]]:
 def _label(value: Any) -> str | None:
     if type(value) is Stored and value.shape == ():
         value = value.values().item()
+    if type(value) is int:  # the folder of class 1 has the name "1"
+        value = printable(value, _LONGEST_LABEL)
     if value is None or (isinstance(value, str) and 0 < len(value) <= _LONGEST_LABEL):
         return value
     shown = f'the string "{printable(value)}"' if isinstance(value, str) else _describe(value)

@@ -105,6 +105,11 @@ def test_what_stands_beside_is_passed_over(tmp_path: Path, protocol: int) -> Non
     np.testing.assert_array_equal(found, a_clip(0))
 
 
+def test_a_number_is_the_label_that_it_spells(tmp_path: Path) -> None:
+    content = pickle.dumps({"keypoints": a_clip(3), "class": 7})
+    assert read_back(tmp_path, content)[1] == "7"
+
+
 @pytest.mark.parametrize(
     ("content", "label"),
     [
@@ -162,7 +167,7 @@ def test_arrays_that_are_no_clip(
         ({"Keypoints": CLIP, "class": "a"}, "has no keypoints: it holds Keypoints, class"),
         ({"keypoints": CLIP.tolist()}, "has keypoints that are a list, not an array"),
         ({"keypoints": None}, "has keypoints that are None"),
-        ({"keypoints": CLIP, "class": 3}, "has a class that is an int, not a label"),
+        ({"keypoints": CLIP, "class": 3.5}, "has a class that is a float, not a label"),
         ({"keypoints": CLIP, "class": ""}, 'has a class that is the string "", not a label'),
         ({"keypoints": CLIP, "class": b"G01"}, "has a class that is a bytes"),
         ({"keypoints": CLIP, "class": "G" * 1000}, "(1,000 characters)"),
