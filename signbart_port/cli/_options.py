@@ -59,6 +59,15 @@ SizesFromCheckpoint = Annotated[
         help="Where config and tensors disagree on a size, take the tensors'.",
     ),
 ]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        metavar="KEY",
+        help="Which weights of a checkpoint with several: the key that holds them, or ema for its"
+        " averaged ones.",
+    ),
+]
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Leave out samples that cannot be used, and list them.")
 ]
@@ -87,6 +96,7 @@ def resolve_options(
     joints: str | None,
     layout: str | None,
     sizes_from_checkpoint: bool = False,
+    weights: str | None = None,
 ) -> Options:
     """The library's Options from the command line's words."""
     from signbart_port.model_files.config_resolution import Options
@@ -97,4 +107,4 @@ def resolve_options(
         raise PortError(None, f"--joints {joints}: {error}") from None
     if layout not in (None, "full", "selected"):
         raise PortError(None, f"--layout {layout}: it is full or selected")
-    return Options(config, heads, picked, layout, sizes_from_checkpoint)
+    return Options(config, heads, picked, layout, sizes_from_checkpoint, weights)

@@ -51,6 +51,14 @@ def warn(message: str) -> None:
     Console(stderr=True, highlight=False).print(f"[bold yellow]{message}[/]", soft_wrap=True)
 
 
+def cautions(said: Sequence[str]) -> None:
+    """Say what must be known of the result, whatever else is silenced."""
+    from rich.markup import escape
+
+    for caution in dict.fromkeys(said):
+        warn(escape(printable(caution, _LONGEST)))
+
+
 def as_json(data: dict[str, Any]) -> None:
     """Print strict JSON: what is not finite becomes null."""
     from signbart_port.report.document import strict_json

@@ -29,6 +29,7 @@ def convert(
     joints: _options.Joints = None,
     layout: _options.Layout = None,
     sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
+    weights: _options.Weights = None,
     mapping: _options.Mapping = None,
     no_verify: Annotated[
         bool,
@@ -46,7 +47,7 @@ def convert(
     """
     from signbart_port.verbs.convert import convert as run
 
-    chosen = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
+    chosen = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint, weights)
     file = ReportFile(report, force, (checkpoint, config, mapping), silent=quiet or json)
     file.check(proof=not no_verify)
     with file.of_failure(), _show.steps(quiet or json) as progress:
@@ -63,6 +64,7 @@ def convert(
         _show.as_json(_as_dict(done))
     elif not quiet:
         _print(done, every_module)
+    _show.cautions(done.cautions)
     if done.report:
         file.write(done.report)
     else:

@@ -56,6 +56,7 @@ def evaluate(
     joints: _options.Joints = None,
     layout: _options.Layout = None,
     sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
+    weights: _options.Weights = None,
     mapping: _options.Mapping = None,
     report: Annotated[
         Path | None,
@@ -86,7 +87,7 @@ def evaluate(
     """
     from signbart_port.data.labels import ID2LABEL, LABEL2ID
 
-    chosen = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
+    chosen = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint, weights)
     kept = (*models, config, mapping, data / LABEL2ID, data / ID2LABEL)
     inputs = [path for path in kept if path is not None]
     file = ReportFile(report, force, kept, silent=quiet or json)
@@ -112,6 +113,7 @@ def evaluate(
         _show.as_json(found.as_dict())
     elif not quiet:
         _print(found, every_class)
+    _show.cautions([f"{one.model}: {said}" for one in found.models for said in one.cautions])
     file.write(found)
     if confusion is not None:
         picture.write(confusion, found, force=force, inputs=inputs)

@@ -23,6 +23,7 @@ def inspect(
         Path, typer.Argument(metavar="FILE", help="A .pth, .safetensors, .h5 or .tflite.")
     ],
     tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor.")] = False,
+    weights: _options.Weights = None,
     json: _options.Json = False,
 ) -> None:
     """Say what a file is: its tensors, its config, where it comes from.
@@ -34,7 +35,7 @@ def inspect(
     from signbart_port.config import joints
     from signbart_port.verbs.inspect_file import inspect_file as run
 
-    found = run(file)
+    found = run(file, weights=weights)
     if json:
         _show.as_json(dataclasses.asdict(found) | {"kind": found.kind.value})
         return

@@ -24,6 +24,7 @@ def plan(
     ],
     mapping: _options.Mapping = None,
     config: _options.Config = None,
+    weights: _options.Weights = None,
     json: _options.Json = False,
 ) -> None:
     """Show where a mapping puts every tensor of a checkpoint, and everything that is wrong with it.
@@ -35,13 +36,14 @@ def plan(
     from signbart_port.errors import PortError
     from signbart_port.verbs.plan import plan as run
 
-    found = run(checkpoint, mapping=mapping, config=config)
+    found = run(checkpoint, mapping=mapping, config=config, weights=weights)
     if json:
         _show.as_json(_as_dict(found))
     else:
         _show.facts(list(_rows(found, mapping)))
         if found.draft:
             print(f"\n{found.draft}", end="")
+    _show.cautions(found.checkpoint.cautions)
     if found.findings:
         raise PortError(checkpoint, transfer.summary(found.findings), _advice(found, mapping))
 
@@ -113,6 +115,8 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _advice(found: Planned, mapping: str | None) -> str:
+    if found.adapted:
+        return f"It {found.adapted.what}. {found.adapted.remedy}"
     if not found.suggestions or not found.suggestions.lines:
         return ""
     if mapping:

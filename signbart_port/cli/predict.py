@@ -49,6 +49,7 @@ def predict(
     joints: _options.Joints = None,
     layout: _options.Layout = None,
     sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
+    weights: _options.Weights = None,
     mapping: _options.Mapping = None,
     force: _options.Force = False,
     json: _options.Json = False,
@@ -63,8 +64,8 @@ def predict(
 
     given = (config, heads, joints, layout)
     chosen = None
-    if sizes_from_checkpoint or any(one is not None for one in given):
-        chosen = _options.resolve_options(*given, sizes_from_checkpoint)
+    if sizes_from_checkpoint or any(one is not None for one in (*given, weights)):
+        chosen = _options.resolve_options(*given, sizes_from_checkpoint, weights)
     if golden is not None:
         vectors.check(golden, model, clips, force=force)
     with _steps(model, quiet or json) as progress:
@@ -75,6 +76,7 @@ def predict(
         _show.as_json(_as_dict(found, top))
     elif not quiet:
         _print(found, top)
+    _show.cautions(found.cautions)
 
 
 def _steps(model: Path, quiet: bool) -> AbstractContextManager[Callable[[str], None]]:

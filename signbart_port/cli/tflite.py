@@ -175,6 +175,7 @@ def tflite(
         _show.as_json(_as_dict(done))
     elif not quiet:
         _print(done)
+    _show.cautions(done.cautions)
     if not done.source_proven:
         _show.warn(
             f"NOT PROVEN against PyTorch: {model} does not come straight from a proven conversion;"

@@ -20,6 +20,7 @@ def verify(
     joints: _options.Joints = None,
     layout: _options.Layout = None,
     sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
+    weights: _options.Weights = None,
     mapping: _options.Mapping = None,
     report: _options.Report = None,
     force: _options.Force = False,
@@ -33,7 +34,7 @@ def verify(
     """
     from signbart_port.verbs.verify import verify as run
 
-    chosen = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
+    chosen = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint, weights)
     file = ReportFile(report, force, (a, b, config, mapping), silent=quiet or json)
     file.check()
     with _show.steps(quiet or json) as progress:
@@ -42,6 +43,7 @@ def verify(
         _show.as_json(found.as_dict())
     elif not quiet:
         _show.parity(found, every_module)
+    _show.cautions(found.cautions)
     file.write(found)
     if not found.passed:
         raise typer.Exit(ExitCode.PROOF_FAILED)

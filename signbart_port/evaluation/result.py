@@ -76,6 +76,7 @@ class ModelScore:
     longest: Load  # what the longest clip costs
     scores: Scores
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()  # the notes to be said however quiet the program is
 
 
 @dataclass(frozen=True)
@@ -110,4 +111,7 @@ class Evaluation:
     left_out: tuple[LeftOut, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        data = asdict(self)
+        for model in data["models"]:
+            del model["cautions"]  # they are among the notes
+        return data

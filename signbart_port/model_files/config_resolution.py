@@ -14,8 +14,9 @@ from typing import Any
 
 from signbart_port import config as configs
 from signbart_port.checkpoint import Checkpoint
+from signbart_port.checkpoint.names import common_prefix
 from signbart_port.config import SignBartConfig, joints
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, printable
 from signbart_port.model_files import mappings
 from signbart_port.transfer import WeightMapping, sizes_from_shapes
 
@@ -32,6 +33,8 @@ class Options:
     joints: tuple[int, ...] | None = None
     layout: str | None = None
     sizes_from_checkpoint: bool = False
+    weights: str | None = None
+    """The key of the weights that are meant, "ema" for averaged ones."""
 
     def override(self) -> dict[str, Any]:
         """The keys of a config that these options set."""
@@ -54,8 +57,14 @@ class Resolved:
     notes: tuple[str, ...] = ()
 
 
-def on_other_names(path: str | Path, mapping: WeightMapping) -> str:
+def on_other_names(path: str | Path, mapping: WeightMapping, checkpoint: Checkpoint) -> str:
     """What to do about a checkpoint with names that `mapping` does not know."""
+    prefix = common_prefix(checkpoint.tensors)
+    strip = f'All names begin with "{printable(prefix, 80)}": see strip_prefixes of a mapping. '
+    return f"{strip if prefix else ''}{_command(path, mapping)}"
+
+
+def _command(path: str | Path, mapping: WeightMapping) -> str:
     command = f"signbart-port plan {shlex.quote(str(path))}"
     if mapping.path == mappings.signbart().path:
         return f"Write a mapping: {command}"
@@ -83,7 +92,7 @@ def resolve(
         raise PortError(
             checkpoint.path,
             f"holds no tensor of a SignBART (first: {next(iter(shapes))})",
-            f"Is it one under other names? {on_other_names(checkpoint.path, mapping)}",
+            f"Is it one under other names? {on_other_names(checkpoint.path, mapping, checkpoint)}",
         )
     if (name := options.config) is not None:
         stated = _stated(lambda override: configs.find(name, override), name, options)

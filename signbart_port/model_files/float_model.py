@@ -40,6 +40,10 @@ class FloatModel:
         return None
 
     @property
+    def cautions(self) -> tuple[str, ...]:
+        return ()
+
+    @property
     def frames(self) -> int | None:
         return None
 

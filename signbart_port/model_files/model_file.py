@@ -20,6 +20,7 @@ from signbart_port.tflite.modes import Precision
 from signbart_port.transfer import Plan, WeightMapping
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
+from signbart_port.untrusted.weights_file import weights_file
 
 _ORDER = list(ModelKind)  # the reference is the one nearer to the source
 
@@ -101,6 +102,10 @@ class ModelFile(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What a person should know of the file before using its results."""
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """The notes to be said however quiet the program is."""
+
 
 WeightFile: TypeAlias = CheckpointModel | KerasModel
 """A model file that has a config, and every weight in float32."""
@@ -117,7 +122,7 @@ def open_model(
     `options`, `mapping` and `fallback` are for a checkpoint. Raises PortError where it cannot be
     read, or its weights are not those of its config.
     """
-    path = Path(path)
+    path = weights_file(path)
     if model_kind.kind_of(path) is ModelKind.TFLITE:
         return TFLiteModel(tflite.read(path))
     return open_weights(path, options, mapping, fallback)
@@ -133,7 +138,7 @@ def open_weights(
 
     Raises PortError for anything else.
     """
-    path = Path(path)
+    path = weights_file(path)
     if model_kind.kind_of(path) is ModelKind.CHECKPOINT:
         return open_checkpoint(path, options, mapping, fallback)
     model = h5.read(path)
@@ -149,7 +154,7 @@ def open_pair(
     Raises PortError where one cannot be read.
     """
     first, last = sorted(
-        (Path(a), Path(b)), key=lambda path: _ORDER.index(model_kind.kind_of(path))
+        map(weights_file, (a, b)), key=lambda path: _ORDER.index(model_kind.kind_of(path))
     )
     candidate = open_model(last, options, mapping)  # first: a checkpoint may need its config
     fallback: Resolved | None = None

@@ -116,6 +116,10 @@ class TFLiteModel:
     def notes(self) -> tuple[str, ...]:
         return card_notes(self.path, self.card)
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        return ()
+
     @cached_property
     def _flops(self) -> Mapping[int, int]:
         return flops(self.path)

@@ -122,6 +122,8 @@ class Report:
     placed: tuple[Placed, ...] = ()
     notes: tuple[str, ...] = ()
     """Where a config comes from, and what else a person must know."""
+    cautions: tuple[str, ...] = ()
+    """The notes to be said however quiet the program is."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the pair says of the inputs and of the logits, by the key of the JSON."""
 
@@ -170,6 +172,7 @@ class Report:
         """JSON-ready, with the verdict."""
         data = dataclasses.asdict(self)
         data |= data.pop("facts")
+        del data["cautions"]  # they are among the notes
         for rows in ("rows", "isolated"):
             for row, plain in zip(getattr(self, rows), data[rows], strict=True):
                 plain["passed"] = row.passed

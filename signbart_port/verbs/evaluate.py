@@ -173,6 +173,7 @@ def _scored(model: ModelFile, ran: Outputs, clips: RealClips) -> ModelScore:
             [signer_of(entry.path) for entry in clips.entries],
         ),
         notes=model.notes,
+        cautions=model.cautions,
     )
 
 

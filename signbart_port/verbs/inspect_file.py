@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from signbart_port.errors import PortError
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
+from signbart_port.untrusted.weights_file import weights_file
 
 if TYPE_CHECKING:
     from signbart_port.tflite.card import Card
@@ -44,13 +45,16 @@ class Inspection:
     card: Card | None = None
 
 
-def inspect_file(path: str | Path) -> Inspection:
+def inspect_file(path: str | Path, *, weights: str | None = None) -> Inspection:
     """Describe a model file: its tensors, its config, where it comes from.
 
     No framework is imported.
 
     Args:
-        path: A .pth, .safetensors, .h5 or .tflite.
+        path: A .pth, .safetensors, .h5 or .tflite, the index of shards, or a folder with one
+            checkpoint.
+        weights: The key of the weights that are meant in a checkpoint with several, "ema" for
+            averaged ones.
 
     Returns:
         The description, in plain data.
@@ -58,27 +62,25 @@ def inspect_file(path: str | Path) -> Inspection:
     Raises:
         PortError: The file is damaged, or of another kind.
     """
-    path = Path(path)
+    path = weights_file(path)
     kind = model_kind.kind_of(path)
-    return {
-        ModelKind.CHECKPOINT: _checkpoint,
-        ModelKind.KERAS: _keras,
-        ModelKind.TFLITE: _tflite,
-    }[kind](path)
+    if kind is ModelKind.CHECKPOINT:
+        return _checkpoint(path, weights)
+    return {ModelKind.KERAS: _keras, ModelKind.TFLITE: _tflite}[kind](path)
 
 
 inspect = inspect_file  # its name in version 0.1
 
 
-def _checkpoint(path: Path) -> Inspection:
-    from signbart_port.checkpoint import NameRules
-    from signbart_port.checkpoint import read as read_checkpoint
-    from signbart_port.model_files import mappings
+def _checkpoint(path: Path, weights: str | None) -> Inspection:
+    from signbart_port.checkpoint.adapted import explain
+    from signbart_port.model_files import mappings, wanted
     from signbart_port.model_files.config_resolution import Options, on_other_names, resolve
     from signbart_port.verbs.plan import unmapped
 
     mapping = mappings.signbart()
-    checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
+    checkpoint = wanted.read(path, mapping, weights)
+    adapted = None if checkpoint.complete else explain(checkpoint.tensors)
     config: dict[str, Any] | None = None
     note, notes = "", tuple[str, ...]()
     try:
@@ -86,9 +88,11 @@ def _checkpoint(path: Path) -> Inspection:
         config, note, notes = resolved.config.model_dump(), resolved.origin, resolved.notes
     except PortError as error:
         note = error.what if error.path == path else str(error)
-    if strange := unmapped(checkpoint, mapping):
+    if adapted:
+        notes += (f"{adapted.what}. {adapted.remedy}",)
+    elif strange := unmapped(checkpoint, mapping):
         count = f"{len(strange)} of {len(checkpoint.tensors)} names are not SignBART's"
-        notes += (f"{count}. {on_other_names(path, mapping)}",)
+        notes += (f"{count}. {on_other_names(path, mapping, checkpoint)}",)
     return Inspection(
         path=path,
         kind=ModelKind.CHECKPOINT,

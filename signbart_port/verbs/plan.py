@@ -10,17 +10,16 @@ from pathlib import Path
 
 from signbart_port import config as configs
 from signbart_port import transfer
-from signbart_port.checkpoint import Checkpoint, NameRules
-from signbart_port.checkpoint import read as read_checkpoint
-from signbart_port.model_files import mappings
+from signbart_port.checkpoint import Checkpoint
+from signbart_port.checkpoint.adapted import Adapted, explain
+from signbart_port.model_files import mappings, wanted
 from signbart_port.transfer import Direction, Finding, Plan, Transfer, WeightMapping
 from signbart_port.transfer.mapping import Rule
 from signbart_port.transfer.suggest import draft as drafts
 from signbart_port.transfer.suggest.search import Suggestions, suggest
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
-
-_ONE = dict.fromkeys(configs.SIZES, 1)  # for sizes that nothing tells: a model has one of each
+from signbart_port.untrusted.weights_file import weights_file
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,8 @@ class Planned:
     contradictions: Mapping[str, int] = field(default_factory=dict)
     suggestions: Suggestions | None = None
     draft: str = ""
+    adapted: Adapted | None = None
+    """What the tensors are, where they are parts of weights."""
 
     def uses(self) -> Iterator[Use]:
         """Every rule, in the order of the mapping."""
@@ -69,7 +70,11 @@ class Planned:
 
 
 def plan(
-    path: str | Path, *, mapping: str | Path | None = None, config: str | None = None
+    path: str | Path,
+    *,
+    mapping: str | Path | None = None,
+    config: str | None = None,
+    weights: str | None = None,
 ) -> Planned:
     """Plan the transfer of a checkpoint, without moving data.
 
@@ -81,6 +86,8 @@ def plan(
             this program by its name, such as "hf-bart". Default: SignBART's own names.
         config: A config file, or the name of a published config, for the model's sizes. Default:
             the sizes that the tensors tell.
+        weights: The key of the weights that are meant in a file with several, "ema" for averaged
+            ones.
 
     Returns:
         The plan, every finding, and suggestions for tensors that no rule names.
@@ -88,16 +95,18 @@ def plan(
     Raises:
         PortError: A file cannot be read.
     """
+    path = weights_file(path)
     model_kind.check_kind(path, ModelKind.CHECKPOINT)
     rules, own = mappings.find(mapping), mappings.signbart()
-    checkpoint = read_checkpoint(path, NameRules(rules.unwrap, rules.strip_prefixes))
+    checkpoint = wanted.read(path, rules, weights)
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
     told = transfer.sizes_from_shapes(rules, shapes)
     stated = configs.find(config).sizes() if config is not None else told
 
-    planned = transfer.plan(rules, _ONE | stated)
+    planned = transfer.plan(rules, wanted.ONE_EACH | stated)
     suggestions, draft = None, ""
-    if not shapes.keys() <= planned.torch_names():
+    adapted = None if checkpoint.complete else explain(shapes)
+    if (adapted is None or adapted.fused) and not shapes.keys() <= planned.torch_names():
         if mapping is None:  # one of the user's own will have to name every tensor
             suggestions = suggest(own, shapes, stated, mapped=planned.ignored_torch.keys())
             draft = drafts.whole(suggestions, own) if suggestions.lines else ""
@@ -112,7 +121,7 @@ def plan(
             )
             draft = drafts.missing(suggestions, rules)
     sizes = {**(suggestions.sizes if suggestions else {}), **stated}
-    planned = transfer.plan(rules, _ONE | sizes)
+    planned = transfer.plan(rules, wanted.ONE_EACH | sizes)
     target = {t.keras: t.keras_shape for t in transfer.plan(own, planned.sizes).transfers}
     return Planned(
         checkpoint=checkpoint,
@@ -124,12 +133,13 @@ def plan(
         contradictions={name: size for name, size in told.items() if stated.get(name) != size},
         suggestions=suggestions,
         draft=draft,
+        adapted=adapted,
     )
 
 
 def unmapped(checkpoint: Checkpoint, mapping: WeightMapping) -> tuple[str, ...]:
     """The tensors that no rule uses, as far as the tensors tell the sizes."""
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
-    sizes = _ONE | transfer.sizes_from_shapes(mapping, shapes)
+    sizes = wanted.ONE_EACH | transfer.sizes_from_shapes(mapping, shapes)
     known = transfer.plan(mapping, sizes).torch_names()
     return tuple(name for name in shapes if name not in known)

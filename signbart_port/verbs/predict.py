@@ -17,6 +17,7 @@ from signbart_port.inference.logits import Inference
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
+from signbart_port.untrusted.weights_file import weights_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +59,8 @@ class Prediction:
     output: str
     clips: tuple[Predicted, ...]
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    """The notes to be said however quiet the program is."""
 
     def best(self, clip: Predicted, count: int) -> Iterator[Guess]:
         """The most probable classes, the first one first; of equals that of the lower id."""
@@ -97,7 +100,7 @@ def predict(
     Raises:
         PortError: A file cannot be used, or the labels are not as many as the model's classes.
     """
-    model, paths = Path(model), [Path(clip) for clip in clips]
+    model, paths = weights_file(model), [Path(clip) for clip in clips]
     if not paths:
         raise PortError(None, "no clip is given")
     with ExitStack() as stack:
@@ -117,12 +120,13 @@ def predict(
             run = early or stack.enter_context(Inference(model, kind))
             run.send(keypoints, paths)
             own, notes = _about_tflite(model)
+            cautions: tuple[str, ...] = ()
         else:
             progress(f"Importing {_PACKAGES[kind]}")
             run = stack.enter_context(Inference(model, kind))
             opened = _opened(model, options, mapping)
             run.send(keypoints, paths, opened)
-            own, notes = opened.class_names, opened.notes
+            own, notes, cautions = opened.class_names, opened.notes, opened.cautions
             progress(f"Running {opened.format}")
         given = run.outputs()
     given.check_finite(model)
@@ -137,7 +141,7 @@ def predict(
             read, given.scores, given.fed if given.fed else [None] * len(read), strict=True
         )
     )
-    return Prediction(model, known, given.output, predicted, notes)
+    return Prediction(model, known, given.output, predicted, notes, cautions)
 
 
 def _about_tflite(path: Path) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:

@@ -47,6 +47,8 @@ class Emitted:
     """The clips of the calibration."""
     skipped: frozenset[Path] = frozenset()
     """The samples that were left out because they cannot be read."""
+    cautions: tuple[str, ...] = ()
+    """What must be known of the checkpoint beside it, however quiet the program is."""
 
     @property
     def file(self) -> model_file.TFLiteFile:
@@ -175,4 +177,5 @@ def to_tflite(
         kept,
         request.calibration.names if request.calibration else (),
         request.skipped,
+        tuple(f"{pytorch}: {said}" for said in emission.cautions),
     )

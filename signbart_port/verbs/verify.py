@@ -146,7 +146,14 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
     config_notes = [
         f"{model.path}: {note}" for model in (reference, candidate) for note in model.config_notes
     ]
-    return replace(report, notes=(*config_notes, *_unproven(reference, precision)))
+    cautions = [f"{one.path}: {said}" for one in (reference, candidate) for said in one.cautions]
+    cautions += [
+        f"{one.path}: {said}"
+        for one, side in ((reference, expected), (candidate, given))
+        for said in side.notes
+    ]
+    notes = (*config_notes, *_unproven(reference, precision), *cautions)
+    return replace(report, notes=notes, cautions=tuple(cautions))
 
 
 def _given(truth: Truth, interface: Interface) -> Truth:
