@@ -33,7 +33,9 @@ def load(data: bytes) -> Loaded:
         raise Refusal(
             "was written on a big-endian machine", "Load and save it again on a little-endian one"
         )
+    begin = stream.tell()
     pickled = pickle_machine.load(stream)
+    content = memoryview(data)[begin : stream.tell()]
     keys = pickle_machine.load(stream).root
     if type(keys) is not list or sorted(map(str, keys)) != sorted(pickled.storages):
         raise Refusal("is damaged: its list of storages is not that of its tensors", COPY_AGAIN)
@@ -53,4 +55,4 @@ def load(data: bytes) -> Loaded:
         buffers[key] = memoryview(data)[start:at]
     if at != len(data):
         raise Refusal(f"has {len(data) - at:,} bytes after its last storage", COPY_AGAIN)
-    return Loaded(pickled.root, buffers, pickled.protocol)
+    return Loaded(pickled.root, buffers, pickled.protocol, foreign=pickled.foreign, pickle=content)

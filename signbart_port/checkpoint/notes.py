@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
+from signbart_port.checkpoint.candidates import Candidate
 from signbart_port.errors import printable
 from signbart_port.untrusted.tensors import Rounding, Tensor
 
+_MOST_NAMES = 6
 _UNREAD_PROTOCOL = 4  # from here on, pickles have instructions that torch.load itself refuses
 
 
 def notes(
-    root: dict[Any, Any],
-    opened: tuple[str, ...],
-    stripped: tuple[str, ...],
+    root: Any,
+    taken: Candidate,
     weights: dict[str, Tensor],
     rounded: dict[str, Rounding],
     protocol: int | None,
 ) -> tuple[str, ...]:
     """Return short sentences: where the weights were found and what was done to them."""
     found: list[str] = []
-    if opened:
-        epoch = root.get("epoch")
+    if opened := taken.state.keys:
+        epoch = root.get("epoch") if type(root) is dict else None
         at = f", epoch {epoch}" if type(epoch) is int else ""
-        found.append(f"training container: weights under {' / '.join(opened)}{printable(at)}")
-    if stripped:
-        found.append(f"prefixes stripped: {', '.join(stripped)}")
+        found.append(printable(f"training container: weights under {' / '.join(opened)}{at}"))
+    if taken.stripped:
+        found.append(f"prefixes stripped: {printable(', '.join(taken.stripped))}")
+    if taken.wrappers:
+        found.append(f"names of wrappers stripped inside of names: {', '.join(taken.wrappers)}")
+    if taken.masks:
+        found.append(
+            f"pruned: {len(taken.masks)} weights are weight_orig * weight_mask, as"
+            " torch.nn.utils.prune computes them"
+        )
+    found.extend(_left_out(taken))
     count = Counter(view.dtype for view in weights.values())
     found.extend(
         f"{dtype} upcast to float32, exactly: {count[dtype]} of {len(weights)} tensors"
@@ -48,3 +58,13 @@ def notes(
     if protocol is not None and protocol >= _UNREAD_PROTOCOL:
         found.append(f"pickle protocol {protocol}: torch.load(weights_only=True) does not read it")
     return tuple(found)
+
+
+def _left_out(taken: Candidate) -> Iterator[str]:
+    """Name what stands beside the weights in their dict, by reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in taken.left.items():
+        reasons.setdefault(why or "not among the weights asked for", []).append(name)
+    for why, names in reasons.items():
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        yield f"left out: {printable(', '.join(names[:_MOST_NAMES]))}{more} ({why})"

@@ -52,7 +52,7 @@ def load(data: bytes) -> Loaded:
             COPY_AGAIN,
         )
     try:
-        header = json.loads(data[_LENGTH_SIZE:start], object_pairs_hook=_without_duplicates)
+        header = json.loads(data[_LENGTH_SIZE:start], object_pairs_hook=without_duplicates)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise Refusal(f"is damaged: its header is not JSON ({error})", COPY_AGAIN) from None
     metadata = header.pop("__metadata__", {})
@@ -69,7 +69,8 @@ def load(data: bytes) -> Loaded:
     return Loaded(tensors, buffers, beside=_plain(metadata))
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members of a JSON object; raises Refusal if one comes twice."""
     members: dict[str, Any] = {}
     for name, value in pairs:
         if name in members:
@@ -114,7 +115,7 @@ def _plain(metadata: dict[str, Any]) -> dict[str, Any]:
     plain = {}
     for key, text in metadata.items():
         try:
-            plain[key] = json.loads(text, object_pairs_hook=_without_duplicates)
+            plain[key] = json.loads(text, object_pairs_hook=without_duplicates)
         except Refusal:
             raise
         except (TypeError, ValueError, RecursionError):

@@ -23,6 +23,7 @@ _DIRECTORY_ENTRY = b"PK\x01\x02"
 _MOST_MEMBERS = 100_000  # a checkpoint of 96 tensors with its optimizer has 390
 _LOCAL = struct.Struct("<4s5H3I2H")  # signature, ..., length of name, length of extra field
 _ENCRYPTED = 1
+_CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".index.json")
 
 
 def load(data: bytes) -> Loaded:
@@ -55,7 +56,13 @@ def load(data: bytes) -> Loaded:
                 COPY_AGAIN,
             )
         buffers[key] = buffer
-    return Loaded(pickled.root, buffers, pickled.protocol)
+    return Loaded(
+        pickled.root,
+        buffers,
+        pickled.protocol,
+        foreign=pickled.foreign,
+        pickle=members["data.pkl"],
+    )
 
 
 def _check_end(data: bytes) -> None:
@@ -75,6 +82,7 @@ def _entries(data: bytes) -> dict[str, tuple[zipfile.ZipInfo, int]]:
         infos, directory = archive.infolist(), archive.start_dir
     if not infos:
         raise Refusal("is an empty zip archive", COPY_AGAIN)
+    _check_not_around([info.orig_filename for info in infos])
     starts = sorted(info.header_offset for info in infos)
     if starts[0] != 0:
         raise Refusal("is damaged, or has other bytes before its zip archive", COPY_AGAIN)
@@ -97,6 +105,21 @@ def _entries(data: bytes) -> dict[str, tuple[zipfile.ZipInfo, int]]:
     return entries
 
 
+def _check_not_around(names: list[str]) -> None:
+    """Raise Refusal for an archive that somebody has made around a checkpoint."""
+    if any(name.endswith("/data.pkl") for name in names):
+        return
+    inside = [
+        name for name in names if name.endswith(_CHECKPOINTS) and not name.startswith("__MACOSX/")
+    ]
+    if inside:
+        more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
+        raise Refusal(
+            f"is a zip archive around {printable(inside[0])}{more}",
+            "Unpack it first (unzip), and give the checkpoint inside",
+        )
+
+
 def _content(data: bytes, entry: zipfile.ZipInfo, end: int) -> memoryview:
     """Return the bytes of one member, which must end before `end`, as a view."""
     shown = printable(entry.orig_filename)
@@ -104,7 +127,8 @@ def _content(data: bytes, entry: zipfile.ZipInfo, end: int) -> memoryview:
         raise Refusal(f'has an encrypted member, "{shown}"', SAVE_STATE_DICT)
     if entry.compress_type != zipfile.ZIP_STORED:
         raise Refusal(
-            f'has a compressed member, "{shown}", which torch.save never writes', SAVE_STATE_DICT
+            f'has a compressed member, "{shown}", which torch.save never writes',
+            "Load and save it again, or unzip it and zip it without compression (zip -0 -r)",
         )
     signature, *_, name_length, extra_length = _LOCAL.unpack_from(data, entry.header_offset)
     name_at = entry.header_offset + _LOCAL.size

@@ -66,6 +66,15 @@ OverrideConfig = Annotated[
         help="Let --heads, --joints, --layout or --config contradict the config in the file.",
     ),
 ]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        metavar="KEY",
+        help="Which weights of a checkpoint with several: the key that holds them, or ema for its"
+        " averaged ones.",
+    ),
+]
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Leave out samples that cannot be used, and list them.")
 ]
@@ -95,12 +104,14 @@ def options_if_any(
     layout: str | None,
     sizes_from_checkpoint: bool,
     override_config: bool,
+    weights: str | None = None,
 ) -> Options | None:
     """Return the library's Options, or None where the command line has none of them."""
     words = (config, heads, joints, layout)
-    if not sizes_from_checkpoint and not override_config and all(one is None for one in words):
+    flags = sizes_from_checkpoint or override_config
+    if not flags and all(one is None for one in (*words, weights)):
         return None
-    return resolve_options(*words, sizes_from_checkpoint, override_config)
+    return resolve_options(*words, sizes_from_checkpoint, override_config, weights)
 
 
 def resolve_options(
@@ -110,6 +121,7 @@ def resolve_options(
     layout: str | None,
     sizes_from_checkpoint: bool = False,
     override_config: bool = False,
+    weights: str | None = None,
 ) -> Options:
     """Build `Options` from the options of a command."""
     from signbart_port.model_files.config_resolution import Options
@@ -120,4 +132,6 @@ def resolve_options(
         raise PortError(None, f"--joints {joints}: {error}") from None
     if layout not in (None, "full", "selected"):
         raise PortError(None, f"--layout {layout}: it is full or selected")
-    return Options(config, heads, picked, layout, sizes_from_checkpoint, override_config)
+    return Options(
+        config, heads, picked, layout, sizes_from_checkpoint, override_config, weights=weights
+    )

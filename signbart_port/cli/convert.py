@@ -30,6 +30,7 @@ def convert(
     layout: _options.Layout = None,
     sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
     override_config: _options.OverrideConfig = False,
+    weights: _options.Weights = None,
     mapping: _options.Mapping = None,
     no_verify: Annotated[
         bool,
@@ -48,7 +49,7 @@ def convert(
     from signbart_port.verbs.convert import convert as run
 
     chosen = _options.resolve_options(
-        config, heads, joints, layout, sizes_from_checkpoint, override_config
+        config, heads, joints, layout, sizes_from_checkpoint, override_config, weights
     )
     file = ReportFile(report, force, (checkpoint, config, mapping), silent=quiet or json)
     file.check(proof=not no_verify)
@@ -66,7 +67,7 @@ def convert(
         _show.as_json(_as_dict(done))
     elif not quiet:
         _print(done, every_module)
-    _show.cautions(done.source.cautions)
+    _show.cautions(done.cautions)
     if done.report:
         file.write(done.report)
     else:

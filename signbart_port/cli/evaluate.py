@@ -60,6 +60,7 @@ def evaluate(
     layout: _options.Layout = None,
     sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
     override_config: _options.OverrideConfig = False,
+    weights: _options.Weights = None,
     mapping: _options.Mapping = None,
     report: Annotated[
         Path | None,
@@ -91,7 +92,7 @@ def evaluate(
     from signbart_port.data.labels import ID2LABEL, LABEL2ID
 
     chosen = _options.resolve_options(
-        config, heads, joints, layout, sizes_from_checkpoint, override_config
+        config, heads, joints, layout, sizes_from_checkpoint, override_config, weights
     )
     kept = (*models, config, mapping, data / LABEL2ID, data / ID2LABEL)
     inputs = [path for path in kept if path is not None]

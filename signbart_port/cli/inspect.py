@@ -31,6 +31,7 @@ def inspect(
     layout: _options.Layout = None,
     sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
     override_config: _options.OverrideConfig = False,
+    weights: _options.Weights = None,
     config_out: Annotated[
         Path | None,
         typer.Option(
@@ -53,7 +54,7 @@ def inspect(
     from signbart_port.verbs.inspect_file import write_config
 
     chosen = _options.options_if_any(
-        config, heads, joints, layout, sizes_from_checkpoint, override_config
+        config, heads, joints, layout, sizes_from_checkpoint, override_config, weights
     )
     found = run(file, options=chosen)
     if config_out is not None:

@@ -29,6 +29,7 @@ def plan(
     joints: _options.Joints = None,
     layout: _options.Layout = None,
     override_config: _options.OverrideConfig = False,
+    weights: _options.Weights = None,
     json: _options.Json = False,
 ) -> None:
     """Show where a mapping puts every tensor of a checkpoint, and everything that is wrong with it.
@@ -39,7 +40,7 @@ def plan(
     from signbart_port import transfer
     from signbart_port.verbs.plan import plan as run
 
-    chosen = _options.options_if_any(config, heads, joints, layout, False, override_config)
+    chosen = _options.options_if_any(config, heads, joints, layout, False, override_config, weights)
     found = run(checkpoint, mapping=mapping, options=chosen)
     _show.cautions(found.cautions)
     if json:
@@ -48,6 +49,7 @@ def plan(
         _show.facts(list(_rows(found, mapping)))
         if found.draft:
             print(f"\n{found.draft}", end="")
+    _show.cautions(found.checkpoint.cautions)
     if found.findings:
         raise PortError(checkpoint, transfer.summary(found.findings), _advice(found, mapping))
 
@@ -121,6 +123,8 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _advice(found: Planned, mapping: str | None) -> str:
+    if found.adapted:
+        return f"It {found.adapted.what}. {found.adapted.remedy}"
     if not found.suggestions or not found.suggestions.lines:
         return ""
     if mapping:

@@ -51,6 +51,7 @@ def predict(
     layout: _options.Layout = None,
     sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
     override_config: _options.OverrideConfig = False,
+    weights: _options.Weights = None,
     mapping: _options.Mapping = None,
     force: _options.Force = False,
     json: _options.Json = False,
@@ -64,7 +65,7 @@ def predict(
     from signbart_port.verbs.predict import predict as run
 
     chosen = _options.options_if_any(
-        config, heads, joints, layout, sizes_from_checkpoint, override_config
+        config, heads, joints, layout, sizes_from_checkpoint, override_config, weights
     )
     if golden is not None:
         vectors.check(golden, model, clips, force=force)

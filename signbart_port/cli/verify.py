@@ -23,6 +23,7 @@ def verify(
     layout: _options.Layout = None,
     sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
     override_config: _options.OverrideConfig = False,
+    weights: _options.Weights = None,
     mapping: _options.Mapping = None,
     report: _options.Report = None,
     force: _options.Force = False,
@@ -37,7 +38,7 @@ def verify(
     from signbart_port.verbs.verify import verify as run
 
     chosen = _options.resolve_options(
-        config, heads, joints, layout, sizes_from_checkpoint, override_config
+        config, heads, joints, layout, sizes_from_checkpoint, override_config, weights
     )
     file = ReportFile(report, force, (a, b, config, mapping), silent=quiet or json)
     file.check()

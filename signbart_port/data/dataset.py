@@ -229,7 +229,8 @@ def _of_other_points(read: dict[int, NDArray[np.floating[Any]]]) -> list[tuple[i
 
 
 def _listed(folder: Path) -> Iterator[Path]:
-    """Yield the content of a folder without hidden names; nothing if there is no such folder."""
+    """Yield the content of a folder without what is no content: hidden names, and what macOS adds
+    to archives. Nothing if there is no such folder."""
     try:
         names = sorted(os.listdir(folder)) if folder.is_dir() else []
     except OSError as error:

@@ -112,4 +112,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()  # about the dataset
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        data = asdict(self)
+        for model in data["models"]:
+            del model["cautions"]  # they are among the notes
+        return data

@@ -8,11 +8,12 @@ from functools import cached_property
 from pathlib import Path
 
 from signbart_port import transfer
-from signbart_port.checkpoint import Checkpoint, NameRules
-from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port.checkpoint import Checkpoint
+from signbart_port.checkpoint.adapted import explain
+from signbart_port.checkpoint.files import check_whole
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError
-from signbart_port.model_files import mappings
+from signbart_port.model_files import mappings, wanted
 from signbart_port.model_files.config_resolution import Options, Resolved, on_other_names, resolve
 from signbart_port.model_files.float_model import FloatModel
 from signbart_port.system import digest
@@ -20,6 +21,7 @@ from signbart_port.transfer import Code, Direction, Plan, WeightMapping
 from signbart_port.transfer.ops import Array
 from signbart_port.transfer.plan import Placed
 from signbart_port.untrusted.model_kind import ModelKind
+from signbart_port.untrusted.refusal import naming
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,11 @@ class CheckpointModel(FloatModel):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return self.config_notes
+        return (*self.config_notes, *self.checkpoint.cautions)
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        return self.resolved.cautions
+        return (*self.resolved.cautions, *self.checkpoint.cautions)
 
     @cached_property
     def digests(self) -> dict[str, str]:
@@ -114,7 +116,13 @@ def open_checkpoint(
     Raises PortError with every finding.
     """
     mapping = mapping or mappings.signbart()
-    checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
+    checkpoint = wanted.read(path, mapping, options.weights)
+    path = checkpoint.path
+    if not checkpoint.complete:
+        with naming(path):
+            check_whole(path)
+        if adapted := explain(checkpoint.tensors):
+            raise PortError(path, adapted.what, adapted.remedy)
     resolved = resolve(checkpoint, mapping, options, fallback)
     plan = transfer.plan(mapping, resolved.config.sizes())
     target = {
@@ -122,7 +130,7 @@ def open_checkpoint(
     }
     if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, checkpoint.tensors, target):
         names = any(finding.code in (Code.UNMAPPED, Code.UNFILLED) for finding in findings)
-        hint = on_other_names(path, mapping) if names else ""
+        hint = on_other_names(path, mapping, checkpoint) if names else ""
         raise PortError(path, transfer.summary(findings), hint)
     left_behind = tuple(
         f"left behind: {name} ({why})"

@@ -15,8 +15,9 @@ from typing import Any
 
 from signbart_port import config as configs
 from signbart_port.checkpoint import Checkpoint
+from signbart_port.checkpoint.names import common_prefix
 from signbart_port.config import SignBartConfig
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, printable
 from signbart_port.model_files import config_sources, mappings
 from signbart_port.model_files.config_agreement import Agreement, check_sizes
 from signbart_port.model_files.config_sources import Place, Source
@@ -37,6 +38,8 @@ class Options:
     sizes_from_checkpoint: bool = False
     override_config: bool = False
     """Whether these options may contradict the config."""
+    weights: str | None = None
+    """The key of the weights that are meant, "ema" for averaged ones."""
 
     def override(self) -> dict[str, Any]:
         """Return the keys of a config that these options set."""
@@ -61,8 +64,14 @@ class Resolved:
     """The notes to be said however quiet the program is: a config was overridden."""
 
 
-def on_other_names(path: str | Path, mapping: WeightMapping) -> str:
+def on_other_names(path: str | Path, mapping: WeightMapping, checkpoint: Checkpoint) -> str:
     """Return the remedy for a checkpoint with names that `mapping` does not know."""
+    prefix = common_prefix(checkpoint.tensors)
+    strip = f'All names begin with "{printable(prefix, 80)}": see strip_prefixes of a mapping. '
+    return f"{strip if prefix else ''}{_command(path, mapping)}"
+
+
+def _command(path: str | Path, mapping: WeightMapping) -> str:
     command = f"signbart-port plan {shlex.quote(str(path))}"
     if mapping.path == mappings.signbart().path:
         return f"Write a mapping: {command}"
@@ -90,7 +99,7 @@ def resolve(
         raise PortError(
             checkpoint.path,
             f"holds no tensor of a SignBART (first: {next(iter(shapes))})",
-            f"Is it one under other names? {on_other_names(checkpoint.path, mapping)}",
+            f"Is it one under other names? {on_other_names(checkpoint.path, mapping, checkpoint)}",
         )
     found = find(checkpoint, sizes, options, fallback)
     if found is None:

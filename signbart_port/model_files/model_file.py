@@ -8,7 +8,6 @@ from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
-from signbart_port.checkpoint.folders import weights_file
 from signbart_port.config import SignBartConfig
 from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
@@ -22,6 +21,7 @@ from signbart_port.tflite.modes import Precision
 from signbart_port.transfer import Plan, WeightMapping
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
+from signbart_port.untrusted.weights_file import weights_file
 
 _ORDER = list(ModelKind)  # the reference is the one nearer to the source
 
@@ -163,7 +163,7 @@ def open_pair(
     Raises PortError where one cannot be read.
     """
     first, last = sorted(
-        (weights_file(a), weights_file(b)), key=lambda path: _ORDER.index(model_kind.kind_of(path))
+        map(weights_file, (a, b)), key=lambda path: _ORDER.index(model_kind.kind_of(path))
     )
     try:
         candidate = open_model(last, options, mapping)  # first: a checkpoint may need its config

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from signbart_port.checkpoint import NameRules
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.pairs.signbart import SIGNBART, case_of
@@ -17,9 +16,7 @@ def torch_run(
     """Start PyTorch on clips, with the weights of an opened checkpoint. See `TorchRun`."""
     checkpoint, mapping = source.checkpoint, source.plan.mapping
     job = TorchJob(
-        checkpoint=checkpoint.path,
-        container=checkpoint.container,
-        names=NameRules(mapping.unwrap, mapping.strip_prefixes),
+        weights=checkpoint.location,
         mapping=mapping.path,
         ignored=tuple(source.plan.ignored_torch),
         pair=place_of(SIGNBART),
@@ -27,4 +24,4 @@ def torch_run(
         truth=truth,
         logits_alone=logits_alone,
     )
-    return TorchRun(job, case_of(inputs), lambda: source.digests)
+    return TorchRun(checkpoint.path, job, case_of(inputs), lambda: source.digests)

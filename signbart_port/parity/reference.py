@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,10 @@ from signbart_port.parity.workers.torch_run import TorchJob, TorchResult
 from signbart_port.system.worker import FailureKind, Limits, Worker, WorkerFailed
 
 _SECONDS = 1200
+NOT_READ_ITSELF = (
+    "PyTorch's reader does not read this file itself, and read the weights as this program has"
+    " rewritten them: their names and shapes were read by this program alone, in two ways"
+)
 
 
 class TorchRun(Worker):
@@ -33,16 +38,20 @@ class TorchRun(Worker):
     them in the whole run; `alone.noise` how far each module alone, fed the inputs of `calls`.
     Without, the outputs are those of the float32 run, or its logits, and these are empty.
     `digests` returns those of the tensors as this program has read them, by name: it is called
-    while PyTorch is being imported.
+    while PyTorch is being imported. `path` is the file that errors name.
     """
 
-    def __init__(self, job: TorchJob, case: Case, digests: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self, path: Path, job: TorchJob, case: Case, digests: Callable[[], Mapping[str, str]]
+    ) -> None:
         super().__init__(torch_run.__name__)
-        self._path = job.checkpoint
+        self._path = path
         with ExitStack() as stack:
             stack.push(self)
-            job = replace(job, checkpoint=job.checkpoint.resolve(), mapping=job.mapping.resolve())
-            limits = Limits(_SECONDS, memory=30 * job.checkpoint.stat().st_size)
+            files = tuple(file.resolve() for file in job.weights.files)
+            weights = replace(job.weights, files=files)
+            job = replace(job, weights=weights, mapping=job.mapping.resolve())
+            limits = Limits(_SECONDS, memory=30 * sum(file.stat().st_size for file in files))
             self.send(job, limits, torch_run.arrays_of(case))
             self._digests = digests()
             stack.pop_all()
@@ -69,6 +78,11 @@ class TorchRun(Worker):
             if self._digests[name] != value:
                 raise PortError(path, f"PyTorch reads other values of {name} than this program")
         return result
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What PyTorch's reading does not vouch for."""
+        return () if self.result.read_itself else (NOT_READ_ITSELF,)
 
     @property
     def noise(self) -> Mapping[str, float]:

@@ -51,6 +51,7 @@ class Emission:
         self._float = folder / "float.tflite"
         self._outputs: dict[str, Logits] = {}
         self._calibration: Inputs | None = None
+        self.cautions: tuple[str, ...] = ()
 
     def convert(self, pytorch: str | Path | None) -> None:
         """Convert in a worker, and meanwhile run Keras here and PyTorch, if a checkpoint is given,
@@ -68,6 +69,7 @@ class Emission:
             }
             if pytorch and torch:
                 self._outputs[Path(pytorch).name] = torch.value(LOGITS)
+                self.cautions += torch.notes
             if request.data:
                 inputs = gate.keras_inputs(request.data, file.config)
                 self._outputs[file.path.name] = gate.keras_logits(self.models.float32, inputs)
@@ -133,6 +135,7 @@ class Emission:
         assert self._request.data is not None  # see `request`
         config = Resolved(self._file.config, f"config of {self._file.path.name}")
         source = open_checkpoint(checkpoint, Options(), mappings.signbart(), config)
+        self.cautions += source.cautions
         inputs = gate.keras_inputs(self._request.data, source.resolved.config)
         return torch_run(source, inputs, truth=False, logits_alone=True)
 

@@ -51,14 +51,15 @@ class Kind(StrEnum):
         "It was not opened; write the weights with torch.save(model.state_dict(), path)",
     )
     LFS = "lfs", "a Git LFS pointer", "Fetch the file that it stands for (git lfs pull)"
+    INDEX = "index", "an index of shards"
     HTML = "html", "a web page (HTML)", "Download the file itself, not the page that shows it"
     TEXT = "text", "a text file"
     ZEROS = "zeros", "a run of zero bytes", COPY_AGAIN
     EMPTY = "empty", "an empty file", COPY_AGAIN
 
 
-CHECKPOINTS = (Kind.ZIP, Kind.LEGACY, Kind.SAFETENSORS)
-"""The containers that `checkpoint.reader` has loaders for."""
+CHECKPOINTS = (Kind.ZIP, Kind.LEGACY, Kind.SAFETENSORS, Kind.INDEX)
+"""What `checkpoint.files` opens."""
 
 
 def sniff(path: str | os.PathLike[str]) -> Kind | None:
@@ -144,5 +145,7 @@ def _kind_of_text(head: bytes) -> Kind | None:
         text = head[: error.start].decode("utf-8-sig")  # the head's end cut a character
     if not all(c.isprintable() or c.isspace() for c in text):
         return None
+    if text.lstrip().startswith("{") and '"weight_map"' in text:
+        return Kind.INDEX
     opening = text.lstrip()[:15].lower()
     return Kind.HTML if opening.startswith(("<!doctype html", "<html")) else Kind.TEXT

@@ -1,13 +1,16 @@
 """The globals that a checkpoint's pickle may name, and everything that calling them can make.
 
-A global is a key of the tables below, never an import. Any other name is refused.
+A global is a key of the tables below, never an import. Any other name is `Foreign`: what it makes
+is `Unread`, and only its name is kept.
 """
 
 from __future__ import annotations
 
+import _compat_pickle
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from signbart_port.errors import printable
 from signbart_port.untrusted.refusal import Refusal
 from signbart_port.untrusted.tensors import ITEMSIZES, Storage, Tensor, tensor
 
@@ -57,8 +60,16 @@ _OTHERS = {
     "builtins.frozenset": "a set",
     "builtins.complex": "a complex number",
     "builtins.bytearray": "a bytearray",
+    "builtins.range": "a range",
+    "builtins.slice": "a slice",
     "_codecs.encode": "a bytes object",
 }
+
+
+# Packages whose objects often stand beside weights; every other foreign name counts as code.
+_OBJECTS = (
+    "argparse", "collections", "datetime", "enum", "numpy", "omegaconf", "pathlib", "types"
+)  # fmt: skip
 
 
 class Other(NamedTuple):
@@ -79,22 +90,68 @@ class Global(NamedTuple):
     name: str
 
 
+class Foreign(NamedTuple):
+    """The name of a class or function that is not known: never imported, never called."""
+
+    name: str
+
+
+class Unread:
+    """An object that only foreign code could make: its class' name, and what BUILD would give it.
+
+    Nothing of it was run, and what it was to be called with is not kept.
+    """
+
+    __slots__ = ("attributes", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.attributes: dict[Any, Any] = {}
+
+    @property
+    def is_model(self) -> bool:
+        """Return whether it has the attributes of every torch.nn.Module."""
+        return "_parameters" in self.attributes and "_modules" in self.attributes
+
+    @property
+    def what(self) -> str:
+        """What it is, for messages."""
+        shown = printable(self.name)
+        if self.is_model:
+            return f"a whole pickled model ({shown}), which only its own code could read"
+        if self.name.split(".")[0] in _OBJECTS:
+            return f"{shown}, a Python object, not a weight"
+        return f"{shown}: code, not weights; nothing of it was run"
+
+
 def describe(value: object) -> str:
     """Return a noun for a value of a pickle, for messages."""
     if value is None:
         return "None"
-    if isinstance(value, Other):
+    if isinstance(value, Other | Unread):
         return value.what
+    if isinstance(value, Foreign):
+        return Unread(value.name).what
     name = type(value).__name__.lower()
     return f"an {name}" if name.startswith(tuple("aeiou")) else f"a {name}"
 
 
-def resolve(module: str, name: str) -> Global | Element | None:
-    """Return what a global stands for, or None if it is not known."""
-    full = f"{module}.{name}".replace("__builtin__.", "builtins.", 1)  # as protocol 2 calls it
+def resolve(module: str, name: str, protocol: int) -> Global | Element | Foreign:
+    """Return what a global stands for."""
+    if protocol < _PYTHON_3:
+        module, name = _compat_pickle.NAME_MAPPING.get(
+            (module, name), (_compat_pickle.IMPORT_MAPPING.get(module, module), name)
+        )
+    full = f"{module}.{name}"
     if full in _ELEMENTS:
         return Element(_ELEMENTS[full])
-    return Global(full) if full in _CALLS or full in _OTHERS else None
+    return Global(full) if full in _CALLS or full in _OTHERS else Foreign(full)
+
+
+def element_of(name: str) -> str:
+    """Return the dtype that the full name of a storage's type, or of a dtype, stands for; "" for
+    any other name."""
+    return _ELEMENTS.get(name, "")
 
 
 def only(kind: type[Any], value: Any) -> Any:
@@ -106,12 +163,21 @@ def only(kind: type[Any], value: Any) -> Any:
 
 
 def call(function: object, arguments: tuple[Any, ...]) -> Any:
-    """Return what a known global makes of its arguments: a Tensor, an empty dict or an Other."""
+    """Return what a global makes of its arguments: a Tensor, an empty dict, an Other or Unread."""
+    if isinstance(function, Foreign | Unread):
+        return Unread(function.name)
     if type(function) is not Global:
         raise Refusal(f"holds a broken pickle: it calls {describe(function)}")
     if function.name in _OTHERS:
         return Other(_OTHERS[function.name])
     return _CALLS[function.name](*few(arguments))
+
+
+def new_object(kind: object, arguments: tuple[Any, ...]) -> Any:
+    """Return what creating an object of a class makes: an Other or Unread."""
+    if type(kind) is Global and kind.name not in _OTHERS:
+        raise Refusal(f"holds a broken pickle: it creates an object of {printable(kind.name)}")
+    return call(kind, arguments)
 
 
 def few(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -158,6 +224,7 @@ def _from_type(function: Any, _type: Any, arguments: Any, _state: Any) -> Any:
 
 
 _MOST_ARGUMENTS = 8
+_PYTHON_3 = 3  # the first protocol that uses Python 3's names
 _CALLS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": _ordered_dict,
     "torch._utils._rebuild_tensor": _tensor,

@@ -1,9 +1,10 @@
 """The pickles that torch.save writes, read by a machine that cannot run anything.
 
 A small stack machine over `pickletools.genops` replaces a restricted pickle.Unpickler. It knows
-only the instructions that torch.save emits. It looks globals up in a table and never imports them.
-All that it can make is plain data, descriptions of tensors (`Tensor`) and inert markers. `Machine`
-is the part without tensors, which also reads the pickles of samples.
+only instructions that torch.save emits. It looks globals up in a table and never imports them. All
+that it can make is plain data, descriptions of tensors (`Tensor`) and inert markers: an object of
+any other class is `Unread`. `Machine` is the part without tensors, which also reads the pickles of
+samples.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from typing import Any, NamedTuple
 from signbart_port.errors import printable
 from signbart_port.untrusted.pickle_globals import (
     Element,
+    Foreign,
     Global,
     Other,
+    Unread,
     call,
     describe,
+    new_object,
     only,
     resolve,
 )
@@ -30,17 +34,15 @@ from signbart_port.untrusted.tensors import Storage
 _MOST_BYTES = 16 << 20
 _MOST_INSTRUCTIONS = 2_000_000  # a few seconds, and an empty dict (64 bytes) for each at the most
 _FLAT = (str, int, float, bool, bytes, type(None))
-_MODULE_ATTRIBUTES = (b"_parameters", b"_modules")  # of every torch.nn.Module
-# Packages whose objects often stand beside weights; every other unknown global counts as code.
-_OBJECTS = ("argparse", "collections", "datetime", "enum", "numpy", "omegaconf", "pathlib")
 
 
 class Pickled(NamedTuple):
-    """The content of one pickle, the storages that it names, and its protocol."""
+    """The content of one pickle."""
 
     root: Any
-    storages: dict[str, Storage]
+    storages: dict[str, Storage]  # those that it names
     protocol: int
+    foreign: tuple[str, ...]  # the names of classes and functions that are not known
 
 
 def load(stream: io.BytesIO) -> Pickled:
@@ -49,7 +51,7 @@ def load(stream: io.BytesIO) -> Pickled:
     Raises Refusal for what is not accepted; damaged bytes may raise any exception (see `naming`).
     """
     machine = _Checkpoint(stream)
-    return Pickled(machine.run(), machine.storages, machine.protocol)
+    return Pickled(machine.run(), machine.storages, machine.protocol, tuple(machine.foreign))
 
 
 class Machine(ABC):
@@ -81,6 +83,15 @@ class Machine(ABC):
         The state of an OrderedDict is its `_metadata`, versions of modules: not needed.
         """
         only(dict, made)
+
+    def new_object(self, kind: Any, arguments: tuple[Any, ...]) -> Any:
+        """Return what creating an object of the class `kind` makes."""
+        raise self.unknown("NEWOBJ")
+
+    def fill(self, made: Any, kind: type[list[Any]] | type[dict[Any, Any]]) -> Any:
+        """Return the list or dict that elements are added to; raises Refusal where `made` is
+        none."""
+        return only(kind, made)
 
     def refer(self, identity: Any) -> Any:
         """Return what stands for a reference to something outside the pickle."""
@@ -134,19 +145,19 @@ class Machine(ABC):
                 stack.append([])
             case "APPEND":
                 value = stack.pop()
-                only(list, stack[-1]).append(value)
+                self.fill(stack[-1], list).append(value)
             case "APPENDS":
                 self._close()
-                only(list, self.stack[-1]).extend(stack)
+                self.fill(self.stack[-1], list).extend(stack)
             case "EMPTY_DICT":
                 stack.append({})
             case "SETITEM":
                 value, key = stack.pop(), stack.pop()
-                only(dict, stack[-1])[_key(key)] = value
+                self.fill(stack[-1], dict)[_key(key)] = value
             case "SETITEMS":
                 self._close()
                 keys = map(_key, stack[::2])
-                only(dict, self.stack[-1]).update(zip(keys, stack[1::2], strict=True))
+                self.fill(self.stack[-1], dict).update(zip(keys, stack[1::2], strict=True))
             case "EMPTY_SET":
                 stack.append(Other("a set"))
             case "ADDITEMS":
@@ -162,6 +173,9 @@ class Machine(ABC):
             case "REDUCE":
                 arguments, function = only(tuple, stack.pop()), stack.pop()
                 stack.append(self.call(function, arguments))
+            case "NEWOBJ":
+                arguments, kind = only(tuple, stack.pop()), stack.pop()
+                stack.append(self.new_object(kind, arguments))
             case "BUILD":
                 state = stack.pop()
                 self.build(stack[-1], state)
@@ -172,11 +186,15 @@ class Machine(ABC):
             case "FRAME" | "STOP":
                 pass
             case _:
-                raise Refusal(
-                    f"holds a pickle with the instruction {instruction}, which {self.writer} never "
-                    f"writes for {self.content}",
-                    self.remedy,
-                )
+                raise self.unknown(instruction)
+
+    def unknown(self, instruction: str) -> Refusal:
+        """Return the refusal of an instruction."""
+        return Refusal(
+            f"holds a pickle with the instruction {instruction}, which {self.writer} never "
+            f"writes for {self.content}",
+            self.remedy,
+        )
 
     def _close(self, *made: object) -> None:
         self.stack = self.below.pop()
@@ -187,27 +205,58 @@ class _Checkpoint(Machine):
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream)
         self.storages: dict[str, Storage] = {}
+        self.foreign: dict[str, None] = {}
 
-    def resolve(self, module: str, name: str) -> Global | Element:
-        known = resolve(module, name)
-        if known:
-            return known
-        shown = printable(f"{module}.{name}")
-        rest = self.stream.read(_MOST_BYTES)
-        if all(attribute in rest for attribute in _MODULE_ATTRIBUTES):
-            what = f"holds a whole pickled model ({shown}), which only its own code could read"
-        elif module.split(".")[0] in _OBJECTS:
-            what = f"holds {shown}, a Python object, not a weight"
-        else:
-            what = f"holds {shown}: code, not weights; nothing of it was run"
-        raise Refusal(what, SAVE_STATE_DICT)
+    def step(self, instruction: str, argument: Any) -> None:
+        stack = self.stack
+        match instruction:  # what objects beside the weights are pickled with
+            case "BINUNICODE8" | "BINBYTES8":
+                stack.append(argument)
+            case "BYTEARRAY8":
+                stack.append(Other("a bytearray"))
+            case "LONG4":
+                stack.append(Other("a long integer"))
+            case "POP":
+                stack.pop()
+            case "POP_MARK":
+                self._close()
+            case "NEWOBJ_EX":
+                named, arguments, kind = stack.pop(), only(tuple, stack.pop()), stack.pop()
+                only(dict, named)
+                stack.append(self.new_object(kind, arguments))
+            case _:
+                super().step(instruction, argument)
+
+    def resolve(self, module: str, name: str) -> Global | Element | Foreign:
+        found = resolve(module, name, self.protocol)
+        if type(found) is Foreign:
+            self.foreign[found.name] = None
+        return found
 
     def call(self, function: Any, arguments: tuple[Any, ...]) -> Any:
         return call(function, arguments)
 
-    def refer(self, identity: Any) -> Storage:
+    def new_object(self, kind: Any, arguments: tuple[Any, ...]) -> Any:
+        return new_object(kind, arguments)
+
+    def build(self, made: Any, state: Any) -> None:
+        if type(made) is Unread:
+            # An object with __slots__ has a pair for a state: of its attributes, and of its slots.
+            parts = state if type(state) is tuple else (state,)
+            for part in parts:
+                if type(part) is dict:
+                    made.attributes = made.attributes or part
+        elif type(made) is not Other:
+            super().build(made, state)
+
+    def fill(self, made: Any, kind: type[list[Any]] | type[dict[Any, Any]]) -> Any:
+        return kind() if type(made) in (Unread, Other) else super().fill(made, kind)
+
+    def refer(self, identity: Any) -> Any:
         # ("storage", type, key, device, numel); before 1.6 also a view, None since 0.4
         known = type(identity) is tuple and len(identity) in (5, 6) and identity[0] == "storage"
+        if type(identity) is tuple and identity[:1] == ("module",) and len(identity) == 4:
+            return only(Foreign, identity[1])  # before 1.6: a model's class, and its source text
         if not known or type(identity[1]) is not Element or any(identity[5:]):
             raise Refusal("refers to something other than a storage of numbers", SAVE_STATE_DICT)
         _, element, key, _device, numel = identity[:5]

@@ -38,6 +38,10 @@ class Side(Protocol):
     def isolation(self, reference: Side) -> Isolation | None:
         """Return a way to run the modules alone; None unless both sides show their modules."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the run does not vouch for, once it has ended."""
+
 
 def side_of(model: ModelFile, inputs: Inputs, stack: ExitStack, *, truth: bool) -> Side:
     """Make the side of a model file; PyTorch's process starts now, and ends with `stack`.
@@ -70,8 +74,18 @@ class TorchSide:
     def isolation(self, reference: Side) -> Isolation | None:
         return None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.process.notes
 
-class KerasSide:
+
+class _Silent:
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
+
+class KerasSide(_Silent):
     """A model.h5, run by Keras in this process."""
 
     def __init__(self, model: KerasModel, inputs: Inputs) -> None:
@@ -114,7 +128,7 @@ class KerasSide:
         return keras_run.isolation(self._float32, self._layouts, reference.process)
 
 
-class TFLiteSide:
+class TFLiteSide(_Silent):
     """A signature of a .tflite, run by LiteRT in a process of its own, which shows its logits."""
 
     def __init__(self, model: TFLiteModel, inputs: Inputs) -> None:

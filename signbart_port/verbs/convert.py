@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import transfer
-from signbart_port.checkpoint.folders import weights_file
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.errors import PortError, ProofError
 from signbart_port.model_files import h5, mappings
@@ -37,6 +36,7 @@ from signbart_port.system.stderr import silenced_stderr
 from signbart_port.system.version import __version__
 from signbart_port.transfer import Direction
 from signbart_port.untrusted import model_kind
+from signbart_port.untrusted.weights_file import INDEX, weights_file
 
 NOT_PROVEN = "nothing was compared with PyTorch (--no-verify)"
 
@@ -52,6 +52,8 @@ class Converted:
     source: CheckpointModel
     parameters: int
     report: Report | None
+    cautions: tuple[str, ...] = ()
+    """What must be known of the file, however quiet the program is."""
 
 
 def convert(
@@ -90,7 +92,8 @@ def convert(
     """
     path = weights_file(path)
     model_kind.check_kind(path, model_kind.ModelKind.CHECKPOINT)
-    out = path.with_suffix(".h5") if out is None else Path(out)
+    name = path.with_name(path.name.removesuffix(INDEX))
+    out = name.with_suffix(".h5") if out is None else Path(out)
     if out.suffix != ".h5" or out.name.endswith(".weights.h5"):
         raise PortError(out, "the Keras model is written as .h5", "Name it like model.h5")
     atomic_output.check(out, force=force, inputs=(path,))
@@ -145,7 +148,8 @@ class _Conversion:
         self.read_back(temp)
         if report:
             report = replace(report, weights=self.exact())
-        return Converted(out, self.source, parameters, report)
+        cautions = (*self.source.cautions, *(self.reference.notes if self.reference else ()))
+        return Converted(out, self.source, parameters, report, cautions)
 
     def transfer(self, model: Any) -> dict[str, str]:
         """Move every tensor into the model, and let the checkpoint's go.
@@ -190,7 +194,12 @@ class _Conversion:
             finder=SIGNBART.causes(config, lambda: self.reopen().reference_tensors, case),
         )
         resolved = self.source.resolved
-        notes = (*self.source.checkpoint.notes, f"config: {resolved.origin}", *resolved.notes)
+        notes = (
+            *self.source.checkpoint.notes,
+            *self.reference.notes,
+            f"config: {resolved.origin}",
+            *resolved.notes,
+        )
         report = replace(report, placed=self.placed, notes=notes)
         if not report.passed:
             raise ProofError(f"{path}: NOT EQUAL, {report.verdict()}", report)
@@ -229,7 +238,7 @@ class _Conversion:
                 "name": checkpoint.path.name,
                 "sha256": checkpoint.sha256,
                 "container": checkpoint.container,
-                "notes": list(checkpoint.notes),
+                "notes": [*checkpoint.notes, *(self.reference.notes if self.reference else ())],
             },
             "config": self.source.resolved.config.model_dump(),
             "config_origin": self.source.resolved.origin,

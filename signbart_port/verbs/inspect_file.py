@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from signbart_port.errors import PortError
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
+from signbart_port.untrusted.weights_file import weights_file
 
 if TYPE_CHECKING:
     from signbart_port.model_files.config_resolution import Options
@@ -51,10 +52,11 @@ def inspect_file(path: str | Path, *, options: Options | None = None) -> Inspect
     No framework is imported.
 
     Args:
-        path: A .pth, .safetensors, .h5, .keras, .weights.h5 or .tflite, or a folder with a
-            checkpoint.
+        path: A .pth, .safetensors, .h5, .keras, .weights.h5 or .tflite, the index of shards, or a
+            folder with one checkpoint.
         options: The config of a file that does not hold one: a config file or the name of a
-            published one, heads, joints, layout. Default: what the files themselves tell.
+            published one, heads, joints, layout; and which weights are meant in a checkpoint with
+            several. Default: what the files themselves tell.
 
     Returns:
         The description, in plain data.
@@ -62,11 +64,7 @@ def inspect_file(path: str | Path, *, options: Options | None = None) -> Inspect
     Raises:
         PortError: The file is damaged, or of another kind, or contradicts the options.
     """
-    path = Path(path)
-    if path.is_dir():
-        from signbart_port.checkpoint.folders import weights_file
-
-        path = weights_file(path)
+    path = weights_file(path)
     kind = model_kind.kind_of(path)
     return {
         ModelKind.CHECKPOINT: _checkpoint,
@@ -103,17 +101,16 @@ inspect = inspect_file  # its name in version 0.1
 
 
 def _checkpoint(path: Path, options: Options | None) -> Inspection:
-    from signbart_port.checkpoint import NameRules
-    from signbart_port.checkpoint import read as read_checkpoint
-    from signbart_port.model_files import mappings
+    from signbart_port.checkpoint.adapted import explain
+    from signbart_port.model_files import mappings, wanted
     from signbart_port.model_files.config_resolution import Options, on_other_names, resolve
     from signbart_port.verbs.plan import unmapped
 
     mapping = mappings.signbart()
-    checkpoint = read_checkpoint(path, NameRules(mapping.unwrap, mapping.strip_prefixes))
+    checkpoint = wanted.read(path, mapping, options.weights if options else None)
+    adapted = None if checkpoint.complete else explain(checkpoint.tensors)
     config: dict[str, Any] | None = None
     note, notes = "", tuple[str, ...]()
-    strange = unmapped(checkpoint, mapping)
     try:
         resolved = resolve(checkpoint, mapping, options or Options())
         config, note, notes = resolved.config.model_dump(), resolved.origin, resolved.notes
@@ -122,10 +119,13 @@ def _checkpoint(path: Path, options: Options | None) -> Inspection:
             raise
         note = str(error)
         if error.path == path:
-            note = error.what if strange or not error.hint else f"{error.what}. {error.hint}"
-    if strange:
+            complete = checkpoint.complete or not error.hint
+            note = error.what if not complete else f"{error.what}. {error.hint}"
+    if adapted:
+        notes += (f"{adapted.what}. {adapted.remedy}",)
+    elif strange := unmapped(checkpoint, mapping):
         count = f"{len(strange)} of {len(checkpoint.tensors)} names are not SignBART's"
-        notes += (f"{count}. {on_other_names(path, mapping)}",)
+        notes += (f"{count}. {on_other_names(path, mapping, checkpoint)}",)
     return Inspection(
         path=path,
         kind=ModelKind.CHECKPOINT,

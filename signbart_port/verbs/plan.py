@@ -10,11 +10,10 @@ from pathlib import Path
 
 from signbart_port import config as configs
 from signbart_port import transfer
-from signbart_port.checkpoint import Checkpoint, NameRules
-from signbart_port.checkpoint import read as read_checkpoint
-from signbart_port.checkpoint.folders import weights_file
+from signbart_port.checkpoint import Checkpoint
+from signbart_port.checkpoint.adapted import Adapted, explain
 from signbart_port.errors import PortError
-from signbart_port.model_files import mappings
+from signbart_port.model_files import mappings, wanted
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.config_resolution import find as find_config
 from signbart_port.transfer import Direction, Finding, Plan, Transfer, WeightMapping
@@ -23,8 +22,7 @@ from signbart_port.transfer.suggest import draft as drafts
 from signbart_port.transfer.suggest.search import Suggestions, suggest
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
-
-_ONE = dict.fromkeys(configs.SIZES, 1)  # for sizes that nothing tells: a model has one of each
+from signbart_port.untrusted.weights_file import weights_file
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,8 @@ class Planned:
     config_notes: tuple[str, ...] = ()
     """Where `convert` would take the config from, or what it would miss."""
     cautions: tuple[str, ...] = ()
+    adapted: Adapted | None = None
+    """What the tensors are, where they are parts of weights."""
 
     def uses(self) -> Iterator[Use]:
         """Yield every rule, in the order of the mapping."""
@@ -92,8 +92,9 @@ def plan(
             this program by its name, such as "hf-bart". Default: SignBART's own names.
         config: A config file, or the name of a published config, for the model's sizes. Default:
             the sizes that the tensors tell.
-        options: What else the user says of the model: heads, joints, layout. They are held against
-            the config that `convert` would take.
+        options: What else the user says of the model: heads, joints, layout, which are held
+            against the config that `convert` would take; and which weights are meant in a file with
+            several.
 
     Returns:
         The plan, every finding, and suggestions for tensors that no rule names.
@@ -104,7 +105,7 @@ def plan(
     path = weights_file(path)
     model_kind.check_kind(path, ModelKind.CHECKPOINT)
     rules, own = mappings.find(mapping), mappings.signbart()
-    checkpoint = read_checkpoint(path, NameRules(rules.unwrap, rules.strip_prefixes))
+    checkpoint = wanted.read(path, rules, options.weights if options else None)
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
     derived = transfer.sizes_from_shapes(rules, shapes)
     chosen = options if config is None else replace(options or Options(), config=config)
@@ -113,9 +114,10 @@ def plan(
     if chosen is not None and chosen.config is not None:
         stated = configs.find(chosen.config).sizes()
 
-    planned = transfer.plan(rules, _ONE | stated)
+    planned = transfer.plan(rules, wanted.ONE_EACH | stated)
     suggestions, draft = None, ""
-    if not shapes.keys() <= planned.torch_names():
+    adapted = None if checkpoint.complete else explain(shapes)
+    if (adapted is None or adapted.fused) and not shapes.keys() <= planned.torch_names():
         if mapping is None:  # one of the user's own will have to name every tensor
             suggestions = suggest(own, shapes, stated, mapped=planned.ignored_torch.keys())
             draft = drafts.whole(suggestions, own) if suggestions.lines else ""
@@ -130,7 +132,7 @@ def plan(
             )
             draft = drafts.missing(suggestions, rules)
     sizes = {**(suggestions.sizes if suggestions else {}), **stated}
-    planned = transfer.plan(rules, _ONE | sizes)
+    planned = transfer.plan(rules, wanted.ONE_EACH | sizes)
     target = {t.keras: t.keras_shape for t in transfer.plan(own, planned.sizes).transfers}
     return Planned(
         checkpoint=checkpoint,
@@ -141,9 +143,10 @@ def plan(
         unsettled=tuple(name for name in configs.SIZES if name not in sizes),
         contradictions={name: size for name, size in derived.items() if stated.get(name) != size},
         config_notes=notes,
-        cautions=cautions,
+        cautions=(*cautions, *checkpoint.cautions),
         suggestions=suggestions,
         draft=draft,
+        adapted=adapted,
     )
 
 
@@ -170,6 +173,6 @@ def _config_notes(
 def unmapped(checkpoint: Checkpoint, mapping: WeightMapping) -> tuple[str, ...]:
     """Return the tensors that no rule uses, as far as the tensors tell the sizes."""
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
-    sizes = _ONE | transfer.sizes_from_shapes(mapping, shapes)
+    sizes = wanted.ONE_EACH | transfer.sizes_from_shapes(mapping, shapes)
     known = transfer.plan(mapping, sizes).torch_names()
     return tuple(name for name in shapes if name not in known)

@@ -17,6 +17,7 @@ from signbart_port.inference.logits import Inference
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
+from signbart_port.untrusted.weights_file import weights_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,11 +110,7 @@ def predict(
     Raises:
         PortError: A file cannot be used, or the labels are not as many as the model's classes.
     """
-    model, paths = Path(model), [Path(clip) for clip in clips]
-    if model.is_dir():
-        from signbart_port.checkpoint.folders import weights_file
-
-        model = weights_file(model)
+    model, paths = weights_file(model), [Path(clip) for clip in clips]
     if not paths:
         raise PortError(None, "no clip is given")
     with ExitStack() as stack:

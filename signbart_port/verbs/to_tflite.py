@@ -51,6 +51,8 @@ class Emitted:
     """The samples that were left out because they cannot be read."""
     notes: tuple[str, ...] = ()
     """What a person should know of the real clips, and of what was taken for what."""
+    cautions: tuple[str, ...] = ()
+    """What must be known of the checkpoint beside it, however quiet the program is."""
 
     @property
     def file(self) -> model_file.TFLiteFile:
@@ -185,6 +187,7 @@ def to_tflite(
         request.calibration.names if request.calibration else (),
         request.skipped,
         (*file.notes, *request.notes, *_about_calibration(request.calibration, accuracy)),
+        tuple(f"{pytorch}: {said}" for said in emission.cautions),
     )
 
 

@@ -148,7 +148,12 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
         f"{model.path}: {note}" for model in (reference, candidate) for note in model.config_notes
     ]
     cautions = [f"{one.path}: {said}" for one in (reference, candidate) for said in one.cautions]
-    notes = (*config_notes, *_unproven(reference, precision))
+    cautions += [
+        f"{one.path}: {said}"
+        for one, side in ((reference, reference_side), (candidate, candidate_side))
+        for said in side.notes
+    ]
+    notes = (*config_notes, *_unproven(reference, precision), *cautions)
     return replace(report, notes=notes, cautions=tuple(cautions))
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import subprocess
 import sys
 import tracemalloc
+import warnings
 from argparse import Namespace
-from pathlib import Path
+from collections import defaultdict
+from datetime import datetime
+from enum import Enum
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +22,12 @@ import torch
 from safetensors.torch import save_file
 
 from signbart_port.checkpoint import read
+from signbart_port.parity.workers import torch_weights
+
+
+class Color(Enum):
+    RED = 1
+
 
 DTYPES = [
     torch.float32,
@@ -268,10 +280,56 @@ def test_config_in_safetensors_metadata(tmp_path, rules, weights):
     assert read(path, rules).config is None
 
 
-def test_objects_beside_weights_are_refused_as_torch_refuses_them(tmp_path, refused, weights):
+OBJECTS = {
+    "argparse.Namespace": Namespace(lr=1),
+    "types.SimpleNamespace": SimpleNamespace(lr=1),
+    "numpy": np.float32(1),
+    "numpy integer": np.int64(7),
+    "array": np.ones(2),
+    "pathlib": PurePosixPath("/tmp"),
+    "datetime.datetime": datetime(2026, 3, 1, 12),
+    "collections.defaultdict": defaultdict(list, {"a": [1]}),
+    "enum": Color.RED,
+    "torch.optim": torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1),
+    "random state": random.getstate(),
+    "range": range(3),
+    "torch version": torch.__version__,
+}
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("name", OBJECTS)
+def test_objects_beside_weights_are_left_unread_and_named(
+    tmp_path, rules, weights, name, legacy, protocol
+):
     path = tmp_path / "train.pth"
-    torch.save({"model": weights, "args": Namespace(lr=1)}, path)
-    refused(path, "argparse.Namespace", "Save the state dict alone")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's own deprecations
+        torch.save(
+            {"model": weights, "what": OBJECTS[name]},
+            path,
+            pickle_protocol=protocol,
+            _use_new_zipfile_serialization=not legacy,
+        )
+    found = read(path, rules)
+    twin = tmp_path / "twin.pth"
+    torch.save(weights, twin)
+    wanted = read(twin, rules).tensors
+    assert {n: a.tobytes() for n, a in found.tensors.items()} == {
+        n: a.tobytes() for n, a in wanted.items()
+    }
+    said = [note for note in found.notes if "left unread" in note]
+    assert bool(said) == (name not in ("range", "random state"))
+    assert not said or "what" in said[0]
+    tensors, itself = torch_weights.read(found.location)
+    assert {n: t.numpy().tobytes() for n, t in tensors.items()} == {
+        n: a.astype(np.float32).tobytes() for n, a in wanted.items()
+    }
+    if protocol > 3:
+        assert not itself
+    elif protocol == 2 and name not in ("collections.defaultdict", "torch.optim", "torch version"):
+        assert itself
 
 
 def test_real_checkpoint(same_as_torch):

@@ -29,13 +29,12 @@ class Call:
 
 @pytest.mark.parametrize("protocol", [2, 4])
 @pytest.mark.parametrize("container", ["zip", "legacy"])
-@pytest.mark.parametrize("place", ["top", "beside", "inside"])
+@pytest.mark.parametrize("place", ["top", "inside"])
 def test_code_is_named_and_not_run(tmp_path, save, refused, protocol, container, place):
     canary = tmp_path / "canary"
     evil = Call(os.system, f"touch {canary}")
     content = {
         "top": evil,
-        "beside": {"model": {"a": torch.ones(3)}, "hook": evil},
         "inside": {"a": torch.ones(3), "b": evil},
     }[place]
     path = save(content, container, pickle_protocol=protocol)
@@ -116,6 +115,18 @@ def _state_pickle(build: bytes) -> bytes:
     return b"\x80\x02ccollections\nOrderedDict\n)R\x8c\x01a" + tensor + b"s" + build + b"."
 
 
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize("container", ["zip", "legacy"])
+def test_code_beside_the_weights_is_named_and_never_built(
+    tmp_path, save, rules, protocol, container
+):
+    evil = Call(os.system, f"touch {tmp_path / 'canary'}")
+    path = save({"model": {"a": torch.ones(3)}, "hook": evil}, container, pickle_protocol=protocol)
+    found = read(path, rules)
+    assert "left unread beside the weights, and not run: hook (posix.system)" in found.notes
+    assert not (tmp_path / "canary").exists()
+
+
 @pytest.mark.parametrize(
     ("content", "name"),
     [
@@ -126,8 +137,8 @@ def _state_pickle(build: bytes) -> bytes:
     ],
 )
 @pytest.mark.parametrize("container", ["zip", "legacy"])
-def test_objects_are_named(save, refused, container, content, name):
-    path = save({"model": {"a": torch.ones(3)}, "args": content}, container)
+def test_objects_among_the_weights_are_named(save, refused, container, content, name):
+    path = save({"model": {"a": torch.ones(3), "args": content}}, container)
     refused(path, name, "a Python object, not a weight", "torch.save(model.state_dict(), path)")
 
 

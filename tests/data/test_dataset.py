@@ -40,6 +40,8 @@ def test_other_files_are_listed_apart_and_hidden_ones_passed_over(folder: Folder
     for name in (*others, "train/.DS_Store", "test/cat/.c.pkl", "more.txt"):
         (folder.root / name).write_text("")
     (folder.root / "train/.cache").mkdir()
+    (folder.root / "train/__MACOSX").mkdir()
+    (folder.root / "train/cat/__MACOSX").mkdir()
     (folder.root / "videos/cat").mkdir(parents=True)
     (folder.root / "train/empty").mkdir()
     folder.write("label2id.json", {"cat": 0, "ant": 1, "empty": 2})

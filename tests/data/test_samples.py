@@ -105,6 +105,11 @@ def test_what_stands_beside_is_passed_over(tmp_path: Path, protocol: int) -> Non
     np.testing.assert_array_equal(found, a_clip(0))
 
 
+def test_a_number_is_the_label_that_it_spells(tmp_path: Path) -> None:
+    content = pickle.dumps({"keypoints": a_clip(3), "class": 7})
+    assert read_back(tmp_path, content)[1] == "7"
+
+
 @pytest.mark.parametrize(
     ("content", "label"),
     [

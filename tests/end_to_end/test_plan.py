@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 import signbart_port
@@ -29,6 +30,7 @@ from tests.support.small_models import (
 )
 
 CONFIG = small_config()
+EMA = state_dict(CONFIG, seed=7)
 DOCS = Path(__file__).parents[2] / "docs"
 Run = Callable[..., tuple[int, str, str]]
 
@@ -303,3 +305,28 @@ def test_the_commands_and_files_on_the_page_exist(run: Run) -> None:
     for command, arguments in commands:
         usage = run(command, "--help")[1]
         assert all(option in usage for option in re.findall(r"--[\w-]+", arguments))
+
+
+def test_parts_of_weights_are_named_and_get_no_draft(tmp_path: Path, run: Run) -> None:
+    arrays = distinct_state_dict(CONFIG)
+    weight = arrays.pop("classification_head.out_proj.weight")
+    arrays["classification_head.out_proj.weight_g"] = weight[:, :1]
+    arrays["classification_head.out_proj.weight_v"] = weight
+    save_pth(tmp_path / "model.pth", arrays)
+    code, out, err = run("plan", "model.pth")
+    assert code == 2 and "schema: 1" not in out
+    assert "holds weight norm in place of weights" in err
+    assert "remove_weight_norm(model.classification_head.out_proj)" in err
+    assert "mapping" not in err.partition("holds weight norm")[2]
+
+
+def test_of_several_weights_one_can_be_planned(tmp_path: Path, run: Run) -> None:
+    save_pth(
+        tmp_path / "model.pth",
+        distinct_state_dict(CONFIG),
+        ema={name: torch.from_numpy(array) for name, array in EMA.items()},
+    )
+    code, out, err = run("plan", "model.pth")
+    assert code == 0 and "weights under model" in out and "--weights ema takes them" in err
+    code, out, err = run("plan", "model.pth", "--weights", "ema")
+    assert code == 0 and "weights under ema" in out and err == ""

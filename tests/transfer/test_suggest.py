@@ -211,6 +211,31 @@ def test_a_stack_may_be_the_model_itself() -> None:
     assert len(lines) == 28
 
 
+@pytest.mark.parametrize("fused", ["in_proj_weight", "in_proj", "qkv"])
+def test_fused_attention_leaves_all_other_modules_their_places(fused: str) -> None:
+    """Query, key and value in one tensor fit nowhere, but a layer is still seen as a layer."""
+    own = distinct_state_dict(SMALL)
+    arrays: Arrays = {}
+    for name, array in own.items():
+        module, _, leaf = name.rpartition(".")
+        attention, _, part = module.rpartition(".")
+        if part not in ("q_proj", "k_proj", "v_proj"):
+            arrays[name] = array
+            continue
+        joined = f"{fused}.{leaf}" if fused != "in_proj_weight" else f"in_proj_{leaf}"
+        parts = [own[f"{attention}.{one}_proj.{leaf}"] for one in "qkv"]
+        arrays[f"{attention}.{joined}"] = np.concatenate(parts)
+    suggestions = of(arrays)
+    assert {line.torch: line.keras.replace("/", ".") for line in suggestions.lines} == {
+        line.torch: line.torch for line in suggestions.lines
+    }
+    assert all(place.endswith(("q_proj", "k_proj", "v_proj")) for place in suggestions.unfilled)
+    assert len(suggestions.unfilled) == 9
+    text = draft.whole(suggestions, OWN)
+    assert "Query, key and value in one tensor, which no mapping can split:" in text
+    assert "may be left behind" not in text
+
+
 def test_names_are_weighed_against_each_other_not_one_by_one() -> None:
     """`attn` alone may be either; but `self` is here, in whatever order they come."""
     fork = {

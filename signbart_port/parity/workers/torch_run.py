@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import transfer
-from signbart_port.checkpoint.names import NameRules, strip, unwrap
+from signbart_port.checkpoint.loaded import Location
 from signbart_port.parity.counting import Counting, largest_difference
 from signbart_port.parity.pair import Arrays, Case, Pair, Tap, import_pair, mapping_path, tap_of
 from signbart_port.parity.proof import Record
 from signbart_port.parity.taps import LOGITS, outputs_of
+from signbart_port.parity.workers import torch_weights
 from signbart_port.system import digest, serving
 
 MEMORY = 6 * 2**30
@@ -36,12 +37,8 @@ Taps = Mapping[str, Tap]
 class TorchJob:
     """The job of PyTorch: to run the model of a pair with the weights of a checkpoint."""
 
-    checkpoint: Path
-    """The file with the weights."""
-    container: str
-    """The container of the file: `safetensors`, or a format of `torch.load`."""
-    names: NameRules
-    """The rules by which tensors are found in the file, and named."""
+    weights: Location
+    """Where the weights lie, and their names."""
     mapping: Path
     """The mapping that knows these names, where they are not the model's own."""
     ignored: tuple[str, ...]
@@ -75,6 +72,8 @@ class TorchResult:
     """The digest of each tensor as PyTorch reads it, by name."""
     torch: str
     """The version of PyTorch."""
+    read_itself: bool
+    """Whether PyTorch has read the file itself, and not what this program has rewritten."""
     taps: tuple[str, ...]
     """Every output, in the order of the run."""
     noise: Mapping[str, float] = field(default_factory=dict)
@@ -107,7 +106,7 @@ def _run(job: TorchJob, arrays: Arrays) -> tuple[TorchResult, Arrays]:
     folder = Path(tempfile.gettempdir())  # the worker's own, which its caller reads
     pair = import_pair(job.pair)
     config = pair.read_config(job.config, {})
-    model, digests = _load(pair, config, job)
+    model, digests, read_itself = _load(pair, config, job)
     case = _case(arrays)
     counting = Counting.of(pair, config, case)
     record = (
@@ -116,28 +115,17 @@ def _run(job: TorchJob, arrays: Arrays) -> tuple[TorchResult, Arrays]:
         else _Outputs(folder, pair, counting, job.logits_alone)
     )
     record.run(model, case.torch)
-    return TorchResult(digests, str(torch.__version__), **record.result()), {}
+    return TorchResult(digests, str(torch.__version__), read_itself, **record.result()), {}
 
 
-def _load(pair: Pair, config: Any, job: TorchJob) -> tuple[Any, dict[str, str]]:
-    """Load the model; return it, and the digest of each tensor as PyTorch reads it."""
+def _load(pair: Pair, config: Any, job: TorchJob) -> tuple[Any, dict[str, str], bool]:
+    """Return the model, the digest of each tensor as PyTorch reads it, and whether it has read the file
+    itself."""
     import torch
 
-    path = job.checkpoint
-    if job.container == "safetensors":
-        from safetensors.torch import load
-
-        loaded: Any = load(path.read_bytes())
-    else:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
-    found = unwrap(loaded, job.names)[0]
-    names = strip(found, job.names)
-    state = {
-        names[name]: value.detach().to(torch.float32)
-        for name, value in found.items()
-        if names[name] not in job.ignored
-    }
-    del loaded, found
+    found, read_itself = torch_weights.read(job.weights)
+    state = {name: value for name, value in found.items() if name not in job.ignored}
+    del found
     digests = {name: digest.of_tensor(value.numpy()) for name, value in state.items()}
     model = pair.torch_model(config).eval()
     # Other names than the model's can only be understood by the mapping. Its own are taken as
@@ -148,7 +136,7 @@ def _load(pair: Pair, config: Any, job: TorchJob) -> tuple[Any, dict[str, str]]:
     for name, value in (*model.named_parameters(), *model.named_buffers()):
         if value.is_floating_point() and value.dtype != torch.float32:
             raise ValueError(f"{name} is {value.dtype} in the model, not float32")
-    return model, digests
+    return model, digests, read_itself
 
 
 def _renamed(state: dict[str, Any], mapping: Path, pair: Pair, config: Any) -> dict[str, Any]:

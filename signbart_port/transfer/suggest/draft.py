@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from signbart_port.transfer.mapping import SCHEMA, Axis, Leaf, WeightMapping
 from signbart_port.transfer.ops import OPS
-from signbart_port.transfer.suggest.modules import Kind
+from signbart_port.transfer.suggest.modules import Kind, is_fused
 from signbart_port.transfer.suggest.search import Line, Suggestions
 
 _NAME = re.compile(r"(?!(?:true|false|null)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
@@ -70,13 +70,18 @@ def _rules(
 
 
 def _unplaced(suggestions: Suggestions) -> Iterator[str]:
-    if not suggestions.unplaced:
+    fused = [name for name in suggestions.unplaced if is_fused(name)]
+    if fused:
+        yield "Query, key and value in one tensor, which no mapping can split:"
+        yield from (f"  {_quoted(name)}" for name in fused[:_MOST])
+    others = {name: s for name, s in suggestions.unplaced.items() if not is_fused(name)}
+    if not others:
         return
     yield "No place was found for these. What the model does without may be left behind:"
-    for name, shape in list(suggestions.unplaced.items())[:_MOST]:
+    for name, shape in list(others.items())[:_MOST]:
         yield f'- {{match: {_quoted(name)}, why: "..."}}  # {"×".join(map(str, shape)) or "scalar"}'
-    if len(suggestions.unplaced) > _MOST:
-        yield f"and {len(suggestions.unplaced) - _MOST} more"
+    if len(others) > _MOST:
+        yield f"and {len(others) - _MOST} more"
 
 
 def _line(line: Line) -> str:

@@ -14,6 +14,7 @@ from signbart_port.transfer.plan import Shape
 
 Kind = tuple[Leaf, ...]
 _DIGITS = re.compile(r"[0-9]+")
+_FUSED = re.compile(r"(?:^|[._])(?:in_proj|w?qkv|c_attn|query_key_value)(?:$|[._])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,11 @@ def modules(
     the smallest layer of the kinds has: `fc1` or an item in a list of norms is no layer.
     """
     by_path = dict(_side_by_side(shapes, kinds))
-    within = Counter(path[: digits.end()] for path in by_path for digits in _DIGITS.finditer(path))
+    within: Counter[str] = Counter()
+    for path, own in by_path.items():
+        stands_for = 3 if any(map(is_fused, (path, *own))) else 1
+        for digits in _DIGITS.finditer(path):
+            within[path[: digits.end()]] += stands_for
     alike: dict[tuple[Template, tuple[tuple[str, Shape], ...]], list[str]] = {}
     for path, own in by_path.items():
         layers = [
@@ -70,6 +75,11 @@ def modules(
         Module(name, tuple(sorted(numbers, key=int)), dict(own))
         for (name, own), numbers in alike.items()
     )
+
+
+def is_fused(path: str) -> bool:
+    """Return whether a tensor or module holds query, key and value in one, by its name."""
+    return _FUSED.search(path) is not None
 
 
 def _side_by_side(

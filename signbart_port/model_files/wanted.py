@@ -1,0 +1,44 @@
+"""What the plan of a mapping wants of a checkpoint, asked by names and shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from signbart_port import config as configs
+from signbart_port import transfer
+from signbart_port.checkpoint import Checkpoint, NameRules
+from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port.checkpoint.candidates import Held, Shape
+from signbart_port.transfer import WeightMapping
+from signbart_port.untrusted.weights_file import weights_file
+
+ONE_EACH = dict.fromkeys(configs.SIZES, 1)
+"""For sizes that nothing tells: a model has one of each."""
+
+
+@dataclass(frozen=True)
+class PlanWanted:
+    """A `checkpoint.candidates.Wanted`: every tensor of the plan, of the sizes that shapes tell."""
+
+    mapping: WeightMapping
+
+    def held(self, shapes: Mapping[str, Shape]) -> Held:
+        sizes = transfer.sizes_from_shapes(self.mapping, shapes)
+        plan = transfer.plan(self.mapping, ONE_EACH | sizes)
+        needed = {one.torch for one in plan.transfers}
+        known = plan.torch_names() & shapes.keys()
+        if not needed & known:
+            return Held(frozenset(), len(needed))
+        return Held(frozenset(known), len(needed - known))
+
+
+def read(path: str | Path, mapping: WeightMapping, weights: str | None = None) -> Checkpoint:
+    """Read a checkpoint, or the one in a folder, for the plan of a mapping.
+
+    `weights` is the key of those that are meant, "ema" for averaged ones. Raises PortError where
+    the file cannot be read, or which weights are meant is open.
+    """
+    rules = NameRules(mapping.unwrap, mapping.strip_prefixes)
+    return read_checkpoint(weights_file(path), rules, PlanWanted(mapping), weights)

@@ -1,0 +1,81 @@
+"""The one checkpoint in a folder: of a training run, or of a release on a hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from signbart_port.errors import printable
+from signbart_port.untrusted.file_kind import CHECKPOINTS, Kind, sniff
+from signbart_port.untrusted.refusal import Refusal, naming
+
+INDEX = ".index.json"
+"""How the name of an index of shards ends."""
+SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)")
+"""The name of a shard: stem, number, count, suffix."""
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl")
+_BESIDE = re.compile(
+    r"(optimizer|scheduler|scaler|rng_state|training_args|random_states)", re.IGNORECASE
+)
+_DEEPEST = 4
+_MOST_FILES = 10_000
+
+
+def weights_file(path: str | os.PathLike[str]) -> Path:
+    """Return the one checkpoint in a folder, or the index of its shards; any other path as it is.
+
+    What trainers keep beside it is passed over: states of optimizers, hidden names, `__MACOSX`.
+    Raises PortError for a folder with none, or with several.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    with naming(path):
+        found = list(_checkpoints(path))
+        if not found:
+            raise Refusal(
+                "is a folder without a checkpoint", "Give the .pth or .safetensors itself"
+            )
+        if len(found) > 1:
+            shown = ", ".join(printable(one.relative_to(path), 80) for one in found[:6])
+            more = f" and {len(found) - 6} more" if len(found) > 6 else ""
+            raise Refusal(
+                f"is a folder with {len(found)} checkpoints: {shown}{more}", "Give one of them"
+            )
+        return found[0]
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints and indexes in a folder, those of the upper levels first."""
+    level, visited = [folder], 0
+    for _ in range(_DEEPEST):
+        below: list[Path] = []
+        found: list[Path] = []
+        for parent in level:
+            for one in sorted(parent.iterdir()):
+                visited += 1
+                if visited > _MOST_FILES:
+                    raise Refusal("is a folder with too many files", "Give the checkpoint itself")
+                if one.name.startswith((".", "__MACOSX")):
+                    continue
+                if one.is_dir():
+                    if not one.is_symlink():
+                        below.append(one)
+                elif one.is_file() and _is_checkpoint(one):
+                    found.append(one)
+        if found:
+            return found
+        level = below
+    return []
+
+
+def _is_checkpoint(path: Path) -> bool:
+    if path.name.endswith(INDEX):
+        return sniff(path) is Kind.INDEX
+    if path.suffix.lower() not in _SUFFIXES or _BESIDE.match(path.name):
+        return False
+    shard = SHARD.fullmatch(path.name)
+    if shard and path.with_name(f"{shard[1]}{shard[4]}{INDEX}").is_file():
+        return False
+    return sniff(path) in CHECKPOINTS
