@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signbart_port.checkpoint import Checkpoint
+from signbart_port.checkpoint.loaded import Location
 from signbart_port.model_files import h5, hdf5, keras_archive, keras_weights, mappings
 from signbart_port.model_files.config_resolution import Options, Resolved, resolve
 from signbart_port.model_files.h5_model import KerasModel
@@ -41,6 +42,7 @@ class WeightsAlone:
             beside={},
             rounded={},
             notes=(),
+            location=Location((self.path,), Kind.HDF5.value, (), {}),
         )
         return resolve(checkpoint, mappings.signbart(), options, fallback)
 

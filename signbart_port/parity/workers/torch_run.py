@@ -119,8 +119,8 @@ def _run(job: TorchJob, arrays: Arrays) -> tuple[TorchResult, Arrays]:
 
 
 def _load(pair: Pair, config: Any, job: TorchJob) -> tuple[Any, dict[str, str], bool]:
-    """Return the model, the digest of each tensor as PyTorch reads it, and whether it has read the file
-    itself."""
+    """Return the model, the digest of each tensor as PyTorch reads it, and whether it has read the
+    file itself."""
     import torch
 
     found, read_itself = torch_weights.read(job.weights)
