@@ -54,10 +54,8 @@ def warn(message: str) -> None:
 
 def cautions(said: Sequence[str]) -> None:
     """Say what must be known of the result, whatever else is silenced."""
-    from rich.markup import escape
-
     for caution in dict.fromkeys(said):
-        warn(escape(printable(caution, _LONGEST)))
+        warn(printable(caution, _LONGEST))
 
 
 def as_json(data: dict[str, Any]) -> None:
