@@ -131,8 +131,8 @@ def find(
 
 
 def check_own(path: Path, config: SignBartConfig, options: Options) -> None:
-    """Raise PortError where options contradict the config that a model.h5 holds: they are not for
-    it, and would be without effect."""
+    """Raise PortError where options contradict the config that a file of Keras holds: they are not
+    for it, and would be without effect."""
     own = config_sources.of_config(config, "stored in it")
     given = None if options.config is None else config_sources.given(options.config)
     Agreement(path, own, config.sizes()).check_own(options.override(), given)

@@ -7,13 +7,11 @@ from pathlib import Path
 
 from signbart_port.checkpoint import Checkpoint
 from signbart_port.model_files import h5, hdf5, keras_archive, keras_weights, mappings
-from signbart_port.model_files.config_resolution import Options, Resolved, resolve
+from signbart_port.model_files.config_resolution import Options, Resolved, check_own, resolve
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.keras_weights import KerasWeights
 from signbart_port.system import digest
 from signbart_port.untrusted.file_kind import Kind, sniff
-
-_WEIGHTS_ALONE = ".weights.h5"
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,7 @@ class WeightsAlone:
             tensors=self.weights.tensors,
             provenance=None,
             config_notes=(f"config: {resolved.origin}", *resolved.notes),
+            cautions=resolved.cautions,
             file_notes=self.weights.notes,
         )
 
@@ -62,17 +61,13 @@ def read(
     """Read a SignBART that Keras saved, whatever its layout.
 
     `options` and `fallback` are for weights alone: a model.h5 and a model.keras hold their config.
-    Raises PortError for anything else.
+    Raises PortError for anything else, and for options that contradict the config of a file.
     """
     found = read_any(path)
     if isinstance(found, WeightsAlone):
         return found.with_config(found.resolve(options, fallback))
+    check_own(found.path, found.config, options)
     return found
-
-
-def stem_of(path: Path) -> Path:
-    """Return a path without the suffix that Keras gave it: `model.weights.h5` is `model`'s."""
-    return path.with_name(path.name.removesuffix(_WEIGHTS_ALONE).removesuffix(path.suffix))
 
 
 def read_any(path: str | Path) -> KerasModel | WeightsAlone:

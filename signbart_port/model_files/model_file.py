@@ -14,7 +14,7 @@ from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
 from signbart_port.model_files import keras_file
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
-from signbart_port.model_files.config_resolution import Options, Resolved, check_own
+from signbart_port.model_files.config_resolution import Options, Resolved
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.tflite_model import TFLiteModel
 from signbart_port.tflite import model_file as tflite
@@ -144,7 +144,6 @@ def open_weights(
         return open_checkpoint(path, options, mapping, fallback)
     model = keras_file.read(path, options, fallback)
     model.check_weights()
-    check_own(path, model.config, options)
     return model
 
 
