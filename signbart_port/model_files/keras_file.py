@@ -77,6 +77,6 @@ def read_any(path: str | Path) -> KerasModel | WeightsAlone:
         return keras_archive.read(path)
     with hdf5.opened(path) as file:
         if h5.CONFIG in file.attrs or not hdf5.has(file, keras_weights.ROOT):
-            return h5.read(path)
+            return h5.read_opened(path, file)
         weights = keras_weights.read(path, file, path.stat().st_size)
     return WeightsAlone(path, digest.of_file(path), weights)
