@@ -102,8 +102,7 @@ def of_config(config: SignBartConfig, origin: str) -> Source:
 
 def given(file_or_name: str) -> Source:
     """Return the config that the user names."""
-    adapted = configs.adapt(configs.read(file_or_name), file_or_name)
-    return Source(Place.GIVEN, file_or_name, file_or_name, adapted)
+    return Source(Place.GIVEN, file_or_name, file_or_name, configs.open_config(file_or_name))
 
 
 def stored(checkpoint: Checkpoint) -> list[Source]:
