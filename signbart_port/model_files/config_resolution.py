@@ -38,6 +38,12 @@ class Options:
     override_config: bool = False
     """Whether these options may contradict the config."""
 
+    def check_unused(self, path: Path) -> None:
+        """Raise PortError if any is given, for a whole model in `path`: it would be ignored."""
+        if self != Options():
+            what = "is a whole model: --config, --heads, --joints, --layout are for checkpoints"
+            raise PortError(path, what, "Leave them out")
+
     def override(self) -> dict[str, Any]:
         """Return the keys of a config that these options set."""
         override: dict[str, Any] = {}

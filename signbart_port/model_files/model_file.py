@@ -149,9 +149,8 @@ def open_weights(
 
 def check_options_used(models: Sequence[ModelFile], options: Options) -> None:
     """Raise PortError for options on a config where no model has one: they would be ignored."""
-    if options != Options() and all(model.config is None for model in models):
-        what = "is a whole model: --config, --heads, --joints, --layout are for checkpoints"
-        raise PortError(models[0].path, what, "Leave them out")
+    if all(model.config is None for model in models):
+        options.check_unused(models[0].path)
 
 
 def open_pair(
