@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,12 @@ def printable(text: object, longest: int = _LONGEST) -> str:
         return line
     half = longest // 2
     return f"{line[:half]}…{line[-half:]} ({len(line):,} characters)"
+
+
+def first_of(names: Sequence[object], most: int) -> str:
+    """Join the first names, each printable, and count those that are left out."""
+    shown = ", ".join(printable(name, 40) for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if names[most:] else "")
 
 
 class PortError(Exception):

@@ -76,17 +76,22 @@ def wrongs(case: Path, expected: Expected) -> Iterator[str]:
             timeout=SECONDS,
         )
         new = set(_files(folder)) - before
-    printed = " ".join((run.stdout + run.stderr).split())
+    printed = _joined(run.stdout + run.stderr)
     if run.returncode != expected.exit:
         yield f"exit {run.returncode}, not {expected.exit}: {printed[-300:]}"
-    yield from (f"does not say {text!r}" for text in expected.says if text not in printed)
-    yield from (f"says {text!r}" for text in expected.never if text in printed)
+    yield from (f"does not say {text!r}" for text in expected.says if _joined(text) not in printed)
+    yield from (f"says {text!r}" for text in expected.never if _joined(text) in printed)
     yield from (f"{name} is not there" for name in expected.writes if name not in new)
     if expected.exit:
         yield from (f"left {name}" for name in sorted(new) if not name.endswith(_MADE))
 
 
 _MADE = ("model.pth", "model.yaml")  # by a case's own `make.py`
+
+
+def _joined(text: str) -> str:
+    """Return text on one line, as tables and terminals break and fill it anyhow."""
+    return " ".join(text.split())
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -82,6 +82,7 @@ def export(
         _show.as_json(_as_dict(done))
     elif not quiet:
         _print(done, every_module)
+    _show.cautions(done.source.cautions)
     if done.report:
         file.write(done.report)
     else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from signbart_port.cli import _options, _show
-from signbart_port.config import joints
+from signbart_port.config import joints as named_joints
 from signbart_port.errors import printable
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ def inspect(
     """
     from math import prod
 
-    from signbart_port.config import joints as named_joints
     from signbart_port.verbs.inspect_file import inspect_file as run
     from signbart_port.verbs.inspect_file import write_config
 
@@ -115,7 +114,7 @@ def _said(card: Card) -> Iterator[tuple[str, str]]:
     frames = ", ".join(map(str, card.frames)) or f"1 to {card.longest}"
     fed = "raw, prepared in the graph" if card.preprocessing else f"normalized, {whole}"
     yield "takes", f"{frames} frames of {card.keypoints} keypoints, {fed}; missing points {counted}"
-    yield "", f"it reads {joints.short(card.joint_idx)}"
+    yield "", f"it reads {named_joints.short(card.joint_idx)}"
     yield "gives", f"{card.output}; quantization {card.quantization}"
     made_of = [f"{name} {sha256}" for name, sha256 in card.source.items()]
     yield from _show.labeled("made of", made_of)

@@ -186,9 +186,7 @@ def tflite(
         _show.as_json(_as_dict(done))
     elif not quiet:
         _print(done)
-    for note in done.notes:
-        _show.warn(printable(note, 1000))
-    _show.cautions(done.cautions)
+    _show.cautions((*done.notes, *done.cautions))
     if not done.source_proven:
         _show.warn(
             f"NOT PROVEN against PyTorch: {model} does not come straight from a proven conversion;"

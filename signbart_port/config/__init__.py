@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from signbart_port.system.lazy_package import lazy_package
 
 if TYPE_CHECKING:
-    from signbart_port.config.files import ConfigFile as ConfigFile
     from signbart_port.config.files import find as find
     from signbart_port.config.files import load as load
     from signbart_port.config.files import named as named
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Adapted": "signbart_port.config.foreign",
-    "ConfigFile": "signbart_port.config.files",
     "SIZES": "signbart_port.config.model",
     "SignBartConfig": "signbart_port.config.model",
     "adapt": "signbart_port.config.foreign",

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from signbart_port.config.foreign import adapt
+from signbart_port.config.foreign import Adapted, adapt
 from signbart_port.config.model import SignBartConfig, parse
 from signbart_port.errors import PortError
 from signbart_port.untrusted import strict_json, strict_yaml
 from signbart_port.untrusted.text_file import read_text
 
 
-@dataclass(frozen=True)
-class ConfigFile:
-    """The config in a file, and what a person should know about how it was read."""
-
-    config: SignBartConfig
-    notes: tuple[str, ...]
-
-
-def open_config(file_or_name: str, override: Mapping[str, Any] | None = None) -> ConfigFile:
-    """Read the config in a file, or a published config by its name."""
-    adapted = adapt(read(file_or_name), file_or_name)
-    return ConfigFile(parse(adapted.data, file_or_name, override), adapted.notes)
+def open_config(file_or_name: str) -> Adapted:
+    """Read the config in a file, or a published config by its name, in SignBART's keys."""
+    return adapt(read(file_or_name), file_or_name)
 
 
 def load(path: str | Path, override: Mapping[str, Any] | None = None) -> SignBartConfig:
@@ -37,7 +27,7 @@ def load(path: str | Path, override: Mapping[str, Any] | None = None) -> SignBar
 
 def find(file_or_name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:
     """Return the config in a file, or a published config by its name."""
-    return open_config(file_or_name, override).config
+    return parse(open_config(file_or_name).data, file_or_name, override)
 
 
 def named(name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from signbart_port.config import class_names, hub, joints, sections
 from signbart_port.config.model import KNOWN_KEYS, MODEL_KEYS, unknown_keys
 from signbart_port.config.spelling import meant
 from signbart_port.config.training import IGNORED
-from signbart_port.errors import PortError, printable
+from signbart_port.errors import PortError, first_of, printable
 
 _NAMES = ("id2label", "label2id")
 _WITH_EFFECT = KNOWN_KEYS - IGNORED
@@ -110,15 +110,9 @@ def _without_unknown(
         raise unknown_keys(source, unknown, near)
     for key in unknown:
         del found[key]
-    return [f"unknown keys, passed over: {_listed(unknown)}"] if unknown else []
+    return [f"unknown keys, passed over: {first_of(unknown, _MOST_NAMED)}"] if unknown else []
 
 
 def _is_name_of_model(key: str, value: Any) -> bool:
     """Return whether this says which model a file is of, and is no `d_model`."""
     return key == "model" and not isinstance(value, int | float)
-
-
-def _listed(keys: Sequence[object]) -> str:
-    more = len(keys) - _MOST_NAMED
-    named = ", ".join(printable(key, 40) for key in keys[:_MOST_NAMED])
-    return named + (f" and {more} more" if more > 0 else "")

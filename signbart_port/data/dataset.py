@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from signbart_port.data import samples
 from signbart_port.data.labels import LABEL2ID, normalized, read_label_maps
 from signbart_port.data.labels import read_labels as read_labels
-from signbart_port.errors import PortError, printable
+from signbart_port.errors import PortError, first_of, printable
 
 SPLITS = ("train", "val", "test", "all")
 _OTHER_NAMES = {"val": ("valid", "validation", "dev")}
@@ -118,10 +118,8 @@ def open_dataset(root: str | os.PathLike[str]) -> Dataset:
                 if suffix == samples.JSON_SUFFIX:
                     in_json.append(entry)
     if not entries:
-        entries, others = (
-            in_json,
-            [path for path in others if path not in {e.path for e in in_json}],
-        )
+        entries, taken = in_json, {entry.path for entry in in_json}
+        others = [path for path in others if path not in taken]
     unread = [
         folder.name
         for folder in _listed(root)
@@ -129,7 +127,7 @@ def open_dataset(root: str | os.PathLike[str]) -> Dataset:
     ]
     if not entries:
         suffixes = ", ".join((*samples.SUFFIXES, samples.JSON_SUFFIX))
-        has = f"; it has {_shown(unread)}" if unread else ""
+        has = f"; it has {first_of(unread, _SHOWN)}" if unread else ""
         raise PortError(
             root,
             f"has no samples: no {suffixes} in {_and(SPLITS)}{has}",
@@ -161,7 +159,7 @@ def _notes(
         if folder.name != split:
             yield f"{folder.name} is read as {split}"
     if unread:
-        yield f"not read, no split: {_shown(unread)}; splits are {_and(SPLITS)}"
+        yield f"not read, no split: {first_of(unread, _SHOWN)}; splits are {_and(SPLITS)}"
     if spelled:
         first = printable(next(iter(spelled)), 40).encode("unicode_escape").decode()
         yield (
@@ -236,11 +234,6 @@ def _listed(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise PortError(folder, f"cannot be opened: {error.strerror}") from None
     return (folder / name for name in names if not name.startswith(".") and name not in _OF_SYSTEMS)
-
-
-def _shown(names: Sequence[str]) -> str:
-    shown = ", ".join(printable(name, 40) for name in names[:_SHOWN])
-    return shown + (f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else "")
 
 
 def _and(names: Sequence[str]) -> str:

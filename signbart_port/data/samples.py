@@ -64,31 +64,32 @@ def read(path: str | os.PathLike[str]) -> Sample:
             if not is_like_keypoints(root):
                 raise Refusal(f"holds {describe_form(root)}, not keypoints", SAVE_ARRAYS)
             root = {_KEYPOINTS: root}
-        key = _KEYPOINTS if _KEYPOINTS in root else _only_one_like_keypoints(root)
-        array, notes = to_array(root[key])
-        if key != _KEYPOINTS:
-            notes = (f'keypoints taken from "{printable(key, 40)}", alone of their shape', *notes)
+        array, notes = (
+            to_array(root[_KEYPOINTS]) if _KEYPOINTS in root else _only_one_like_keypoints(root)
+        )
         return Sample(Path(path), _keypoints(array), _label(root.get("class")), notes)
 
 
-def _only_one_like_keypoints(root: dict[Any, Any]) -> Any:
-    """Return the key of the one value that has the form of keypoints."""
-    found = [key for key, value in root.items() if _has_their_shape(value)]
+def _only_one_like_keypoints(root: dict[Any, Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return the one value that has the form of keypoints, as `to_array` does."""
+    found = [(key, *form) for key, value in root.items() if (form := _in_their_shape(value))]
     if len(found) == 1:
-        return found[0]
+        ((key, array, notes),) = found
+        return array, (f'keypoints taken from "{printable(key, 40)}", alone of their shape', *notes)
     held = ", ".join(printable(key, 40) for key in list(root)[:6]) or "nothing"
     raise Refusal(f"has no keypoints: it holds {held}", SAVE_ARRAYS)
 
 
-def _has_their_shape(value: Any) -> bool:
+def _in_their_shape(value: Any) -> tuple[NDArray[Any], tuple[str, ...]] | None:
     if not is_like_keypoints(value):
-        return False
+        return None
     try:
-        array, _ = to_array(value)
+        array, notes = to_array(value)
     except Refusal:
-        return False
+        return None
     is_floating = array.dtype.kind == "f" and array.ndim == 3
-    return is_floating and array.size > 0 and array.shape[2] in _COORDINATES
+    is_theirs = is_floating and array.size > 0 and array.shape[2] in _COORDINATES
+    return (array, notes) if is_theirs else None
 
 
 def _bytes_of(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:

@@ -41,6 +41,12 @@ class Options:
     weights: str | None = None
     """The key of the weights that are meant, "ema" for averaged ones."""
 
+    def check_unused(self, path: Path) -> None:
+        """Raise PortError if any is given, for a whole model in `path`: it would be ignored."""
+        if self != Options():
+            what = "is a whole model: --config, --heads, --joints, --layout are for checkpoints"
+            raise PortError(path, what, "Leave them out")
+
     def override(self) -> dict[str, Any]:
         """Return the keys of a config that these options set."""
         override: dict[str, Any] = {}
@@ -140,8 +146,8 @@ def find(
 
 
 def check_own(path: Path, config: SignBartConfig, options: Options) -> None:
-    """Raise PortError where options contradict the config that a model.h5 holds: they are not for
-    it, and would be without effect."""
+    """Raise PortError where options contradict the config that a file of Keras holds: they are not
+    for it, and would be without effect."""
     own = config_sources.of_config(config, "stored in it")
     given = None if options.config is None else config_sources.given(options.config)
     Agreement(path, own, config.sizes()).check_own(options.override(), given)

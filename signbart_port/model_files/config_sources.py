@@ -13,6 +13,7 @@ from signbart_port.checkpoint import Checkpoint
 from signbart_port.config import Adapted, SignBartConfig, joints, sections
 from signbart_port.config.spelling import meant
 from signbart_port.errors import PortError, printable
+from signbart_port.untrusted.model_kind import stem_of
 
 SUFFIXES = (".yaml", ".yml", ".json")
 DECISIVE = (
@@ -101,8 +102,7 @@ def of_config(config: SignBartConfig, origin: str) -> Source:
 
 def given(file_or_name: str) -> Source:
     """Return the config that the user names."""
-    adapted = configs.adapt(configs.read(file_or_name), file_or_name)
-    return Source(Place.GIVEN, file_or_name, file_or_name, adapted)
+    return Source(Place.GIVEN, file_or_name, file_or_name, configs.open_config(file_or_name))
 
 
 def stored(checkpoint: Checkpoint) -> list[Source]:
@@ -145,14 +145,10 @@ def beside(path: Path) -> list[Source]:
     """Return the configs beside a file: the one with its name first, then that of its folder."""
     return [
         source
-        for stem in dict.fromkeys((_stem(path), _FOLDERS_CONFIG))
+        for stem in dict.fromkeys((stem_of(path), _FOLDERS_CONFIG))
         for suffix in SUFFIXES
         if (source := _file(path, path.with_name(f"{stem}{suffix}")))
     ]
-
-
-def _stem(path: Path) -> str:
-    return path.stem.removesuffix(".weights")  # that Keras asks for before .h5
 
 
 def _file(path: Path, file: Path) -> Source | None:
@@ -165,7 +161,7 @@ def _file(path: Path, file: Path) -> Source | None:
         content.update(configs.read_file(file))
         return configs.adapt(content, file)
 
-    place = Place.BESIDE if file.stem == _stem(path) else Place.FOLDER
+    place = Place.BESIDE if file.stem == stem_of(path) else Place.FOLDER
     source = Source.read(place, f"{file.name} beside it", file, load)
     is_config = not content or _is_config(content, _FOLDERS_CONFIG)
     return source if is_config or place is Place.BESIDE else None

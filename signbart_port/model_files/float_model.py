@@ -40,10 +40,6 @@ class FloatModel:
         return self.config.class_names
 
     @property
-    def cautions(self) -> tuple[str, ...]:
-        return ()
-
-    @property
     def frames(self) -> int | None:
         return None
 

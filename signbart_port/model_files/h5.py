@@ -38,13 +38,18 @@ def read(path: str | Path) -> KerasModel:
     """
     path = Path(path)
     with hdf5.opened(path) as file:
-        return KerasModel(
-            path=path,
-            sha256=digest.of_file(path),
-            config=(config := _config(path, file)),
-            tensors=_tensors(path, file, path.stat().st_size),
-            provenance=_provenance(path, file, config),
-        )
+        return read_opened(path, file)
+
+
+def read_opened(path: Path, file: h5py.File) -> KerasModel:
+    """Read a SignBART model.h5 that is open, as `read` does."""
+    return KerasModel(
+        path=path,
+        sha256=digest.of_file(path),
+        config=(config := _config(path, file)),
+        tensors=_tensors(path, file, path.stat().st_size),
+        provenance=_provenance(path, file, config),
+    )
 
 
 def check(path: str | Path) -> set[str]:

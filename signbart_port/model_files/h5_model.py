@@ -41,6 +41,8 @@ class KerasModel(FloatModel):
     """The source of the config; nothing where the file itself holds it."""
     file_notes: tuple[str, ...] = ()
     """What was left behind, or assumed, in reading the file."""
+    cautions: tuple[str, ...] = ()
+    """The notes to be said however quiet the program is."""
 
     @property
     def kind(self) -> ModelKind:

@@ -6,6 +6,7 @@ SignBART's config are read. Format: a zip with `metadata.json`, `config.json`, `
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
@@ -16,7 +17,6 @@ from signbart_port.errors import PortError, printable
 from signbart_port.model_files import hdf5, keras_config, keras_weights
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.hdf5 import RESAVE
-from signbart_port.system import digest
 from signbart_port.untrusted import strict_json
 from signbart_port.untrusted.file_kind import regular_file
 from signbart_port.untrusted.refusal import COPY_AGAIN, Refusal, naming
@@ -49,7 +49,7 @@ def read(path: Path) -> KerasModel:
         weights = keras_weights.read(path, weights_file, len(content))
     return KerasModel(
         path=path,
-        sha256=digest.of_file(path),
+        sha256=hashlib.sha256(data).hexdigest(),
         config=config,
         tensors=weights.tensors,
         provenance=None,

@@ -8,13 +8,11 @@ from pathlib import Path
 from signbart_port.checkpoint import Checkpoint
 from signbart_port.checkpoint.loaded import Location
 from signbart_port.model_files import h5, hdf5, keras_archive, keras_weights, mappings
-from signbart_port.model_files.config_resolution import Options, Resolved, resolve
+from signbart_port.model_files.config_resolution import Options, Resolved, check_own, resolve
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.keras_weights import KerasWeights
 from signbart_port.system import digest
 from signbart_port.untrusted.file_kind import Kind, sniff
-
-_WEIGHTS_ALONE = ".weights.h5"
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,7 @@ class WeightsAlone:
             tensors=self.weights.tensors,
             provenance=None,
             config_notes=(f"config: {resolved.origin}", *resolved.notes),
+            cautions=resolved.cautions,
             file_notes=self.weights.notes,
         )
 
@@ -64,17 +63,13 @@ def read(
     """Read a SignBART that Keras saved, whatever its layout.
 
     `options` and `fallback` are for weights alone: a model.h5 and a model.keras hold their config.
-    Raises PortError for anything else.
+    Raises PortError for anything else, and for options that contradict the config of a file.
     """
     found = read_any(path)
     if isinstance(found, WeightsAlone):
         return found.with_config(found.resolve(options, fallback))
+    check_own(found.path, found.config, options)
     return found
-
-
-def stem_of(path: Path) -> Path:
-    """Return a path without the suffix that Keras gave it: `model.weights.h5` is `model`'s."""
-    return path.with_name(path.name.removesuffix(_WEIGHTS_ALONE).removesuffix(path.suffix))
 
 
 def read_any(path: str | Path) -> KerasModel | WeightsAlone:
@@ -84,6 +79,6 @@ def read_any(path: str | Path) -> KerasModel | WeightsAlone:
         return keras_archive.read(path)
     with hdf5.opened(path) as file:
         if h5.CONFIG in file.attrs or not hdf5.has(file, keras_weights.ROOT):
-            return h5.read(path)
+            return h5.read_opened(path, file)
         weights = keras_weights.read(path, file, path.stat().st_size)
     return WeightsAlone(path, digest.of_file(path), weights)

@@ -13,7 +13,7 @@ from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
 from signbart_port.model_files import keras_file
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
-from signbart_port.model_files.config_resolution import Options, Resolved, check_own
+from signbart_port.model_files.config_resolution import Options, Resolved
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.tflite_model import TFLiteModel
 from signbart_port.tflite import model_file as tflite
@@ -144,15 +144,13 @@ def open_weights(
         return open_checkpoint(path, options, mapping, fallback)
     model = keras_file.read(path, options, fallback)
     model.check_weights()
-    check_own(path, model.config, options)
     return model
 
 
 def check_options_used(models: Sequence[ModelFile], options: Options) -> None:
     """Raise PortError for options on a config where no model has one: they would be ignored."""
-    if options != Options() and all(model.config is None for model in models):
-        what = "is a whole model: --config, --heads, --joints, --layout are for checkpoints"
-        raise PortError(models[0].path, what, "Leave them out")
+    if all(model.config is None for model in models):
+        options.check_unused(models[0].path)
 
 
 def open_pair(

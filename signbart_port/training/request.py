@@ -122,7 +122,7 @@ def _read(config: str | None) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the content of a config file, and notes on how it was read."""
     if config is None:
         return {}, ()
-    adapted = configs.adapt(configs.read(config), config)
+    adapted = configs.open_config(config)
     return adapted.data, adapted.notes
 
 

@@ -33,6 +33,11 @@ def kind_of(path: str | Path) -> ModelKind:
     raise PortError(path, f"{what}, not a .pth, .safetensors, .h5, .keras or .tflite model")
 
 
+def stem_of(path: Path) -> str:
+    """Return the name of a file without the suffix of its kind: `model` of `model.weights.h5`."""
+    return path.name.removesuffix(".weights.h5").removesuffix(path.suffix)
+
+
 def check_kind(path: str | Path, kind: ModelKind) -> None:
     """Raise PortError unless `path` is of this kind."""
     found = sniff(path)

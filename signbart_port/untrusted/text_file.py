@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import stat
 from pathlib import Path
 
 from signbart_port.errors import PortError
+from signbart_port.untrusted.file_kind import regular_file
+from signbart_port.untrusted.refusal import naming
 
 _LARGEST = 1 << 20
 _NOT_TEXT = (  # the files that stand next to a file of settings on the command line
@@ -21,7 +22,9 @@ def read_text(path: Path, kind: str = "YAML") -> str:
 
     Raises PortError for a file that is not regular, not readable UTF-8, or larger than 1 MiB.
     """
-    return decoded(path, _read(path), kind)
+    with naming(path), regular_file(path) as file:
+        data = file.read(_LARGEST + 1)
+    return decoded(path, data, kind)
 
 
 def decoded(path: Path, data: bytes, kind: str) -> str:
@@ -36,18 +39,3 @@ def decoded(path: Path, data: bytes, kind: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise PortError(path, f"line {line}: is not UTF-8 text", "Save it as UTF-8") from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise PortError(path, "is a directory, not a file")
-        if not stat.S_ISREG(mode):  # opening a FIFO would wait for its writer
-            raise PortError(path, "is a pipe, a socket or a device, not a regular file")
-        with path.open("rb") as file:
-            return file.read(_LARGEST + 1)
-    except FileNotFoundError:
-        raise PortError(path, "does not exist") from None
-    except OSError as error:
-        raise PortError(path, f"cannot be opened: {error.strerror}") from None

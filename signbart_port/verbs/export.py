@@ -99,7 +99,7 @@ def export(
     """
     path = Path(path)
     model_kind.check_kind(path, model_kind.ModelKind.KERAS)
-    out = keras_file.stem_of(path).with_suffix(".pth") if out is None else Path(out)
+    out = path.with_name(f"{model_kind.stem_of(path)}.pth") if out is None else Path(out)
     container = _container_of(out, container)
     atomic_output.check(out, force=force, inputs=(path,))
     progress("Reading the Keras model")

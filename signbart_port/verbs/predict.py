@@ -128,9 +128,8 @@ def predict(
         about_clips = tuple(f"{clip.path}: {note}" for clip in read for note in clip.notes)
         keypoints = [clip.keypoints for clip in read]
         if kind is ModelKind.TFLITE:
-            if options is not None and options != type(options)():
-                what = "is a whole model: --config, --heads, --joints, --layout are for checkpoints"
-                raise PortError(model, what, "Leave them out")
+            if options is not None:
+                options.check_unused(model)
             run = early or stack.enter_context(Inference(model, kind))
             run.send(keypoints, paths)
             own, notes = _about_tflite(model)

@@ -154,7 +154,7 @@ def to_tflite(
         skip_bad=skip_bad,
     )
     model_kind.check_kind(path, model_kind.ModelKind.KERAS)
-    out = keras_file.stem_of(path).with_suffix(".tflite") if out is None else Path(out)
+    out = path.with_name(f"{model_kind.stem_of(path)}.tflite") if out is None else Path(out)
     if out.suffix != ".tflite":
         raise PortError(out, "the file is written as .tflite", "Name it like model.tflite")
     atomic_output.check(out, force=force, inputs=(path,))

@@ -47,6 +47,20 @@ def test_a_clip_is_predicted_alike(program: Program, folder: Path) -> None:
     assert given[2]["notes"] == ["config: signs.yaml", "left behind: optimizer"]
 
 
+def test_what_was_chosen_is_said_even_quietly(program: Program, folder: Path) -> None:
+    shutil.copy("epoch.weights.h5", "s[1].weights.h5")
+    shutil.copy("signs.yaml", "s[1].yaml")
+    other = CONFIG.replace(encoder_attention_heads=4)
+    (folder / "config.yaml").write_text(other.model_dump_json())
+    code, out, err = program("export", "s[1].weights.h5", "--no-verify", "-q")
+    assert code == 0 and not out
+    assert "not used: config.yaml beside it, which has encoder_attention_heads 4" in err
+    np.save("clip.npy", a_clip(0, 6))
+    chosen = ("--heads", "4", "--override-config", "--json")
+    code, _, err = program("predict", "s[1].weights.h5", "clip.npy", *chosen)
+    assert code == 0 and "encoder_attention_heads 2 (s[1].yaml beside it)" in err
+
+
 def test_a_dataset_is_evaluated_alike(program: Program, folder: Path) -> None:
     signs = Folder(folder / "signs", {f"sign{n}": n for n in range(CONFIG.num_labels)})
     for n in range(CONFIG.num_labels):

@@ -80,6 +80,14 @@ def test_beside_the_checkpoint(tmp_path: Path, name: str) -> None:
     assert found(path) == Resolved(CONFIG, f"{name} beside it")
 
 
+@pytest.mark.parametrize("name", ["best.v2.pth", "best.weights.pth", "best.weights.pt"])
+def test_beside_a_checkpoint_with_dots_in_its_name(tmp_path: Path, name: str) -> None:
+    path = save_pth(tmp_path / name, WEIGHTS)
+    beside = path.with_suffix(".yaml")
+    beside.write_text(yaml.safe_dump(PLAIN))
+    assert found(path) == Resolved(CONFIG, f"{beside.name} beside it")
+
+
 def test_a_folders_config_of_something_else_is_none(tmp_path: Path) -> None:
     path = save_pth(tmp_path / "best.pth", WEIGHTS)
     (tmp_path / "config.yaml").write_text("server: localhost\n")

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 
+import signbart_port
 from signbart_port import transfer
 from signbart_port.errors import PortError
 from signbart_port.model_files import keras_weights
@@ -107,6 +108,44 @@ def test_a_config_beside_the_weights(ported: Path, tmp_path: Path) -> None:
     (tmp_path / "best.yaml").write_text(CONFIG.model_dump_json())
     file = open_weights(path)
     assert file.config == CONFIG and file.notes == ("config: best.yaml beside it",)
+
+
+def test_of_two_configs_the_nearer_is_taken_and_said_always(ported: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(ported / "model.weights.h5", tmp_path / "best.weights.h5"))
+    (tmp_path / "best.yaml").write_text(CONFIG.model_dump_json())
+    other = CONFIG.replace(encoder_attention_heads=4, decoder_attention_heads=4)
+    (tmp_path / "config.yaml").write_text(other.model_dump_json())
+    (said,) = open_weights(path).cautions
+    assert said.startswith("not used: config.yaml beside it, which has encoder_attention_heads 4")
+
+
+def test_an_option_may_override_the_config_of_weights_alone(ported: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(ported / "model.weights.h5", tmp_path / "best.weights.h5"))
+    (tmp_path / "best.yaml").write_text(CONFIG.model_dump_json())
+    assert refused(path, Options(heads=4)).startswith("--heads contradicts its config")
+    file = open_weights(path, Options(heads=4, override_config=True))
+    assert file.config is not None and file.config.encoder_attention_heads == 4
+    (said,) = file.cautions
+    assert said == (
+        "--override-config: encoder_attention_heads 4, not encoder_attention_heads 2"
+        " (best.yaml beside it)"
+    )
+    assert said in file.notes
+    stated = Options(config=str(tmp_path / "best.yaml"), heads=4, override_config=True)
+    assert open_weights(path, stated).config == file.config
+
+
+@pytest.mark.parametrize("name", ["model.h5", *ARCHIVES])
+def test_options_against_a_file_with_a_config(ported: Path, tmp_path: Path, name: str) -> None:
+    """Whichever verb reads it: they would be without effect."""
+    said = f"{name}: --heads contradicts the config in it"
+    with pytest.raises(PortError, match=said):
+        open_weights(ported / name, Options(heads=4))
+    with pytest.raises(PortError, match=said):
+        signbart_port.export(ported / name, tmp_path / "o.pth", options=Options(heads=4))
+    with pytest.raises(PortError, match=said):
+        signbart_port.to_tflite(ported / name, tmp_path / "o.tflite", options=Options(heads=4))
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_config_of_the_other_file_where_two_are_compared(ported: Path) -> None:

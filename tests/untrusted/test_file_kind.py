@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from signbart_port.errors import PortError
+from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.file_kind import Kind, sniff
 
 
@@ -45,3 +48,17 @@ def test_kinds_are_their_short_names():
 def test_missing_file(tmp_path):
     with pytest.raises(PortError, match="does not exist"):
         sniff(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("model.h5", "model"),
+        ("best.v2.h5", "best.v2"),
+        ("best.v2.weights.h5", "best.v2"),
+        ("best.weights.pth", "best.weights"),
+        ("model", "model"),
+    ],
+)
+def test_the_name_without_the_suffix_of_its_kind(name: str, stem: str) -> None:
+    assert model_kind.stem_of(Path("folder") / name) == stem
