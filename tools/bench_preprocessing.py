@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from signbart_port.data.preprocessing import GROUPS, MOST_FRAMES, Floats, prepare
+from signbart_port.config.skeletons import HANDS, MEDIAPIPE_75
+from signbart_port.data.preprocessing import MOST_FRAMES, Floats, prepare
 
 MARGIN = 0.05
 Clips = Sequence[NDArray[Any]]
@@ -41,7 +42,7 @@ def _frame(frame: NDArray[Any], count_missing: bool) -> list[list[float]]:
             points.append([min(max(float(x), 0.0), 1.0), min(max(float(y), 0.0), 1.0)])
         else:
             points.append([0.0, 0.0])
-    for group in GROUPS.values():
+    for group in (slice(*bounds) for bounds in MEDIAPIPE_75.groups.values()):
         counted = [point for point in points[group] if count_missing or point != [0, 0]]
         if counted:
             _normalize(counted)
@@ -75,7 +76,7 @@ def generated(count: int) -> Clips:
     for frames in rng.integers(25, 76, count):
         keypoints = rng.uniform(-0.2, 1.2, (frames, 75, 2)).astype(np.float32)
         keypoints[rng.random((frames, 75)) < 0.1] = 0
-        for hand in (GROUPS["left hand"], GROUPS["right hand"]):
+        for hand in (slice(*MEDIAPIPE_75.groups[side]) for side in HANDS):
             keypoints[rng.random(frames) < 0.3, hand] = 0
         clips.append(keypoints)
     return clips

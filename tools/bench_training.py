@@ -102,7 +102,7 @@ def measured(framework: str, job: Job, rounds: int) -> dict[str, float]:
 def job_of(data: Path, config: str, batch_size: int) -> Job:
     override = {"data_root": data, "batch_size": batch_size, "gradient_clip": 1.0}
     plan = TrainingPlan(TrainingOptions(config=config, override=override))
-    return plan.job(plan.data().parts(plan.settings), plan.settings)
+    return plan.job(plan.data.parts(plan.settings), plan.settings)
 
 
 def main() -> None:

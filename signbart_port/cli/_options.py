@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from signbart_port.config import joints as named_joints
+from signbart_port.config import skeletons
 from signbart_port.errors import PortError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ Joints = Annotated[
         "--joints",
         metavar="NAME|LIST",
         help=f"Keypoints the model reads: {', '.join(named_joints.NAMED)},"
-        " or numbers such as 11-16,33-74.",
+        " or numbers such as 11-16,33-74; with another skeleton's name, as upper-65:23-64.",
     ),
 ]
 Layout = Annotated[
@@ -73,6 +74,23 @@ Weights = Annotated[
         metavar="KEY",
         help="Which weights of a checkpoint with several: the key that holds them, or ema for its"
         " averaged ones.",
+    ),
+]
+Skeleton = Annotated[
+    str | None,
+    typer.Option(
+        "--skeleton",
+        metavar="NAME",
+        help="What the points of the clips are, where they are not those of the model: "
+        f"{', '.join(skeletons.KNOWN)}.",
+    ),
+]
+FrameSize = Annotated[
+    str | None,
+    typer.Option(
+        "--frame-size",
+        metavar="W,H",
+        help="Of clips in pixels: width and height of their frames, such as 1280,720.",
     ),
 ]
 SkipBad = Annotated[
@@ -127,11 +145,27 @@ def resolve_options(
     from signbart_port.model_files.config_resolution import Options
 
     try:
-        picked = None if joints is None else named_joints.parse(joints)
+        skeleton, picked = (None, None) if joints is None else _joints(joints)
     except ValueError as error:
         raise PortError(None, f"--joints {joints}: {error}") from None
     if layout not in (None, "full", "selected"):
         raise PortError(None, f"--layout {layout}: it is full or selected")
     return Options(
-        config, heads, picked, layout, sizes_from_checkpoint, override_config, weights=weights
+        config,
+        heads,
+        picked,
+        layout,
+        sizes_from_checkpoint,
+        override_config,
+        weights=weights,
+        skeleton=skeleton,
     )
+
+
+def _joints(text: str) -> tuple[str | None, tuple[int, ...]]:
+    """Read `[SKELETON:]JOINTS`, or the name of a skeleton for all of its points."""
+    name, colon, listed = text.rpartition(":")
+    if not colon and text not in skeletons.KNOWN:
+        return None, named_joints.parse(text)
+    skeleton = skeletons.named(name or text)
+    return skeleton.name, named_joints.parse(listed) if colon else tuple(range(skeleton.points))

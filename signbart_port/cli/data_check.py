@@ -26,6 +26,8 @@ def data_check(
             " also test, val, all.",
         ),
     ],
+    skeleton: _options.Skeleton = None,
+    frame_size: _options.FrameSize = None,
     skip_bad: _options.SkipBad = False,
     every_class: Annotated[
         bool, typer.Option("--every-class", help="List the number of samples of every class.")
@@ -38,8 +40,9 @@ def data_check(
     sample cannot be used.
     """
     from signbart_port.data.checking import check as run
+    from signbart_port.data.clip_format import ClipFormat
 
-    found = run(folder)
+    found = run(folder, ClipFormat.parse(skeleton, frame_size))
     if json:
         _show.as_json(_as_dict(found))
     else:
@@ -62,14 +65,20 @@ def _as_dict(found: Check) -> dict[str, Any]:
         split: dict(zip(found.labels, counts, strict=True))
         for split, counts in found.samples.items()
     }
-    return dataclasses.asdict(found) | {
-        "count": found.count,
-        "samples": samples,
-        "bad": [{"path": _path(found, bad.entry), "why": bad.why} for bad in found.bad],
-        "repeated": [_paths(found, group) for group in found.repeated],
-        "blank": _paths(found, found.blank),
-        "others": [str(path.relative_to(found.root)) for path in found.others],
-    }
+    stated = dataclasses.asdict(found)
+    del stated["form"]
+    return (
+        stated
+        | found.form.as_dict()
+        | {
+            "count": found.count,
+            "samples": samples,
+            "bad": [{"path": _path(found, bad.entry), "why": bad.why} for bad in found.bad],
+            "repeated": [_paths(found, group) for group in found.repeated],
+            "blank": _paths(found, found.blank),
+            "others": [str(path.relative_to(found.root)) for path in found.others],
+        }
+    )
 
 
 def _rows(found: Check) -> Iterator[tuple[str, str]]:
@@ -80,13 +89,15 @@ def _rows(found: Check) -> Iterator[tuple[str, str]]:
     cut = f"{lengths.over:,} over 64, shortened to 64" if lengths.over else "none over 64"
     yield "frames", f"{lengths.shortest} to {lengths.longest}, median {lengths.median:g}; {cut}"
     coordinates = " or ".join(map(str, values.coordinates))
-    yield "points", f"{values.points} a frame, of {coordinates} coordinates"
+    named = f" ({found.form.skeleton})" if found.form.skeleton else ""
+    yield "points", f"{values.points} a frame{named}, of {coordinates} coordinates"
     hands = "".join(
         f"; no {hand} in {share:.1%} of the frames" for hand, share in values.without.items()
     )
     yield "missing", f"{values.missing:.1%} of the points{hands}"
     beyond = f"{values.outside:.1%} beyond [0, 1], clipped" if values.outside else "all in [0, 1]"
-    yield "x and y", f"{values.lowest:.2f} to {values.highest:.2f}; {beyond}"
+    unit = ", in parts of {}×{} pixels".format(*size) if (size := found.form.frame_size) else ""
+    yield "x and y", f"{values.lowest:.2f} to {values.highest:.2f}{unit}; {beyond}"
     if found.others:
         paths = [str(path.relative_to(found.root)) for path in found.others]
         yield "other files", f"{len(paths):,}: {_show.first_of(paths)}"

@@ -53,6 +53,8 @@ def evaluate(
             " their names; may be repeated.",
         ),
     ] = None,
+    skeleton: _options.Skeleton = None,
+    frame_size: _options.FrameSize = None,
     skip_bad: _options.SkipBad = False,
     config: _options.Config = None,
     heads: _options.Heads = None,
@@ -110,6 +112,8 @@ def evaluate(
             data,
             split=split,
             signers=signers or (),
+            skeleton=skeleton,
+            frame_size=frame_size,
             skip_bad=skip_bad,
             options=chosen,
             mapping=mapping,
@@ -119,6 +123,7 @@ def evaluate(
         _show.as_json(found.as_dict())
     elif not quiet:
         _print(found, every_class)
+    _show.cautions(found.notes)
     _show.cautions([f"{one.model}: {said}" for one in found.models for said in one.cautions])
     file.write(found)
     if confusion is not None:
@@ -173,7 +178,7 @@ def _rows(found: Evaluation) -> Iterator[tuple[str, str]]:
     yield from _show.labeled("confused", confused)
     if signers := list(_of_signers(found)):
         yield from _show.labeled("signers", signers)
-    yield from _show.labeled("dataset" if found.notes else "", found.notes)
+    yield from _show.labeled("clips" if found.notes else "", found.notes)
     for model in found.models:
         yield from (("note", f"{model.model}: {note}") for note in model.notes)
     if found.left_out:

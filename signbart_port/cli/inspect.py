@@ -115,6 +115,10 @@ def _said(card: Card) -> Iterator[tuple[str, str]]:
     fed = "raw, prepared in the graph" if card.preprocessing else f"normalized, {whole}"
     yield "takes", f"{frames} frames of {card.keypoints} keypoints, {fed}; missing points {counted}"
     yield "", f"it reads {named_joints.short(card.joint_idx)}"
+    if card.skeleton or card.takes:
+        raw = f"; raw keypoints are of {card.takes}" if card.takes else ""
+        named = card.skeleton or "mediapipe"
+        yield "", f"skeleton {named if isinstance(named, str) else _plain(named)}{raw}"
     yield "gives", f"{card.output}; quantization {card.quantization}"
     made_of = [f"{name} {sha256}" for name, sha256 in card.source.items()]
     yield from _show.labeled("made of", made_of)

@@ -45,6 +45,8 @@ def predict(
             " to be tested against.",
         ),
     ] = None,
+    skeleton: _options.Skeleton = None,
+    frame_size: _options.FrameSize = None,
     config: _options.Config = None,
     heads: _options.Heads = None,
     joints: _options.Joints = None,
@@ -70,7 +72,16 @@ def predict(
     if golden is not None:
         vectors.check(golden, model, clips, force=force)
     with _steps(model, quiet or json) as progress:
-        found = run(model, clips, labels=labels, options=chosen, mapping=mapping, progress=progress)
+        found = run(
+            model,
+            clips,
+            labels=labels,
+            options=chosen,
+            mapping=mapping,
+            skeleton=skeleton,
+            frame_size=frame_size,
+            progress=progress,
+        )
     if golden is not None:
         vectors.write(golden, found, force=force)
     if json:
@@ -92,6 +103,7 @@ def _as_dict(found: Prediction, top: int) -> dict[str, Any]:
     return {
         "model": str(found.model),
         "output": found.output,
+        **found.form.as_dict(),
         "notes": found.notes,
         "clips": [
             {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signbart_port.cli import _options, _show
+from signbart_port.config.skeletons import KNOWN
 from signbart_port.errors import PortError, printable
 from signbart_port.tflite.modes import MODES, Quantization, describe_gates, describe_modes
 
@@ -64,12 +65,13 @@ def tflite(
         ),
     ] = False,
     skeleton: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "--skeleton",
-            metavar="K",
-            help="Keypoints of the raw skeleton, for --preprocessing. Default: 75, or 100 where the"
-            " model reads face points.",
+            metavar="NAME",
+            help="What the points of raw clips are, of those in --data and --calibration and of"
+            " those that a file with --preprocessing takes: "
+            f"{', '.join(KNOWN)}; 75 and 100 are MediaPipe's. Default: the model's.",
             rich_help_panel=_EDGES,
         ),
     ] = None,
@@ -145,6 +147,7 @@ def tflite(
             rich_help_panel=_CLIPS,
         ),
     ] = None,
+    frame_size: _options.FrameSize = None,
     skip_bad: _options.SkipBad = False,
     config: _options.Config = None,
     heads: _options.Heads = None,
@@ -168,6 +171,7 @@ def tflite(
             dynamic_frames=dynamic_frames,
             preprocessing=preprocessing,
             skeleton=skeleton,
+            frame_size=frame_size,
             softmax=softmax,
             labels=labels,
             calibration=calibration,
@@ -234,6 +238,7 @@ def _print(done: Emitted) -> None:
         rows.append(
             ("in float", f"{', '.join(done.kept.modules)}: +{_show.bytes_of(done.kept.bytes)}")
         )
+    rows += _show.labeled("clips", done.notes) if done.notes else ()
     if done.skipped:
         rows.append(("left out", f"{len(done.skipped)} samples that cannot be read"))
     _show.facts([*rows, ("written", f"{done.out} ({_show.bytes_of(file.size)})")])
@@ -282,8 +287,8 @@ def _as_dict(done: Emitted) -> dict[str, Any]:
         "milliseconds": list(done.milliseconds),
         "accuracy": done.accuracy.as_dict() if done.accuracy else None,
         "calibrated_on": list(done.calibrated_on),
+        "notes": list(done.notes),
         "skipped": sorted(map(str, done.skipped)),
         "kept_in_float": asdict(done.kept),
-        "notes": done.notes,
         "reports": [report.as_dict() for report in done.reports],
     }

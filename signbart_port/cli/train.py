@@ -82,6 +82,8 @@ def command(
                 help="In Keras: simulate int8, for tflite --quantization int8.",
             ),
         ] = False,
+        skeleton: _options.Skeleton = None,
+        frame_size: _options.FrameSize = None,
         skip_bad: _options.SkipBad = False,
         resume: Annotated[
             bool, typer.Option("--resume", help="Go on after the last epoch that was finished.")
@@ -98,6 +100,7 @@ def command(
         to go on from there, whatever ended the training.
         """
         from signbart_port.cli import _training_progress
+        from signbart_port.data.clip_format import ClipFormat
         from signbart_port.training.request import TrainingOptions, TrainingPlan
 
         if quantization_aware and not simulates:
@@ -108,6 +111,7 @@ def command(
             raise PortError(None, "--new-head is for --from MODEL", "Any other begins with one")
         if seeds is not None and holdouts is None:
             raise PortError(None, "--seeds is for --holdouts", "One training has one --seed")
+        form = ClipFormat.parse(skeleton, frame_size)
         overrides = {
             "data_root": data,
             "checkpoint_dir": checkpoint_dir,
@@ -116,6 +120,8 @@ def command(
             "batch_size": batch_size,
             "learning_rate": learning_rate,
             "seed": seed,
+            "clip_skeleton": form.skeleton,
+            "frame_size": form.frame_size,
         }
         options = TrainingOptions(
             config=config,
@@ -126,6 +132,8 @@ def command(
             quantization_aware=quantization_aware,
         )
         plan, silent = TrainingPlan(options), json or quiet
+        for note in plan.data.notes:
+            _show.warn(printable(note))
         if holdouts is None:
             trained, leads = _train_once(load, plan, silent, resume=resume, force=force)
             if leads and json:
@@ -153,7 +161,7 @@ def _train_once(
     from signbart_port.cli import _training_progress
     from signbart_port.training.files import Files
 
-    data = plan.data()
+    data = plan.data
     parts = data.parts(plan.settings)
     job = plan.job(parts, plan.settings)
     with _training_progress.engine(load, silent) as (engine, bar):

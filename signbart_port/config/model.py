@@ -12,12 +12,14 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_serializer,
     model_validator,
 )
 
-from signbart_port.config import class_names, joints
+from signbart_port.config import class_names, joints, model_skeleton
+from signbart_port.config.skeletons import Skeleton
 from signbart_port.config.spelling import meant
 from signbart_port.config.training import KEYS
 from signbart_port.config.validation import problems
@@ -35,7 +37,8 @@ SIZES = (
     "joints",
 )
 
-_UNSET = ("class_names",)  # keys that are written only where they have a value
+_UNSET = ("class_names", "skeleton")  # keys that are written only where they have a value
+_AS_ITS_SKELETON: Any = object()
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
 Layers = Annotated[int, Field(ge=1, le=100)]
@@ -68,9 +71,12 @@ class SignBartConfig(BaseModel):
     """The form of the input: "full", the whole skeleton, of which the model itself picks
     `joint_idx`; or "selected", the joints already picked, in that order. The weights are the
     same."""
-    count_missing: bool = True
+    skeleton: Any = None
+    """The skeleton that `joint_idx` counts in: a known one by name, or `points` and `groups` of
+    its own (see `config.model_skeleton`). None for the one that the joints mean without a name."""
+    count_missing: bool = Field(default=_AS_ITS_SKELETON, validate_default=True)
     """Whether missing points count in the box around a group, when clips are normalized (see
-    `data.preprocessing`)."""
+    `data.preprocessing`). By default as the skeleton has it."""
     class_names: tuple[str, ...] | None = None
     """The name of every class, where the config came with them."""
     training: dict[str, Any] = Field(default_factory=dict)
@@ -93,6 +99,37 @@ class SignBartConfig(BaseModel):
     @classmethod
     def _names_from_list(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("skeleton", mode="before")
+    @classmethod
+    def _named_where_needed(cls, value: Any, info: ValidationInfo) -> Any:
+        """Drop the name of the skeleton that the joints mean without it."""
+        listed = info.data.get("joint_idx")
+        if value is None or listed is None:
+            return value
+        try:
+            skeleton = model_skeleton.of_model(value, listed)
+        except ValueError:
+            return value  # refused below
+        return (
+            None if model_skeleton.is_default(skeleton, listed) else model_skeleton.plain(skeleton)
+        )
+
+    @field_validator("count_missing", mode="before")
+    @classmethod
+    def _as_its_skeleton(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not _AS_ITS_SKELETON:
+            return value
+        try:
+            stated, listed = info.data.get("skeleton"), info.data.get("joint_idx", ())
+            return model_skeleton.of_model(stated, listed).count_missing
+        except ValueError:
+            return True  # refused for that
+
+    @model_validator(mode="after")
+    def _skeleton_fits(self) -> SignBartConfig:
+        _ = self.whole_skeleton  # refuses one that does not
+        return self
 
     @model_validator(mode="after")
     def _heads_divide(self) -> SignBartConfig:
@@ -121,10 +158,25 @@ class SignBartConfig(BaseModel):
         return {key: value for key, value in data.items() if key not in _UNSET or value is not None}
 
     @property
+    def whole_skeleton(self) -> Skeleton:
+        """The skeleton that `joint_idx` counts in."""
+        return model_skeleton.of_model(self.skeleton, self.joint_idx)
+
+    @property
     def keypoints(self) -> int:
-        """The K of a static input: the joints themselves, or the smallest skeleton that has
-        them."""
-        return len(self.joint_idx) if self.layout == "selected" else 1 + max(self.joint_idx)
+        """The K of a static input: the joints themselves, the named skeleton, or the smallest one
+        that has them."""
+        if self.layout == "selected":
+            return len(self.joint_idx)
+        needed, skeleton = 1 + max(self.joint_idx), self.whole_skeleton
+        return (
+            needed if skeleton == model_skeleton.of_model(None, self.joint_idx) else skeleton.points
+        )
+
+    @property
+    def explicit(self) -> SignBartConfig:
+        """The same for another reader: the skeleton is named unless the joints alone tell it."""
+        return self.replace(skeleton=model_skeleton.plain(self.whole_skeleton))
 
     def sizes(self) -> dict[str, int]:
         """Return the value of each of `SIZES`."""
@@ -140,17 +192,22 @@ class SignBartConfig(BaseModel):
 
     @classmethod
     def of(cls, config: SignBartConfig | Mapping[str, Any]) -> SignBartConfig:
-        """Return a config as it is, or make one of a plain dict such as a parsed YAML file."""
-        return config if isinstance(config, cls) else parse(dict(config), "config")
+        """Return a config as it is, or make one of what this program wrote, as a plain dict."""
+        return config if isinstance(config, cls) else parse(dict(config), "config", ours=True)
 
 
 def parse(
-    data: Mapping[str, Any], source: str | Path, override: Mapping[str, Any] | None = None
+    data: Mapping[str, Any],
+    source: str | Path,
+    override: Mapping[str, Any] | None = None,
+    *,
+    ours: bool = False,
 ) -> SignBartConfig:
     """Validate plain data.
 
-    `override` replaces values of the data; it comes from the command line. Raises PortError naming
-    `source` and every wrong, missing or unknown key.
+    `override` replaces values of the data; it comes from the command line. `ours` is for what this
+    program wrote: without a skeleton's name its joints are MediaPipe's, whichever they are. Raises
+    PortError naming `source` and every wrong, missing or unknown key.
     """
     override = dict(override or {})
     data, training = training_keys(data)
@@ -169,9 +226,14 @@ def parse(
         if "joint_idx" not in override and not _same_joints(listed, joints.NAMED[named]):
             raise PortError(source, f"keypoint_config {named} and joint_idx disagree", "Keep one")
     try:
-        return SignBartConfig(**(data | {"training": training} | override))
+        config = SignBartConfig(**(data | {"training": training} | override))
+        if config.skeleton is None and not ours:
+            model_skeleton.check_unnamed(config.joint_idx)
     except ValidationError as error:
         raise PortError(source, problems(error)) from None
+    except ValueError as error:
+        raise PortError(source, str(error)) from None
+    return config
 
 
 def _same_joints(stated: Any, others: tuple[int, ...]) -> bool:

@@ -8,12 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from signbart_port.config import skeletons
 from signbart_port.config.validation import problems
 from signbart_port.errors import PortError, printable
 
 Positive = Annotated[float, Field(gt=0, lt=float("inf"))]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Pixels = Annotated[int, Field(ge=1, le=100_000)]
 Folder = Annotated[Path, Field(strict=False)]
 
 
@@ -25,6 +27,9 @@ class Settings(BaseModel):
     data_root: Folder | None = None
     checkpoint_dir: Folder = Path("checkpoints")
     log_dir: Folder | None = None  # `logs` in `checkpoint_dir` by default
+    clip_skeleton: str | None = None  # of the clips, if it is not the model's
+    frame_size: Annotated[tuple[Pixels, Pixels], Field(strict=False)] | None = None
+    """Width and height of the frames, for clips in pixels."""
     epochs: Count = 200
     batch_size: Count = 1
     learning_rate: Annotated[float, Field(gt=0, le=1e6)] = 2e-5
@@ -51,6 +56,11 @@ class Settings(BaseModel):
     def _in_any_case(cls, value: Any) -> Any:
         return value.lower().replace("_", "-") if isinstance(value, str) else value
 
+    @field_validator("clip_skeleton")
+    @classmethod
+    def _known_skeleton(cls, value: str | None) -> str | None:
+        return None if value is None else skeletons.named(value).name
+
     @property
     def logs(self) -> Path:
         """The folder of the log, its curves and TensorBoard's events."""
@@ -58,10 +68,12 @@ class Settings(BaseModel):
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as a checkpoint keeps them: JSON's types, without folders of this
-        machine."""
-        return self.model_dump(mode="json", exclude=set(FOLDERS))
+        machine, and the format of clips only where it is stated."""
+        kept = self.model_dump(mode="json", exclude=set(FOLDERS))
+        return {key: value for key, value in kept.items() if key not in CLIPS or value is not None}
 
 
+CLIPS = ("clip_skeleton", "frame_size")
 FOLDERS = ("data_root", "checkpoint_dir", "log_dir")
 ALIASES = {"lr": "learning_rate"}
 IGNORED = frozenset(

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from signbart_port.config.skeletons import Skeleton
+from signbart_port.data import clip_fitting, coordinates
+from signbart_port.data.clip_format import AS_STORED, ClipFormat
 from signbart_port.data.dataset import Bad, Clips, Entry, load, open_dataset
-from signbart_port.data.preprocessing import GROUPS, MOST_FRAMES, SKELETON
+from signbart_port.data.preprocessing import MOST_FRAMES
 from signbart_port.errors import printable
 from signbart_port.system import digest
 
-_MANY = 0.5  # a share of coordinates beyond [0, 1]: with the legs out of the picture it is 0.15
 _NAMED = 6  # classes in a warning
 
 
@@ -61,6 +63,7 @@ class Check:
     blank: tuple[Entry, ...]  # clips without any point
     others: tuple[Path, ...]  # files that are no samples
     warnings: tuple[str, ...]  # not errors, but worth a look
+    form: ClipFormat = AS_STORED  # what was said of the clips
 
     @property
     def count(self) -> int:
@@ -68,20 +71,22 @@ class Check:
         return sum(map(sum, self.samples.values()))
 
 
-def check(root: str | os.PathLike[str]) -> Check:
-    """Read every sample of the dataset in `root`.
+def check(root: str | os.PathLike[str], form: ClipFormat = AS_STORED) -> Check:
+    """Read every sample of the dataset in `root`, whose clips are of this format.
 
     Bad samples are listed, not raised. Raises PortError for what `open_dataset` refuses, and if no
     sample can be used.
     """
     dataset = open_dataset(root)
-    clips = load(dataset.entries, skip_bad=True)
+    clips = load(dataset.entries, skip_bad=True, form=form)
     counts = Counter((entry.split, entry.id) for entry in clips.entries)
     samples = {
         split: tuple(counts[split, number] for number in range(len(dataset.labels)))
         for split in dataset.splits
     }
-    values, blank = _values(clips)
+    parts = [clip_fitting.in_parts(clip, form) for clip in clips.keypoints]
+    skeleton = form.skeleton_of(parts[0].shape[1])
+    values, blank = _values(clips, parts, skeleton)
     repeated = _repeated(clips, blank)
     return Check(
         root=dataset.root,
@@ -98,9 +103,10 @@ def check(root: str | os.PathLike[str]) -> Check:
             *clips.notes,
             *_of_repeated(repeated),
             *_of_samples(dataset.labels, samples),
-            *([f"{_number(len(blank), 'clip', 'clips')} without any point"] if blank else []),
-            *_of_values(values),
+            *coordinates.notes(parts, skeleton),
+            *_of_values(values, skeleton),
         ),
+        form=form,
     )
 
 
@@ -110,16 +116,15 @@ def _lengths(clips: Clips) -> Lengths:
     return Lengths(frames[0], float(median(frames)), frames[-1], over)
 
 
-def _values(clips: Clips) -> tuple[Values, tuple[Entry, ...]]:
+def _values(
+    clips: Clips, parts: Sequence[NDArray[Any]], skeleton: Skeleton | None
+) -> tuple[Values, tuple[Entry, ...]]:
     """Return the figures of all clips, and the clips without any point."""
-    xy = np.concatenate([keypoints[..., :2].astype(np.float64) for keypoints in clips.keypoints])
+    xy = np.concatenate([keypoints[..., :2].astype(np.float64) for keypoints in parts])
     not_finite = ~np.isfinite(xy).all(axis=-1)
     there = xy.any(axis=-1) & ~not_finite
     seen = xy[there]
-    joints = xy.shape[1]
-    hands = (
-        {name: GROUPS[name] for name in ("left hand", "right hand")} if joints >= SKELETON else {}
-    )
+    hands = skeleton.hands if skeleton else {}
     starts = np.cumsum([0, *map(len, clips.keypoints)])
     blank = tuple(
         entry
@@ -127,7 +132,7 @@ def _values(clips: Clips) -> tuple[Values, tuple[Entry, ...]]:
         if not there[start:end].any()
     )
     values = Values(
-        points=joints,
+        points=xy.shape[1],
         coordinates=tuple(sorted({keypoints.shape[2] for keypoints in clips.keypoints})),
         lowest=float(seen.min()) if seen.size else 0.0,
         highest=float(seen.max()) if seen.size else 0.0,
@@ -190,15 +195,13 @@ def _of_repeated(repeated: Sequence[Sequence[Entry]]) -> Iterator[str]:
         yield f"{_number(len(within), 'clip', 'clips')} under more than one name"
 
 
-def _of_values(values: Values) -> Iterator[str]:
+def _of_values(values: Values, skeleton: Skeleton | None) -> Iterator[str]:
     """Yield warnings about keypoints that are not what MediaPipe gives."""
-    if values.outside > _MANY:
+    if skeleton is None:
         yield (
-            f"{values.outside:.0%} of the coordinates are beyond [0, 1]: they should be parts of "
-            "the frame's width and height, not pixels"
+            f"{values.points} points a frame are not mediapipe-75 or mediapipe-100."
+            f" {clip_fitting.suggestion(values.points)}"
         )
-    if values.points < SKELETON:
-        yield f"{values.points} points a frame: the whole skeleton has {SKELETON} or more"
     if values.not_finite:
         yield f"{_number(values.not_finite, 'point', 'points')} with NaN or infinity: missing ones"
 

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.config import SignBartConfig
-from signbart_port.data import preprocessing
+from signbart_port.data import clip_fitting, coordinates, preprocessing
+from signbart_port.data.clip_format import AS_STORED, ClipFormat
 from signbart_port.data.dataset import Bad, Dataset, Entry, load, open_dataset
 from signbart_port.data.labels import normalized
 from signbart_port.data.model_inputs import Inputs
-from signbart_port.data.model_interface import Interface
+from signbart_port.data.model_interface import Interface, Reads
 from signbart_port.data.selection import stratified
 from signbart_port.errors import PortError, printable
 
@@ -31,7 +32,9 @@ class RealClips:
     labels: tuple[str, ...]
     keypoints: tuple[NDArray[Any], ...]
     bad: tuple[Bad, ...]
-    notes: tuple[str, ...] = ()  # of the dataset and of its samples; and why this split
+    notes: tuple[str, ...] = ()
+    """On the dataset and its samples, and on the choice of the split."""
+    form: ClipFormat = AS_STORED
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,9 +55,29 @@ class RealClips:
     ) -> Inputs:
         """Return the clips, cut to `frames` frames each, as a model of this interface reads
         them."""
-        clips = [interface.prepare_clip(clip, config, frames) for clip in self.keypoints]
+        clips = [interface.prepare_clip(clip, config, frames, self.form) for clip in self.keypoints]
         keypoints, mask = preprocessing.pad(clips, padded)
         return Inputs(self.names, keypoints, mask)
+
+    def check(self, interface: Interface, config: Reads) -> None:
+        """Raise PortError unless a model of this interface can read the clips: all have the same
+        points."""
+        try:
+            interface.prepare_clip(self.keypoints[0], config, 1, self.form)
+        except ValueError as error:
+            raise PortError(self.entries[0].path, str(error)) from None
+
+    def notes_for(self, interface: Interface, config: Reads) -> tuple[str, ...]:
+        """Return `notes`, how a model of this interface reads the clips, and what in them may
+        surprise."""
+        skeleton, joints = interface.reads(config)
+        parts = [clip_fitting.in_parts(clip, self.form) for clip in self.keypoints]
+        given = self.form.skeleton_of(self.keypoints[0].shape[1], skeleton)
+        return (
+            *self.notes,
+            *clip_fitting.notes(self.form, skeleton, joints),
+            *coordinates.notes(parts, given),
+        )
 
     def by_length(self, lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
         """Yield each of these lengths with the indices of the clips for which it is the smallest
@@ -67,7 +90,14 @@ class RealClips:
                 yield length, indices
 
 
-def of_split(dataset: Dataset, config: SignBartConfig, *, test: bool, skip_bad: bool) -> RealClips:
+def of_split(
+    dataset: Dataset,
+    config: SignBartConfig,
+    *,
+    test: bool,
+    skip_bad: bool,
+    form: ClipFormat = AS_STORED,
+) -> RealClips:
     """Return the clips of the usual split, for a model of this config.
 
     Raises PortError for a dataset whose labels are not the model's, and for bad samples, which
@@ -75,7 +105,7 @@ def of_split(dataset: Dataset, config: SignBartConfig, *, test: bool, skip_bad: 
     """
     check_labels(dataset, config.num_labels)
     split = usual_split(dataset, test=test)
-    clips = loaded(dataset, dataset.split(split), skip_bad=skip_bad)
+    clips = loaded(dataset, dataset.split(split), skip_bad=skip_bad, form=form)
     if split == (wanted := "test" if test else "train"):
         return clips
     purpose = "measured" if test else "calibrated"
@@ -113,21 +143,33 @@ def check_class_names(dataset: Dataset, names: Sequence[str] | None, model: Path
             )
 
 
-def loaded(dataset: Dataset, entries: Sequence[Entry], *, skip_bad: bool) -> RealClips:
+def loaded(
+    dataset: Dataset,
+    entries: Sequence[Entry],
+    *,
+    skip_bad: bool,
+    form: ClipFormat = AS_STORED,
+) -> RealClips:
     """Read clips of a dataset. Raises PortError for bad ones, which `skip_bad` leaves out."""
-    clips = load(entries, skip_bad=skip_bad)
+    clips = load(entries, skip_bad=skip_bad, form=form)
     if not clips.entries:
         raise PortError(dataset.root, "has no clips that can be read")
     notes = (*dataset.notes, *clips.notes)
-    return RealClips(clips.entries, dataset.labels, clips.keypoints, clips.bad, notes)
+    return RealClips(clips.entries, dataset.labels, clips.keypoints, clips.bad, notes, form)
 
 
 def for_calibration(
-    root: Path, config: SignBartConfig, *, count: int, seed: int, skip_bad: bool
+    root: Path,
+    config: SignBartConfig,
+    *,
+    count: int,
+    seed: int,
+    skip_bad: bool,
+    form: ClipFormat = AS_STORED,
 ) -> RealClips:
     """Choose clips of every class and every length by a seed."""
     if count < 1:
         raise PortError(None, f"{count} clips to calibrate on", f"Take {ENOUGH} or more")
-    clips = of_split(open_dataset(root), config, test=False, skip_bad=skip_bad)
+    clips = of_split(open_dataset(root), config, test=False, skip_bad=skip_bad, form=form)
     lengths = [len(clip) for clip in clips.keypoints]
     return clips.pick(stratified(clips.entries, lengths, min(count, len(lengths)), seed))

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.data import samples
+from signbart_port.data import clip_fitting, samples
+from signbart_port.data.clip_format import AS_STORED, ClipFormat
+from signbart_port.data.coordinates import Coordinates
 from signbart_port.data.labels import LABEL2ID, normalized, read_label_maps
 from signbart_port.data.labels import read_labels as read_labels
 from signbart_port.errors import PortError, first_of, printable
@@ -168,18 +170,21 @@ def _notes(
         )
 
 
-def load(entries: Sequence[Entry], *, skip_bad: bool = False) -> Clips:
-    """Read samples, in order.
+def load(
+    entries: Sequence[Entry], *, skip_bad: bool = False, form: ClipFormat = AS_STORED
+) -> Clips:
+    """Read samples of this format, in order.
 
-    A sample is bad if `samples.read` refuses it, if its class is not its folder's, or if it has
-    another number of points than most. Raises PortError for the first bad one or, with `skip_bad`,
-    if all are bad; otherwise the bad ones are listed beside the others.
+    A sample is bad if `samples.read` refuses it, if its class is not its folder's, if most of its
+    coordinates are outside the frame, or if it has another number of points than most. Raises
+    PortError for the first bad one or, with `skip_bad`, if all are bad; otherwise the bad ones are
+    listed beside the others.
     """
     bad, read = dict[int, Bad](), dict[int, NDArray[np.floating[Any]]]()
     notes = list[str]()
     for index, entry in enumerate(entries):
         try:
-            sample = _sample(entry)
+            sample = _sample(entry, form)
             read[index] = sample.keypoints
             notes += [f"{entry.path}: {note}" for note in sample.notes]
         except PortError as error:
@@ -202,7 +207,7 @@ def load(entries: Sequence[Entry], *, skip_bad: bool = False) -> Clips:
     )
 
 
-def _sample(entry: Entry) -> samples.Sample:
+def _sample(entry: Entry, form: ClipFormat) -> samples.Sample:
     sample = samples.read(entry.path)
     if sample.label is not None and normalized(sample.label) != normalized(entry.label):
         raise PortError(
@@ -210,6 +215,13 @@ def _sample(entry: Entry) -> samples.Sample:
             f'says that its class is "{printable(sample.label, 40)}", its folder is '
             f"{printable(entry.label, 40)}",
         )
+    points, stated = sample.keypoints.shape[1], form.stated
+    if stated and not clip_fitting.can_have(stated, points):
+        raise PortError(entry.path, f"has {points} points a frame, {stated.name} {stated.points}")
+    try:
+        Coordinates.of(clip_fitting.in_parts(sample.keypoints, form), None).check()
+    except ValueError as error:
+        raise PortError(entry.path, str(error)) from None
     return sample
 
 

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from signbart_port.config import SignBartConfig
 from signbart_port.data import preprocessing
+from signbart_port.data.clip_fitting import fit
+from signbart_port.data.clip_format import AS_STORED, ClipFormat
+from signbart_port.data.clips import RealClips
 from signbart_port.data.dataset import Clips, Entry
 from signbart_port.data.model_interface import for_layout, longest_clip
 from signbart_port.data.preprocessing import Floats
@@ -50,18 +53,20 @@ class Examples:
         return self.pick([index for index, entry in enumerate(self.entries) if keep(entry)])
 
 
-def make_examples(clips: Clips, config: SignBartConfig) -> Examples:
-    """Prepare raw clips for a model of this config.
+def make_examples(
+    clips: Clips | RealClips, config: SignBartConfig, form: ClipFormat = AS_STORED
+) -> Examples:
+    """Prepare raw clips of this format for a model of this config.
 
-    Raises PortError for a clip of too few joints.
+    Raises PortError for clips of another skeleton.
     """
-    most = longest_clip(config)
-    cut = tuple(preprocessing.clip(preprocessing.shorten(one, most)) for one in clips.keypoints)
+    most, skeleton = longest_clip(config), config.whole_skeleton
     try:
-        prepared = tuple(Preparation(config)(cut))
+        fitted = [fit(clip, form, skeleton, config.joint_idx) for clip in clips.keypoints]
     except ValueError as error:
         raise PortError(clips.entries[0].path, str(error)) from None
-    return Examples(clips.entries, cut, prepared)
+    cut = tuple(preprocessing.clip(preprocessing.shorten(one, most)) for one in fitted)
+    return Examples(clips.entries, cut, tuple(Preparation(config)(cut)))
 
 
 @dataclass(frozen=True)
@@ -71,17 +76,13 @@ class Preparation:
     config: SignBartConfig
 
     def __call__(self, clips: Sequence[Floats]) -> list[Floats]:
-        """Normalize clips (T, K, 2), all in one go, and pick the joints if the model does not.
-
-        Raises ValueError for too few joints.
-        """
+        """Normalize clips (T, K, 2), all in one go, and pick the joints if the model does not."""
         if not clips:
             return []
-        needed = max(preprocessing.SKELETON, 1 + max(self.config.joint_idx))
-        if clips[0].shape[1] < needed:
-            raise ValueError(f"{clips[0].shape[1]} keypoints, {needed} are needed")
         frames = preprocessing.normalize(
-            np.concatenate(clips), count_missing=self.config.count_missing
+            np.concatenate(clips),
+            count_missing=self.config.count_missing,
+            skeleton=self.config.whole_skeleton,
         )
         read = for_layout(frames, self.config.layout, self.config.joint_idx)
         return np.split(read, np.cumsum([len(clip) for clip in clips])[:-1])

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.data import preprocessing
+from signbart_port.config.skeletons import MEDIAPIPE_75, Skeleton
+from signbart_port.data import clip_fitting, preprocessing
+from signbart_port.data.clip_fitting import Selection
+from signbart_port.data.clip_format import AS_STORED, ClipFormat
 
 if TYPE_CHECKING:
     from signbart_port.config import SignBartConfig
@@ -35,6 +38,8 @@ class Interface:
     preprocessing: bool = False  # whether keypoints are raw ones of the whole skeleton
     count_missing: bool = True  # the variant of normalization: see `preprocessing.normalize`
     probabilities: bool = False  # whether the output is probabilities instead of logits
+    skeleton: Skeleton = MEDIAPIPE_75  # the one whose groups are normalized
+    takes: Skeleton | None = None  # with preprocessing: the one of raw clips, if it is another
 
     @property
     def output(self) -> str:
@@ -44,24 +49,44 @@ class Interface:
         """Return the model's inputs for the same clips."""
         if not self.preprocessing:
             return inputs
-        clipped = preprocessing.clip(inputs.keypoints)
-        normalized = preprocessing.normalize(clipped, count_missing=self.count_missing)
+        keypoints = inputs.keypoints
+        if way := self.selection(config):
+            keypoints = way.of(keypoints)
+        normalized = self._normalized(preprocessing.clip(keypoints))
         return replace(inputs, keypoints=for_layout(normalized, config.layout, config.joint_idx))
 
-    def prepare_clip(self, clip: NDArray[Any], config: Reads, frames: int) -> NDArray[np.float32]:
-        """Return a raw clip (T, K or more, 2 or more), cut to `frames` frames, as it is read.
+    def selection(self, config: Reads) -> Selection | None:
+        """Return what the graph selects of raw clips before it normalizes them, if anything."""
+        named = ClipFormat(self.takes.name) if self.takes else AS_STORED
+        return clip_fitting.selection(named, self.skeleton, config.joint_idx)
 
-        Raises ValueError for a clip of fewer joints.
+    def reads(self, config: Reads) -> tuple[Skeleton, tuple[int, ...]]:
+        """Return the skeleton that a raw clip must have, and the joints that are read of it."""
+        if (way := self.selection(config)) is None:
+            return self.takes or self.skeleton, config.joint_idx
+        indices = way.indices
+        joints = (indices[point] for point in self.skeleton.read_by(config.joint_idx))
+        return way.given, tuple(joints)
+
+    def prepare_clip(
+        self, clip: NDArray[Any], config: Reads, frames: int, form: ClipFormat = AS_STORED
+    ) -> NDArray[np.float32]:
+        """Return a raw clip (T, K, 2 or more) of this format, cut to `frames` frames, as it is
+        read.
+
+        Raises ValueError for a clip of another skeleton.
         """
-        picks = not self.preprocessing and config.layout == "selected"
-        needed = 1 + max(config.joint_idx) if picks else self.keypoints
-        if clip.shape[1] < needed:
-            raise ValueError(f"{clip.shape[1]} keypoints, the model reads {needed}")
+        fitted = clip_fitting.fit(clip, form, *self.reads(config))
         if self.preprocessing:
-            return preprocessing.shorten(clip[:, : self.keypoints, :2].astype(np.float32), frames)
-        clipped = preprocessing.shorten(preprocessing.clip(clip), frames)
-        normalized = preprocessing.normalize(clipped, count_missing=self.count_missing)
-        return for_layout(normalized, config.layout, config.joint_idx)[:, : self.keypoints]
+            return preprocessing.shorten(fitted[:, : self.keypoints, :2].astype(np.float32), frames)
+        clipped = preprocessing.shorten(preprocessing.clip(fitted), frames)
+        read = for_layout(self._normalized(clipped), config.layout, config.joint_idx)
+        return read[:, : self.keypoints]
+
+    def _normalized(self, keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
+        return preprocessing.normalize(
+            keypoints, count_missing=self.count_missing, skeleton=self.skeleton
+        )
 
     def output_of(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return the output (N, labels) that belongs to the logits of the model."""
@@ -77,7 +102,8 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def of_model(config: SignBartConfig) -> Interface:
     """Return the interface of the model itself: normalized keypoints in, logits out."""
-    return Interface(config.keypoints, count_missing=config.count_missing)
+    skeleton = config.whole_skeleton
+    return Interface(config.keypoints, count_missing=config.count_missing, skeleton=skeleton)
 
 
 def longest_clip(config: SignBartConfig) -> int:

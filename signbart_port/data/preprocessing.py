@@ -1,9 +1,9 @@
 """SignBART's preparation of a clip, as published: clip, shorten, normalize, pad.
 
 Keypoints are MediaPipe's: x and y as fractions of the frame's width and height, a missing one (0,
-0); numbered pose 0-32, left hand 33-53, right hand 54-74, selected face points 75-99. A point with
-a coordinate that is NaN or infinite is a missing one. Training puts its augmentation between
-`shorten` and `normalize`.
+0); numbered as the model's skeleton has them (see `config.skeletons`). A point with a coordinate
+that is NaN or infinite is a missing one. Training puts its augmentation between `shorten` and
+`normalize`.
 """
 
 from __future__ import annotations
@@ -14,26 +14,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from signbart_port.config.skeletons import MEDIAPIPE_75, Skeleton
+
 Floats = NDArray[np.float32]
 
 MOST_FRAMES = 64
-GROUPS = {
-    "body": slice(11, 17),  # shoulders, elbows and wrists; the other pose points stay as they are
-    "left hand": slice(33, 54),
-    "right hand": slice(54, 75),
-    "face": slice(75, 100),  # empty where the skeleton has no face points
-}
-SKELETON = 75
 _MARGIN = 0.05
 
 
-def prepare(keypoints: NDArray[Any], *, count_missing: bool = True) -> Floats:
+def prepare(
+    keypoints: NDArray[Any], *, count_missing: bool = True, skeleton: Skeleton = MEDIAPIPE_75
+) -> Floats:
     """Turn a raw clip (T, K, 2 or more) into the model's input: (T, K, 2) of at most 64 frames.
 
-    `count_missing` chooses the variant of `normalize`. Raises ValueError for K < 75.
+    `count_missing` and `skeleton` are those of `normalize`, which raises ValueError.
     """
     # Shortened first: the frames that are left out need no clipping.
-    return normalize(clip(shorten(keypoints)), count_missing=count_missing)
+    clipped = clip(shorten(keypoints))
+    return normalize(clipped, count_missing=count_missing, skeleton=skeleton)
 
 
 def clip(keypoints: NDArray[Any]) -> Floats:
@@ -56,19 +54,21 @@ def shorten(keypoints: NDArray[Any], frames: int = MOST_FRAMES) -> NDArray[Any]:
     return kept
 
 
-def normalize(keypoints: Floats, *, count_missing: bool = True) -> Floats:
+def normalize(
+    keypoints: Floats, *, count_missing: bool = True, skeleton: Skeleton = MEDIAPIPE_75
+) -> Floats:
     """Map the box around each group's points to [0, 1], frame by frame: (..., K, 2) to the same.
 
     The box is widened to a square with 5 % of its longer side around it, and cut at the edges of
     the picture. Missing points count in the box, as its corner (the published models), or do not
     (`count_missing=False`, the mobile variant); they stay (0, 0) either way. Expects values in
-    [0, 1]. Raises ValueError for K < 75: groups go by number.
+    [0, 1]. Groups go by number, as `skeleton` has them; MediaPipe's 75 points may be followed by
+    its face points. Raises ValueError for fewer points than the skeleton has.
     """
     joints = keypoints.shape[-2]
-    if joints < SKELETON:
-        raise ValueError(f"{joints} keypoints: the whole skeleton has {SKELETON} or more")
-    groups = [range(joints)[group] for group in GROUPS.values()]
-    groups = [group for group in groups if group]
+    if joints < skeleton.points:
+        raise ValueError(f"{joints} keypoints: the whole {skeleton.name} has {skeleton.points}")
+    groups = skeleton.spans(joints)
     # Frames stand last while it computes: NumPy's loops then run over them, not over few points.
     points = np.array(keypoints.reshape(-1, joints, 2).T, np.float32, order="C")
     start, side = _boxes(points, groups, count_missing)

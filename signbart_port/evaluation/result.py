@@ -109,7 +109,7 @@ class Evaluation:
     models: tuple[ModelScore, ...]
     agreement: tuple[Agreement, ...]
     left_out: tuple[LeftOut, ...] = ()
-    notes: tuple[str, ...] = ()  # about the dataset
+    notes: tuple[str, ...] = ()  # how the clips were read, and what in them may surprise
 
     def as_dict(self) -> dict[str, Any]:
         data = asdict(self)

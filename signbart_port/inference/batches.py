@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from signbart_port.config import SignBartConfig
 from signbart_port.data import preprocessing
+from signbart_port.data.clip_format import AS_STORED, ClipFormat
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.model_interface import longest_clip, of_model
 from signbart_port.errors import PortError
@@ -39,17 +40,20 @@ def frames_read(config: SignBartConfig, clips: Sequence[NDArray[Any]]) -> NDArra
 
 
 def batches(
-    config: SignBartConfig, clips: Sequence[NDArray[Any]], paths: Sequence[Path]
+    config: SignBartConfig,
+    clips: Sequence[NDArray[Any]],
+    paths: Sequence[Path],
+    form: ClipFormat = AS_STORED,
 ) -> list[InferenceBatch]:
     """Prepare raw clips (T, K, 2 or more) for a model of this config, the shortest first.
 
-    Raises PortError for a clip of too few joints, by its path.
+    Raises PortError for a clip of another skeleton, by its path.
     """
     interface, most = of_model(config), longest_clip(config)
 
     def read(index: int) -> NDArray[np.float32]:
         try:
-            return interface.prepare_clip(clips[index], config, most)
+            return interface.prepare_clip(clips[index], config, most, form)
         except ValueError as error:
             raise PortError(paths[index], str(error)) from None
 

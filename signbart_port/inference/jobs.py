@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from signbart_port.data.clip_format import AS_STORED, ClipFormat
+
 WEIGHTS = "weights/"
 """Before the names of the arrays that are weights."""
 
@@ -26,6 +28,8 @@ class TFLiteJob:
     model: Path
     clips: tuple[Path, ...] = ()
     """The file of each raw clip, whose arrays are numbered."""
+    form: ClipFormat = AS_STORED
+    """What the user says of the raw clips."""
     signature: str | None = None
     """The signature that the prepared clips are for; None for raw ones."""
     timed: bool = False

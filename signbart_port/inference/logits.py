@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from signbart_port.data.clip_format import AS_STORED, ClipFormat
 from signbart_port.errors import PortError
 from signbart_port.inference.jobs import WEIGHTS, FrameworkJob, TFLiteJob, TFLiteResult
 from signbart_port.system.worker import Answer, Limits, Worker, WorkerFailed
@@ -93,19 +94,20 @@ class Inference:
         clips: Sequence[NDArray[Any]],
         paths: Sequence[Path],
         model: WeightFile | None = None,
+        form: ClipFormat = AS_STORED,
     ) -> None:
-        """Hand over raw clips (T, K, 2 or more), and for a checkpoint or a model.h5 the opened
-        file.
+        """Hand over raw clips (T, K, 2 or more) of this format, and for a checkpoint or a model.h5
+        the opened file.
 
         Raises PortError for a clip that does not fit, by its path: of a .tflite, `outputs` does.
         """
         if model is None:
             arrays = {str(number): clip for number, clip in enumerate(clips)}
-            self._send_tflite(TFLiteJob(self._path, tuple(paths)), arrays)
+            self._send_tflite(TFLiteJob(self._path, tuple(paths), form), arrays)
             return
         from signbart_port.inference.batches import batches, frames_read, to_arrays
 
-        made = batches(model.config, clips, paths)
+        made = batches(model.config, clips, paths, form)
         config = model.config.model_dump(exclude={"training"})
         weights = {f"{WEIGHTS}{name}": array for name, array in weights_of(model).items()}
         self._frames = frames_read(model.config, clips)

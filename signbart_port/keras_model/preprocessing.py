@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from keras import ops
 
-from signbart_port.data.preprocessing import GROUPS
+from signbart_port.config.skeletons import MEDIAPIPE_75, Skeleton
+from signbart_port.data.clip_fitting import Selection
 
 Tensor = Any
-_SKELETON = GROUPS["right hand"].stop  # face points may follow
 
 
 def prepared(
@@ -26,22 +26,29 @@ def prepared(
     *,
     count_missing: bool = True,
     layout: Literal["full", "selected"] = "full",
+    skeleton: Skeleton = MEDIAPIPE_75,
+    selection: Selection | None = None,
 ) -> Tensor:
     """Turn raw keypoints (B, T, K, 2) of the whole skeleton into the input of a model of these
     joints.
 
+    They are of the skeleton that `joint_idx` counts in, or are brought to it by `selection` first.
+
     In the "full" layout (B, T, K, 2), where groups that the model does not read are clipped and no
     more; in the "selected" one (B, T, J, 2), the joints of `joint_idx` alone. K must be known, B
-    and T need not be. `count_missing` as in `normalize`. Raises ValueError for K < 75, and where
-    `joint_idx` goes beyond K.
+    and T need not be. `count_missing` as in `normalize`. Raises ValueError for fewer points than
+    the skeleton has, and where `joint_idx` goes beyond K.
     """
-    joints = keypoints.shape[2]
-    if joints < max(_SKELETON, 1 + max(joint_idx)):
+    points = ops.transpose(keypoints, (3, 0, 1, 2))
+    if selection:
+        points = _selected(points, selection)
+    joints = points.shape[-1]
+    if joints < max(skeleton.points, 1 + max(joint_idx)):
         raise ValueError(f"{joints} keypoints: not the whole skeleton that the model reads")
     wanted = list(range(joints) if layout == "full" else joint_idx)
-    groups = [range(joints)[group] for group in GROUPS.values()]
+    groups = skeleton.spans(joints)
     read = [group for group in groups if not set(group).isdisjoint(joint_idx)]
-    points = _clipped(ops.transpose(keypoints, (3, 0, 1, 2)))
+    points = _clipped(points)
     boxes = _boxes(points, read, count_missing)
     parts, order = [], list[int]()
     for run in _runs(joints, groups):
@@ -57,6 +64,16 @@ def prepared(
     if order != wanted:
         normalized = ops.take(normalized, [order.index(joint) for joint in wanted], axis=-1)
     return ops.transpose(normalized, (1, 2, 3, 0))
+
+
+def _selected(points: Tensor, selection: Selection) -> Tensor:
+    """Return the points (2, B, T, K) of another skeleton, (0, 0) where there is none."""
+    indices = selection.indices
+    selected = ops.take(points, [max(index, 0) for index in indices], axis=-1)
+    if min(indices) < 0:
+        there = ops.convert_to_tensor([index >= 0 for index in indices])
+        selected = ops.where(there, selected, 0.0)
+    return selected
 
 
 def _clipped(points: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from signbart_port import config as configs
-from signbart_port.config import SignBartConfig, joints
+from signbart_port.config import SignBartConfig, joints, model_skeleton
 from signbart_port.errors import PortError, printable
 from signbart_port.model_files.config_sources import DECISIVE, Place, Source
 
@@ -16,11 +16,11 @@ _OPTIONS = {
     "encoder_attention_heads": "--heads",
     "decoder_attention_heads": "--heads",
     "joint_idx": "--joints",
+    "skeleton": "--joints",
     "layout": "--layout",
 }
 Contradiction = Mapping[str, tuple[Any, Any]]
 """The values of two configs, by the keys in which they differ."""
-_DEFAULTS = {key: SignBartConfig.model_fields[key].default for key in ("layout", "count_missing")}
 
 
 class Agreement:
@@ -166,12 +166,28 @@ def _contradiction(one: Mapping[str, Any], other: Mapping[str, Any]) -> Contradi
     """Return the keys with different values in both; what one of them leaves out has its default,
     if there is one."""
     found = {}
+    implied = _implied(one), _implied(other)
     for key in DECISIVE:
         if key in one or key in other:
-            pair = (one.get(key, _DEFAULTS.get(key)), other.get(key, _DEFAULTS.get(key)))
+            pair = (one.get(key, implied[0].get(key)), other.get(key, implied[1].get(key)))
             if None not in pair and pair[0] != pair[1]:
                 found[key] = pair
     return found
+
+
+def _implied(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a config means of the keys that it leaves out."""
+    implied: dict[str, Any] = {"layout": SignBartConfig.model_fields["layout"].default}
+    if {"skeleton", "joint_idx"} & stated.keys():
+        try:
+            skeleton = model_skeleton.of_model(stated.get("skeleton"), stated.get("joint_idx", ()))
+        except ValueError:
+            return implied
+        implied |= {
+            "skeleton": model_skeleton.plain(skeleton),
+            "count_missing": skeleton.count_missing,
+        }
+    return implied
 
 
 def _shown(contradiction: Contradiction, side: int) -> str:

@@ -40,6 +40,8 @@ class Options:
     """Whether these options may contradict the config."""
     weights: str | None = None
     """The key of the weights that are meant, "ema" for averaged ones."""
+    skeleton: str | None = None
+    """The name of the skeleton that `joints` count in, where it is not MediaPipe's."""
 
     def check_unused(self, path: Path) -> None:
         """Raise PortError if any is given, for a whole model in `path`: it would be ignored."""
@@ -54,6 +56,8 @@ class Options:
             override |= dict.fromkeys(_HEADS, self.heads)
         if self.joints is not None:
             override["joint_idx"] = self.joints
+        if self.skeleton is not None:
+            override["skeleton"] = self.skeleton
         if self.layout is not None:
             override["layout"] = self.layout
         return override

@@ -10,7 +10,7 @@ from typing import Any
 
 from signbart_port import config as configs
 from signbart_port.checkpoint import Checkpoint
-from signbart_port.config import Adapted, SignBartConfig, joints, sections
+from signbart_port.config import Adapted, SignBartConfig, joints, model_skeleton, sections
 from signbart_port.config.spelling import meant
 from signbart_port.errors import PortError, printable
 from signbart_port.untrusted.model_kind import stem_of
@@ -20,6 +20,7 @@ DECISIVE = (
     "encoder_attention_heads",
     "decoder_attention_heads",
     "joint_idx",
+    "skeleton",
     "layout",
     "count_missing",
 )
@@ -97,7 +98,8 @@ class Source:
 
 def of_config(config: SignBartConfig, origin: str) -> Source:
     """Return the config of another file as a source."""
-    return Source(Place.OTHER, origin, origin, Adapted(config.model_dump(), (), hub=False))
+    data = config.model_dump() | {"skeleton": model_skeleton.plain(config.whole_skeleton)}
+    return Source(Place.OTHER, origin, origin, Adapted(data, (), hub=False))
 
 
 def given(file_or_name: str) -> Source:

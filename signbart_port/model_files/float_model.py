@@ -32,6 +32,10 @@ class FloatModel:
         return of_model(self.config)
 
     @property
+    def reads(self: _Configured) -> SignBartConfig:
+        return self.config
+
+    @property
     def labels(self: _Configured) -> int:
         return self.config.num_labels
 

@@ -98,7 +98,7 @@ def _provenance(path: Path, file: h5py.File, config: SignBartConfig) -> dict[str
     if not isinstance(provenance, dict):
         raise PortError(path, "its provenance cannot be read", "Convert it again")
     recorded = provenance.get("config")  # an older one may lack what is new
-    if not isinstance(recorded, dict) or configs.parse(recorded, path) != config:
+    if not isinstance(recorded, dict) or configs.parse(recorded, path, ours=True) != config:
         raise PortError(path, "its config is not the one it was converted with", "Convert it again")
     return provenance
 

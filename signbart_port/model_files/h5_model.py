@@ -81,4 +81,4 @@ class KerasModel(FloatModel):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (*self.config_notes, *self.file_notes)
+        return tuple(dict.fromkeys((*self.config_notes, *self.file_notes, *self.cautions)))

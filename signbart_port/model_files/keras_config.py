@@ -30,4 +30,4 @@ def parse(model: Any, path: Path) -> SignBartConfig:
         raise PortError(path, f"holds a Keras {printable(named)} model, not a SignBart")
     if not isinstance(data, dict):
         raise PortError(path, "its model config cannot be read", RESAVE)
-    return configs.parse(data, path)
+    return configs.parse(data, path, ours=True)

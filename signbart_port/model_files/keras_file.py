@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from signbart_port.checkpoint import Checkpoint
 from signbart_port.checkpoint.loaded import Location
+from signbart_port.config import SignBartConfig, model_skeleton
 from signbart_port.model_files import h5, hdf5, keras_archive, keras_weights, mappings
 from signbart_port.model_files.config_resolution import Options, Resolved, check_own, resolve
 from signbart_port.model_files.h5_model import KerasModel
@@ -69,7 +71,16 @@ def read(
     if isinstance(found, WeightsAlone):
         return found.with_config(found.resolve(options, fallback))
     check_own(found.path, found.config, options)
-    return found
+    return replace(found, cautions=(*found.cautions, *_on_skeleton(found.config)))
+
+
+def _on_skeleton(config: SignBartConfig) -> Iterator[str]:
+    """Yield why a config of version 0.1, which named no skeleton, would have to name one today."""
+    if config.skeleton is None:
+        try:
+            model_skeleton.check_unnamed(config.joint_idx)
+        except ValueError as error:
+            yield f"taken for {config.whole_skeleton.name}, as version 0.1 did: {error}"
 
 
 def read_any(path: str | Path) -> KerasModel | WeightsAlone:

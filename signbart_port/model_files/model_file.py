@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 from numpy.typing import NDArray
 
 from signbart_port.config import SignBartConfig
-from signbart_port.data.model_interface import Interface
+from signbart_port.data.model_interface import Interface, Reads
 from signbart_port.errors import PortError
 from signbart_port.model_files import keras_file
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
@@ -53,6 +53,10 @@ class ModelFile(Protocol):
     @property
     def interface(self) -> Interface:
         """Its inputs and output: normalized keypoints and logits for a checkpoint or a model.h5."""
+
+    @property
+    def reads(self) -> Reads:
+        """The joints that it reads, and in which layout."""
 
     @property
     def labels(self) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
 
 from signbart_port.data.model_interface import Interface
 from signbart_port.tflite import metadata, model_file
-from signbart_port.tflite.card import Card
+from signbart_port.tflite.card import Card, without_card
 from signbart_port.tflite.flops import flops
 from signbart_port.tflite.model_file import TFLiteFile
 from signbart_port.tflite.modes import Precision
@@ -59,13 +59,14 @@ class TFLiteModel:
         return metadata.read(self.path)
 
     @property
+    def reads(self) -> Card:
+        """The card, or what a file without one is taken for."""
+        frames = (self.file.frames,) if self.file.frames else ()
+        return self.card or without_card(self.file.joints, frames, self.file.output)
+
+    @property
     def interface(self) -> Interface:
-        return Interface(
-            self.file.joints,
-            preprocessing=self.card.preprocessing if self.card else False,
-            count_missing=self.card.count_missing if self.card else True,
-            probabilities=self.file.output == "probabilities",
-        )
+        return replace(self.reads.interface_of(self.path), keypoints=self.file.joints)
 
     @property
     def labels(self) -> int:

@@ -6,11 +6,19 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from math import isfinite
+from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from signbart_port.errors import printable
+from signbart_port.config import model_skeleton, skeletons
+from signbart_port.config.skeletons import MEDIAPIPE_75, MEDIAPIPE_100, Skeleton
+from signbart_port.data.model_interface import Interface
+from signbart_port.data.preprocessing import MOST_FRAMES
+from signbart_port.errors import PortError, printable
 
 SCHEMA = 1
+SCHEMA_OF_SKELETONS = 2
+"""The schema of a card that names a skeleton: a reader that knows none must not read it."""
 OUTPUTS = ("logits", "probabilities")
 _MOST = 100_000  # of anything that is counted
 
@@ -22,11 +30,13 @@ class Card:
     `labels` by class id (None: unknown). A frame has `keypoints` (K), x and y: with `preprocessing`
     raw ones, else those of `data.preprocessing`, normalized by `groups` (first number, and one past
     the last) in the variant `count_missing`, of the whole skeleton (`layout` "full") or `joint_idx`
-    alone ("selected"). `frames` are the lengths of clips, ascending, a signature for each; () where
-    the number is set at run time, up to `longest`. `output` is "logits" or "probabilities".
-    `source` has the SHA-256 of each file that this one was made of, by name. `proof` is how far the
-    output is from that of Keras in float64, by length, and `accuracy` how the file did on real
-    clips; their fields are those of `model_card.card_of`. `version` is that of signbart-port.
+    alone ("selected"). `skeleton` is what a config says of the skeleton that `joint_idx` counts in
+    (None: MediaPipe's), `takes` the name of that of raw keypoints, if it is another. `frames` are
+    the lengths of clips, ascending, a signature for each; () where the number is set at run time,
+    up to `longest`. `output` is "logits" or "probabilities". `source` has the SHA-256 of each file
+    that this one was made of, by name. `proof` is how far the output is from that of Keras in
+    float64, by length, and `accuracy` how the file did on real clips; their fields are those of
+    `model_card.card_of`. `version` is that of signbart-port.
     """
 
     labels: tuple[str, ...] | None
@@ -44,10 +54,48 @@ class Card:
     proof: dict[str, Any]
     accuracy: dict[str, Any] | None
     version: str
+    skeleton: str | dict[str, Any] | None = None
+    takes: str | None = None
+
+    def interface_of(self, path: Path) -> Interface:
+        """Return the inputs and the output of the file at `path`, whose card it is.
+
+        Raises PortError where its joints do not fit a skeleton.
+        """
+        try:
+            return self._interface()
+        except ValueError as error:
+            raise PortError(path, str(error)) from None
+
+    def _interface(self) -> Interface:
+        joints = self.joint_idx or range(self.keypoints)
+        skeleton = model_skeleton.of_model(self.skeleton, joints)
+        return Interface(
+            self.keypoints,
+            preprocessing=self.preprocessing,
+            count_missing=self.count_missing,
+            probabilities=self.output == "probabilities",
+            skeleton=skeleton,
+            takes=self._takes(skeleton) if self.preprocessing else None,
+        )
+
+    def _takes(self, skeleton: Skeleton) -> Skeleton | None:
+        """Return the skeleton of raw keypoints, if it is another than the model's."""
+        if self.takes is None and self.keypoints == skeleton.points:
+            return None
+        takes = MEDIAPIPE_100 if self.takes is None else skeletons.named(self.takes)
+        if takes.points != self.keypoints or (self.takes is None and skeleton != MEDIAPIPE_75):
+            raise ValueError(
+                f"has {self.keypoints} keypoints, not those of a skeleton that it names"
+            )
+        return takes
 
     def to_json(self) -> str:
-        fields = {"schema": SCHEMA} | asdict(self)
-        return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+        named = {"skeleton": self.skeleton, "takes": self.takes}
+        stated = {name: value for name, value in named.items() if value is not None}
+        fields = {name: value for name, value in asdict(self).items() if name not in named}
+        schema = {"schema": SCHEMA_OF_SKELETONS if stated else SCHEMA}
+        return json.dumps(schema | fields | stated, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def of_json(cls, text: str) -> Card:
@@ -57,13 +105,40 @@ class Card:
             data = json.loads(text)
         except RecursionError:
             raise ValueError("is nested too deep") from None
-        if type(data) is not dict or data.get("schema") != SCHEMA:
-            raise ValueError(f"is not of schema {SCHEMA}")
-        card = cls(**_CARD(data))
+        if type(data) is not dict or data.get("schema") not in (SCHEMA, SCHEMA_OF_SKELETONS):
+            raise ValueError(f"is not of schema {SCHEMA} or {SCHEMA_OF_SKELETONS}")
+        card = cls(**_CARD(data), skeleton=data.get("skeleton"), takes=data.get("takes"))
+        if type(card.skeleton) not in (str, dict, NoneType) or type(card.takes) not in (
+            str,
+            NoneType,
+        ):
+            raise ValueError("has no skeleton that can be used")
         ascending = sorted({*card.frames}) == list(card.frames)
         if not ascending or card.longest < max(card.frames, default=1):
             raise ValueError("has no frames that can be used")
         return card
+
+
+def without_card(keypoints: int, frames: tuple[int, ...], output: str) -> Card:
+    """Return what a file without a card is taken for: a model of MediaPipe's skeleton, its clips
+    prepared as published."""
+    return Card(
+        labels=None,
+        joint_idx=(),
+        keypoints=keypoints,
+        groups=dict(MEDIAPIPE_75.groups),
+        frames=frames,
+        longest=max(frames, default=MOST_FRAMES),
+        preprocessing=False,
+        count_missing=True,
+        layout="full",
+        output=output,
+        quantization="",
+        source={},
+        proof={},
+        accuracy=None,
+        version="",
+    )
 
 
 Reader = Callable[[Any], Any]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from signbart_port.data.clip_format import ClipFormat
 from signbart_port.errors import PortError
 from signbart_port.system import atomic_output
 from signbart_port.untrusted import model_kind
@@ -41,6 +42,10 @@ ABOUT = {
     "clips[].attention_mask": "[frame], 1 for a frame of the clip and 0 for padding",
     "clips[].scores": "[class], what comes out; where the output is of integers, what they stand"
     " for",
+}
+_ABOUT_FORMAT = {
+    "skeleton": "what the points of the raw clips are, by the name of their skeleton",
+    "frame_size": "width and height of the frames in pixels: raw coordinates are divided by them",
 }
 _KEYPOINTS = 1e-4
 """The tolerance of a coordinate in [0, 1]: float32 rounds its box, and divides by its side."""
@@ -93,9 +98,10 @@ def replay(path: str | Path, model: str | Path) -> Replayed:
         if data["model"]["sha256"] != digest.of_file(model):
             raise Refusal("was made with another model")
         runner = Runner(model)
+        form = ClipFormat.parse(data.get("skeleton"), data.get("frame_size"))
         keypoints, scores = list[float](), list[float]()
         for clip in data["clips"]:
-            inputs = runner.prepare(np.array(clip["raw"], np.float32))
+            inputs = runner.prepare(np.array(clip["raw"], np.float32), form)
             if inputs.signature != clip["signature"]:
                 raise Refusal("names another signature than the clip goes to")
             keypoints.append(_largest_difference(inputs.keypoints[0], clip["keypoints"]))
@@ -129,9 +135,11 @@ def _as_dict(found: Prediction) -> dict[str, Any]:
         scores = relative * max(float(abs(one.scores).max()) for one in found.clips)
     else:
         scores = relative * _PROBABILITIES
+    stated = found.form.as_dict()
     return {
         "schema": SCHEMA,
-        "about": ABOUT,
+        "about": ABOUT | {key: _ABOUT_FORMAT[key] for key in stated},
+        **stated,
         "model": {"name": found.model.name, "sha256": file.sha256},
         "output": found.output,
         "labels": found.labels,

@@ -188,7 +188,8 @@ def _tensors(card: Card) -> Iterator[TensorMetadata]:
             "As the detector gives them: the model prepares them itself."
             if card.preprocessing
             else f"Prepared as {CARD} says, and filled up with zeros."
-        ),
+        )
+        + (f" {CARD} names their skeleton." if card.skeleton or card.takes else ""),
         ("batch", "frame", "keypoint", "coordinate"),
     )
     yield TensorMetadata(

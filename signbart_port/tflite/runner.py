@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.data import preprocessing
-from signbart_port.data.model_interface import Interface
+from signbart_port.data.clip_format import AS_STORED, ClipFormat
 from signbart_port.errors import PortError, printable
 from signbart_port.tflite import metadata, quantized_io
-from signbart_port.tflite.card import OUTPUTS, Card
+from signbart_port.tflite.card import OUTPUTS, Card, without_card
 
 NO_CARD = (
     "has no model card: taken for a model of the whole skeleton, its clips prepared as"
@@ -66,23 +66,19 @@ class Runner:
             raise PortError(self.path, what)
         self.card = card or found
         self.notes = card_notes(self.path, card)
-        self._interface = Interface(
-            self.card.keypoints,
-            preprocessing=self.card.preprocessing,
-            count_missing=self.card.count_missing,
-        )
+        self._interface = self.card.interface_of(self.path)
 
     @property
     def classes(self) -> int:
         return int(self._signatures[-1].result["shape_signature"][-1])
 
-    def prepare(self, clip: NDArray[Any]) -> SignatureInputs:
-        """Prepare a raw clip (T, K or more, 2 or more), and pad it to a signature.
+    def prepare(self, clip: NDArray[Any], form: ClipFormat = AS_STORED) -> SignatureInputs:
+        """Prepare a raw clip (T, K, 2 or more) of this format, and pad it to a signature.
 
-        Raises ValueError for a clip of fewer keypoints than the model reads.
+        Raises ValueError for a clip of another skeleton than the model's.
         """
         most = max(self.card.frames, default=min(preprocessing.MOST_FRAMES, self.card.longest))
-        read = self._interface.prepare_clip(clip, self.card, most)
+        read = self._interface.prepare_clip(clip, self.card, most, form)
         fitting = [s for s in self._signatures if s.frames is None or s.frames >= len(read)]
         keypoints, mask = preprocessing.pad([read], fitting[0].frames)
         return SignatureInputs(fitting[0].name, keypoints, mask)
@@ -161,21 +157,8 @@ def _of_signbart(
 
 def _card(signatures: Sequence[_Signature]) -> Card:
     """Return a card of what the signatures themselves tell, with the usual values for the rest."""
-    frames = tuple(one.frames for one in signatures if one.frames is not None)
-    return Card(
-        labels=None,
-        joint_idx=(),
+    return without_card(
         keypoints=int(signatures[-1].inputs["keypoints"]["shape_signature"][2]),
-        groups={name: (group.start, group.stop) for name, group in preprocessing.GROUPS.items()},
-        frames=frames,
-        longest=max(frames, default=preprocessing.MOST_FRAMES),
-        preprocessing=False,
-        count_missing=True,
-        layout="full",
+        frames=tuple(one.frames for one in signatures if one.frames is not None),
         output=signatures[-1].output,
-        quantization="",
-        source={},
-        proof={},
-        accuracy=None,
-        version="",
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from signbart_port.data.preprocessing import GROUPS
 from signbart_port.metrics.accuracy import Accuracy
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.report import Report
@@ -27,7 +26,7 @@ def card_of(
         labels=request.labels,
         joint_idx=tuple(config.joint_idx),
         keypoints=interface.keypoints,
-        groups={name: (group.start, group.stop) for name, group in GROUPS.items()},
+        groups=dict(interface.skeleton.groups),
         frames=tuple(sorted(request.frames)),
         longest=max(request.frames, default=config.max_position_embeddings),
         preprocessing=interface.preprocessing,
@@ -40,6 +39,8 @@ def card_of(
         | {"lengths": tuple(_figures(report) for report in reports)},
         accuracy=figures,
         version=__version__,
+        skeleton=config.skeleton,
+        takes=interface.takes.name if interface.selection(config) and interface.takes else None,
     )
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from signbart_port.config import SignBartConfig
 from signbart_port.data import clips
+from signbart_port.data.clip_fitting import selection
+from signbart_port.data.clip_format import ClipFormat
 from signbart_port.data.clips import RealClips
 from signbart_port.data.dataset import open_dataset, read_labels
 from signbart_port.data.model_interface import Interface, longest_clip, of_model
-from signbart_port.data.preprocessing import GROUPS
 from signbart_port.errors import PortError
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.tflite.modes import Gate, Quantization, parse_quantization
@@ -25,7 +25,8 @@ class TFLiteOptions:
     frames: int | Sequence[int] | None = None
     dynamic_frames: bool = False
     preprocessing: bool = False
-    skeleton: int | None = None
+    skeleton: int | str | None = None
+    frame_size: str | Sequence[int] | None = None
     softmax: bool = False
     calibration: str | Path | None = None
     clips: int = 128
@@ -52,17 +53,13 @@ class TFLiteRequest:
     calibration: RealClips | None
     data: RealClips | None
     labels: tuple[str, ...] | None
+    notes: tuple[str, ...] = ()
+    """How the real clips are read, and what in them may surprise."""
 
     @property
     def longest(self) -> int:
         """The frames of the longest clips that the file is proven on."""
         return max(self.proof_lengths)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a person should know of the real clips."""
-        read = [clips for clips in (self.calibration, self.data) if clips]
-        return tuple(dict.fromkeys(note for clips in read for note in clips.notes))
 
     @property
     def skipped(self) -> frozenset[Path]:
@@ -78,7 +75,8 @@ def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
     frames, proof_lengths = _frames(options, file)
     if quantization.calibrated:
         _check_calibrated_mode(quantization, options, frames)
-    calibration, data, interface = None, None, _interface(options, file)
+    form = _format(options)
+    calibration, data, interface = None, None, _interface(options, file, form)
     if quantization.calibrated and options.calibration is not None:
         calibration = clips.for_calibration(
             Path(options.calibration),
@@ -86,15 +84,19 @@ def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
             count=options.clips,
             seed=options.seed,
             skip_bad=options.skip_bad,
+            form=form,
         )
     if (measured_on := options.data or options.calibration) is not None:
         dataset = open_dataset(Path(measured_on))
-        data = clips.of_split(dataset, config, test=True, skip_bad=options.skip_bad)
+        data = clips.of_split(dataset, config, test=True, skip_bad=options.skip_bad, form=form)
     elif options.pytorch is not None:
         raise PortError(options.pytorch, "is compared on real clips", "Give --data DIR")
+    notes = dict[str, None]()
     for real in (calibration, data):
         if real is not None:
-            _check_skeleton(real, interface, config)
+            for reader in (interface, of_model(config)):
+                real.check(reader, config)
+            notes |= dict.fromkeys(real.notes_for(of_model(config), config))
     if data is not None and not options.labels:
         clips.check_class_names(dataset, config.class_names, file.path)
     labels = read_labels(Path(options.labels)) if options.labels else data.labels if data else None
@@ -110,16 +112,8 @@ def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
         calibration,
         data,
         labels,
+        tuple(notes),
     )
-
-
-def _check_skeleton(real: RealClips, interface: Interface, config: SignBartConfig) -> None:
-    """Raise PortError unless the file and the model itself can read the clips."""
-    try:
-        for reader in (interface, of_model(config)):
-            reader.prepare_clip(real.keypoints[0], config, 1)
-    except ValueError as error:
-        raise PortError(real.entries[0].path, str(error)) from None
 
 
 def _frames(options: TFLiteOptions, file: KerasModel) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -173,31 +167,39 @@ def _check_calibrated_mode(
         )
 
 
-def _interface(options: TFLiteOptions, file: KerasModel) -> Interface:
-    config = file.config
-    if not options.preprocessing:
-        if options.skeleton is not None:
-            raise PortError(None, "--skeleton is for --preprocessing", "Give both, or neither")
-        return replace(of_model(config), probabilities=options.softmax)
-    smallest = max(GROUPS["right hand"].stop, 1 + max(config.joint_idx))
-    skeleton = options.skeleton or _skeleton(config, smallest)
-    if skeleton < smallest:
+def _format(options: TFLiteOptions) -> ClipFormat:
+    """Return the format of raw clips: of those that are read here, and of those that the file takes
+    where it prepares them. Raises PortError where there are none."""
+    read = options.data is not None or options.calibration is not None
+    if options.skeleton is not None and not (read or options.preprocessing):
         raise PortError(
-            file.path, f"needs a skeleton of {smallest} keypoints or more, not {skeleton}"
+            None,
+            "--skeleton is that of raw clips, and there are none",
+            "Give --preprocessing, --data or --calibration with it, or leave it out",
         )
-    return Interface(
-        skeleton,
+    if options.frame_size is not None and not read:
+        raise PortError(None, "--frame-size is for --data and --calibration")
+    name = None if options.skeleton is None else str(options.skeleton)
+    return ClipFormat.parse(name, options.frame_size)
+
+
+def _interface(options: TFLiteOptions, file: KerasModel, form: ClipFormat) -> Interface:
+    interface = replace(of_model(file.config), probabilities=options.softmax)
+    if not options.preprocessing:
+        return interface
+    skeleton = interface.skeleton
+    takes = form.stated or skeleton
+    if (way := selection(form, skeleton, file.config.joint_idx)) is not None:
+        try:
+            way.check()
+        except ValueError as error:
+            raise PortError(file.path, str(error)) from None
+    return replace(
+        interface,
         preprocessing=True,
-        count_missing=config.count_missing,
-        probabilities=options.softmax,
+        keypoints=takes.points,
+        takes=None if takes == skeleton else takes,
     )
-
-
-def _skeleton(config: SignBartConfig, smallest: int) -> int:
-    """Return a skeleton with all face points if any is read: their box is that of the whole
-    face."""
-    face = GROUPS["face"]
-    return max(smallest, face.stop) if smallest > face.start else smallest
 
 
 def _gate(options: TFLiteOptions, quantization: Quantization, data: RealClips | None) -> Gate:

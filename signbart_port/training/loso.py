@@ -95,7 +95,7 @@ def run(
     writes. Raises PortError before anything is trained, as a single training would, and for a
     signer who does not exist.
     """
-    data = plan.data()
+    data = plan.data
     signers = tuple(holdouts) or data.signers
     if not signers:
         raise PortError(plan.dataset.root, "names no signers", "Names are like user08_G03_R05.pkl")

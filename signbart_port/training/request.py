@@ -11,6 +11,7 @@ from typing import Any
 from signbart_port import config as configs
 from signbart_port.config import SignBartConfig, training
 from signbart_port.config.training import Settings
+from signbart_port.data.clip_format import ClipFormat
 from signbart_port.data.clips import check_class_names
 from signbart_port.data.dataset import SPLITS, Dataset, open_dataset
 from signbart_port.errors import PortError
@@ -67,9 +68,12 @@ class TrainingPlan:
         options = Options(config=self.options.config if self._model else None)
         return open_weights(path, options, mappings.signbart())
 
-    def data(self, splits: tuple[str, ...] = SPLITS) -> Data:
-        """Read and prepare the clips."""
-        return read(self.dataset, self.config, splits, skip_bad=self.options.skip_bad)
+    @cached_property
+    def data(self) -> Data:
+        """The clips, read and prepared."""
+        form = ClipFormat(self.settings.clip_skeleton, self.settings.frame_size)
+        skip_bad = self.options.skip_bad
+        return read(self.dataset, self.config, SPLITS, skip_bad=skip_bad, form=form)
 
     def job(self, parts: Parts, settings: Settings) -> Job:
         """Return one training."""

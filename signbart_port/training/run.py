@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.config import SignBartConfig
+from signbart_port.config import SignBartConfig, model_skeleton
 from signbart_port.config.training import Settings
 from signbart_port.data.batches import Feed
 from signbart_port.data.examples import Examples
@@ -45,14 +45,17 @@ class Job:
     @property
     def stored_config(self) -> SignBartConfig:
         """The config as a checkpoint keeps it: the model's, and how it was trained."""
-        return self.config.replace(training=self.settings.plain())
+        return self.config.explicit.replace(training=self.settings.plain())
 
     def made_with(self) -> dict[str, Any]:
         """Return everything that the result depends on, except the clips' and first weights'
         values."""
+        config = self.config.model_dump(mode="json", exclude={"training"})
+        if self.config.whole_skeleton == model_skeleton.of_model(None, self.config.joint_idx):
+            config.pop("skeleton", None)  # version 0.1 did not know the name
         return {
             **self.settings.plain(),
-            **self.config.model_dump(mode="json", exclude={"training"}),
+            **config,
             "quantization_aware": self.quantization_aware,
             "clips": len(self.train),
         }

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from signbart_port.config import SignBartConfig
 from signbart_port.config.training import Settings
-from signbart_port.data.clips import check_labels
-from signbart_port.data.dataset import Bad, Dataset, load
+from signbart_port.data.clip_format import AS_STORED, ClipFormat
+from signbart_port.data.clips import check_labels, loaded
+from signbart_port.data.dataset import Bad, Dataset
 from signbart_port.data.examples import Examples, make_examples
+from signbart_port.data.model_interface import of_model
 from signbart_port.data.selection import stratified
 from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError
@@ -37,6 +39,7 @@ class Data:
     examples: Examples
     bad: tuple[Bad, ...]
     notes: tuple[str, ...] = ()
+    """How the clips were read, and what in them may surprise."""
 
     @property
     def signers(self) -> tuple[str, ...]:
@@ -105,7 +108,12 @@ class Data:
 
 
 def read(
-    dataset: Dataset, config: SignBartConfig, splits: Sequence[str], *, skip_bad: bool
+    dataset: Dataset,
+    config: SignBartConfig,
+    splits: Sequence[str],
+    *,
+    skip_bad: bool,
+    form: ClipFormat = AS_STORED,
 ) -> Data:
     """Read and prepare the clips of some splits.
 
@@ -118,8 +126,9 @@ def read(
         hint="Change num_labels, leave it out, or give --new-head to a model that is trained on",
     )
     entries = [entry for entry in dataset.entries if entry.split in splits]
-    clips = load(entries, skip_bad=skip_bad)
-    return Data(dataset, make_examples(clips, config), clips.bad, clips.notes)
+    clips = loaded(dataset, entries, skip_bad=skip_bad, form=form)
+    examples = make_examples(clips, config, form)
+    return Data(dataset, examples, clips.bad, clips.notes_for(of_model(config), config))
 
 
 def root_of(settings: Settings, source: str | Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from signbart_port.data.clip_format import ClipFormat
 from signbart_port.data.clips import RealClips, check_class_names, check_labels, loaded
 from signbart_port.data.dataset import Dataset, Entry, open_dataset
 from signbart_port.data.signers import signer_of
@@ -41,6 +42,8 @@ def evaluate(
     skip_bad: bool = False,
     options: Options | None = None,
     mapping: str | Path | None = None,
+    skeleton: str | None = None,
+    frame_size: str | Sequence[int] | None = None,
     progress: ProgressCallback = no_progress,
 ) -> Evaluation:
     """Score models of any kind on the same clips of a dataset.
@@ -57,6 +60,8 @@ def evaluate(
             published one, heads, joints, layout. Default: what the files themselves tell.
         mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with
             this program by its name, such as "hf-bart". Default: SignBART's own names.
+        skeleton: The name of the clips' skeleton, such as "holistic-543". Default: the models'.
+        frame_size: Width and height of the frames, for clips in pixels.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -68,6 +73,7 @@ def evaluate(
     """
     if not models:
         raise PortError(None, "no model is given")
+    form = ClipFormat.parse(skeleton, frame_size)
     dataset = open_dataset(data)
     progress("Reading models")
     weights = mappings.find(mapping)
@@ -79,7 +85,11 @@ def evaluate(
     progress("Reading clips")
     split = split or _test_split(dataset)
     entries = _of_signers(dataset, dataset.split(split), signers)
-    clips = loaded(dataset, entries, skip_bad=skip_bad)
+    clips = loaded(dataset, entries, skip_bad=skip_bad, form=form)
+    notes = dict[str, None]()
+    for one in opened:
+        clips.check(one.interface, one.reads)
+        notes |= dict.fromkeys(clips.notes_for(one.interface, one.reads))
     progress(f"Running {', '.join(one.path.name for one in opened)}")
     ran = _run(opened, clips)
     return Evaluation(
@@ -94,7 +104,7 @@ def evaluate(
             for a, b in combinations(range(len(opened)), 2)
         ),
         left_out=tuple(LeftOut(str(bad.entry.path), bad.why) for bad in clips.bad),
-        notes=clips.notes,
+        notes=tuple(notes),
     )
 
 
@@ -143,12 +153,12 @@ def _run(models: Sequence[ModelFile], clips: RealClips) -> list[Outputs]:
                 if len(started) == _at_once():
                     finish()
                 run = stack.enter_context(Inference(model.path, model.kind))
-                run.send(clips.keypoints, paths, model)
+                run.send(clips.keypoints, paths, model, clips.form)
                 started.append((place, run))
         for place, model in enumerate(models):
             if model.kind is ModelKind.TFLITE:
                 with Inference(model.path, model.kind) as run:
-                    run.send(clips.keypoints, paths)
+                    run.send(clips.keypoints, paths, form=clips.form)
                     ran[place] = run.outputs()
         while started:
             finish()

@@ -147,7 +147,7 @@ def _encoded(file: KerasModel, plan: Plan, out: Path, holds_config: bool) -> byt
 def _plain(file: KerasModel) -> dict[str, Any]:
     """Return the config as JSON keeps it, lists for tuples: every container can hold that."""
     try:
-        return file.config.model_dump(mode="json")
+        return file.config.explicit.model_dump(mode="json")
     except ValueError as error:  # training keys, which nobody has looked at
         raise PortError(file.path, f"its config cannot be written: {error}") from None
 
@@ -166,7 +166,9 @@ def _read_back(temp: Path, file: KerasModel, plan: Plan, holds_config: bool) -> 
     ]
     if findings:
         raise _unequal(file.path, f"is NOT EQUAL: {transfer.summary(findings)}")
-    if stored != (file.config.model_dump_json() if holds_config else None):  # as JSON: NaN is NaN
+    if stored != (
+        file.config.explicit.model_dump_json() if holds_config else None
+    ):  # as JSON: NaN is NaN
         raise _unequal(file.path, "holds another config")
 
 
@@ -178,7 +180,7 @@ def _prove(temp: Path, file: KerasModel, out: Path, progress: ProgressCallback) 
     with processes.scratch_errors():
         scratch = processes.new_folder()
         config = Path(scratch.name) / "config.yaml"
-        config.write_text(file.config.model_dump_json(exclude={"training"}))
+        config.write_text(file.config.explicit.model_dump_json(exclude={"training"}))
     with scratch:
         try:
             report = verify(

@@ -162,7 +162,7 @@ def _keras(path: Path, options: Options | None) -> Inspection:
         if options is not None:
             check_own(path, found.config, options)
         tensors, notes = found.tensors, found.notes
-        config, note = found.config.model_dump(), "stored in the file"
+        config, note = found.config.explicit.model_dump(), "stored in the file"
     return Inspection(
         path=path,
         kind=ModelKind.KERAS,

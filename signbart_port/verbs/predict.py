@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from signbart_port.data.clip_format import AS_STORED, ClipFormat
 from signbart_port.errors import PortError
-from signbart_port.inference.logits import Inference
+from signbart_port.inference.logits import Inference, Outputs
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from signbart_port.data.samples import Sample
     from signbart_port.model_files.config_resolution import Options
     from signbart_port.model_files.model_file import WeightFile
+    from signbart_port.tflite.card import Card
     from signbart_port.tflite.runner import SignatureInputs
 
 _PACKAGES = {ModelKind.CHECKPOINT: "PyTorch", ModelKind.KERAS: "TensorFlow"}
@@ -69,6 +71,8 @@ class Prediction:
     notes: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
     """The notes to be said however quiet the program is."""
+    form: ClipFormat = AS_STORED
+    """What was said of the clips."""
 
     def best(self, clip: Predicted, count: int) -> Iterator[Guess]:
         """Yield the most probable classes, in descending order; of equal ones the lower id comes
@@ -87,6 +91,8 @@ def predict(
     labels: str | Path | None = None,
     options: Options | None = None,
     mapping: str | Path | None = None,
+    skeleton: str | None = None,
+    frame_size: str | Sequence[int] | None = None,
     progress: ProgressCallback = no_progress,
 ) -> Prediction:
     """Classify clips with a model of any kind.
@@ -102,6 +108,8 @@ def predict(
             published one, heads, joints, layout. Default: what the files themselves tell.
         mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with
             this program by its name, such as "hf-bart". Default: SignBART's own names.
+        skeleton: The name of the clips' skeleton, such as "holistic-543". Default: the model's.
+        frame_size: Width and height of the frames, for clips in pixels.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -111,6 +119,7 @@ def predict(
         PortError: A file cannot be used, or the labels are not as many as the model's classes.
     """
     model, paths = weights_file(model), [Path(clip) for clip in clips]
+    form = ClipFormat.parse(skeleton, frame_size)
     if not paths:
         raise PortError(None, "no clip is given")
     with ExitStack() as stack:
@@ -121,28 +130,37 @@ def predict(
         from signbart_port.data import samples
         from signbart_port.data.labels import read_labels
         from signbart_port.data.model_interface import softmax
+        from signbart_port.verbs._clip_notes import check_coordinates, clip_notes
 
         kind = model_kind.kind_of(model)
         named = None if labels is None else read_labels(labels)
         read = [samples.read(path) for path in paths]
-        about_clips = tuple(f"{clip.path}: {note}" for clip in read for note in clip.notes)
+        check_coordinates(read, form)
         keypoints = [clip.keypoints for clip in read]
+        card: Card | None = None
+        opened: WeightFile | None = None
         if kind is ModelKind.TFLITE:
             if options is not None:
                 options.check_unused(model)
             run = early or stack.enter_context(Inference(model, kind))
-            run.send(keypoints, paths)
-            own, notes = _about_tflite(model)
+            run.send(keypoints, paths, form=form)
+            card, notes = _about_tflite(model)
+            own = card.labels if card else None
             cautions: tuple[str, ...] = ()
         else:
             progress(f"Importing {_PACKAGES[kind]}")
             run = stack.enter_context(Inference(model, kind))
             opened = _opened(model, options, mapping)
-            run.send(keypoints, paths, opened)
+            run.send(keypoints, paths, opened, form)
             own, notes, cautions = opened.class_names, opened.notes, opened.cautions
             progress(f"Running {opened.format}")
         outputs = run.outputs()
     outputs.check_finite(model)
+    if opened is not None:
+        read_by = opened.interface.reads(opened.reads)
+    else:
+        card = card or _without_card(outputs)
+        read_by = card.interface_of(model).reads(card)
     known, classes = own if named is None else named, outputs.scores.shape[1]
     if known is not None and len(known) != classes:
         what = f"has {len(known)} labels, the model {classes} classes"
@@ -154,16 +172,32 @@ def predict(
             read, outputs.scores, outputs.inputs or [None] * len(read), strict=True
         )
     )
-    return Prediction(model, known, outputs.output, predicted, (*notes, *about_clips), cautions)
+    on_clips = tuple(clip_notes(read, form, *read_by))
+    return Prediction(
+        model,
+        known,
+        outputs.output,
+        predicted,
+        (*notes, *on_clips),
+        (*cautions, *on_clips),
+        form,
+    )
 
 
-def _about_tflite(path: Path) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
-    """Return the labels that a .tflite names, and what a person should know of it."""
+def _about_tflite(path: Path) -> tuple[Card | None, tuple[str, ...]]:
+    """Return the card of a .tflite, and what a person should know of the file."""
     from signbart_port.tflite import metadata
     from signbart_port.tflite.runner import card_notes
 
     card = metadata.read(path)
-    return card.labels if card else None, card_notes(path, card)
+    return card, card_notes(path, card)
+
+
+def _without_card(outputs: Outputs) -> Card:
+    """Return what a .tflite without a card is taken for, by what it has run on."""
+    from signbart_port.tflite.card import without_card
+
+    return without_card(outputs.inputs[0].keypoints.shape[2], (), outputs.output)
 
 
 def _opened(path: Path, options: Options | None, mapping: str | Path | None) -> WeightFile:

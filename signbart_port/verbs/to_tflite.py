@@ -50,7 +50,7 @@ class Emitted:
     skipped: frozenset[Path] = frozenset()
     """The samples that were left out because they cannot be read."""
     notes: tuple[str, ...] = ()
-    """What a person should know of the real clips, and of what was taken for what."""
+    """How the real clips were read, what in them may surprise, and what was taken for what."""
     cautions: tuple[str, ...] = ()
     """What must be known of the checkpoint beside it, however quiet the program is."""
 
@@ -68,7 +68,8 @@ def to_tflite(
     frames: int | Sequence[int] | None = None,
     dynamic_frames: bool = False,
     preprocessing: bool = False,
-    skeleton: int | None = None,
+    skeleton: int | str | None = None,
+    frame_size: str | Sequence[int] | None = None,
     softmax: bool = False,
     calibration: str | Path | None = None,
     clips: int = 128,
@@ -104,8 +105,10 @@ def to_tflite(
             `frames`, and modes that need `calibration`.
         preprocessing: Whether the file takes raw keypoints, as MediaPipe gives them, and prepares
             them itself. Excludes "int8_full".
-        skeleton: Keypoints of the raw skeleton, for `preprocessing`. Default: 75, or 100 where the
-            model reads face points.
+        skeleton: The name of the skeleton of raw clips, such as "holistic-543": of those in `data`
+            and `calibration`, and with `preprocessing` of those that the file takes. 75 and 100 are
+            MediaPipe's. Default: the model's.
+        frame_size: Width and height of the frames, for clips of `data` and `calibration` in pixels.
         softmax: Whether the file gives probabilities instead of logits.
         calibration: The folder of a dataset whose training clips show the ranges of activations.
         clips: Calibration clips to use. With fewer than 100, a note says what the file costs.
@@ -142,6 +145,7 @@ def to_tflite(
         dynamic_frames=dynamic_frames,
         preprocessing=preprocessing,
         skeleton=skeleton,
+        frame_size=frame_size,
         softmax=softmax,
         calibration=calibration,
         clips=clips,

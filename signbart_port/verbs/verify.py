@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from signbart_port.data.model_inputs import Inputs
-from signbart_port.data.preprocessing import SKELETON
 from signbart_port.errors import PortError
 from signbart_port.model_files import mappings
 from signbart_port.model_files.checkpoint_model import CheckpointModel
@@ -194,18 +193,7 @@ def _common_inputs(reference: ModelFile, candidate: ModelFile) -> Inputs:
             f"takes or gives something else than {reference.path.name}",
             "Hold each against its .h5 or .pth",
         )
-    if reference.config is not None and theirs.preprocessing:
-        needed = max(SKELETON, 1 + max(reference.config.joint_idx))
-        if theirs.keypoints < needed:
-            raise PortError(
-                candidate.path,
-                f"takes {theirs.keypoints} keypoints, {reference.path.name} skeletons of {needed}",
-            )
-    elif ours.keypoints != theirs.keypoints:
-        raise PortError(
-            candidate.path,
-            f"takes {theirs.keypoints} keypoints, {reference.path.name} takes {ours.keypoints}",
-        )
+    _check_joints(reference, candidate)
     static = [model.frames for model in (reference, candidate) if model.frames]
     if len(set(static)) > 1:
         raise PortError(
@@ -218,6 +206,37 @@ def _common_inputs(reference: ModelFile, candidate: ModelFile) -> Inputs:
     inputs = parity_inputs.make(theirs.keypoints, frames)
     integer = any(model.precision.integer for model in (reference, candidate))
     return inputs.beginning_real() if integer else inputs
+
+
+def _check_joints(reference: ModelFile, candidate: ModelFile) -> None:
+    """Raise PortError unless both models read the same joints of the same skeleton."""
+    ours, theirs = reference.interface, candidate.interface
+    if ours.skeleton.groups != theirs.skeleton.groups:
+        raise PortError(
+            candidate.path,
+            f"reads the skeleton {theirs.skeleton.name}, {reference.path.name} reads"
+            f" {ours.skeleton.name}",
+        )
+    if reference.config is not None and theirs.preprocessing:
+        if theirs.skeleton.points <= (largest := max(reference.config.joint_idx)):
+            raise PortError(
+                candidate.path,
+                f"reads {theirs.skeleton.points} keypoints a frame, {reference.path.name} joint"
+                f" {largest}",
+            )
+        return
+    if ours.keypoints != theirs.keypoints:
+        raise PortError(
+            candidate.path,
+            f"takes {theirs.keypoints} keypoints a frame, {reference.path.name} takes"
+            f" {ours.keypoints}",
+        )
+    read = [len(m.config.joint_idx) for m in (reference, candidate) if m.config]
+    if len(set(read)) > 1:
+        raise PortError(
+            candidate.path,
+            f"reads {read[1]} joints of a frame, {reference.path.name} reads {read[0]}",
+        )
 
 
 def _weights(reference: ModelFile, candidate: ModelFile) -> WeightComparison | None:

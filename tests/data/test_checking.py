@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from signbart_port.data.checking import Lengths, check
+from signbart_port.data.clip_format import ClipFormat
 from signbart_port.errors import PortError
 from tests.support.datasets import Folder, a_clip
 
@@ -95,7 +96,7 @@ def test_clips_without_any_point(folder: Folder) -> None:
         folder.put(name, np.zeros((5, 75, 2)))
     found = check(folder.root)
     assert [entry.path.stem for entry in found.blank] == ["x", "y"]
-    assert found.repeated == () and found.warnings == ("2 clips without any point",)
+    assert found.repeated == () and found.warnings == ("2 of 7 clips have no point in any frame",)
 
 
 def test_classes_that_miss(folder: Folder) -> None:
@@ -131,16 +132,55 @@ def test_what_was_taken_for_what_is_a_warning(folder: Folder) -> None:
     )
 
 
-def test_other_skeletons_and_pixels(folder: Folder) -> None:
+@pytest.mark.parametrize(
+    ("points", "says"),
+    [
+        (48, "No known skeleton has 48: mediapipe-75, "),
+        (90, "If they are upper-90, say so: --skeleton upper-90"),
+        (133, "If they are wholebody-133, say so"),
+        (543, "If they are holistic-543 or holistic-543-api, say so"),
+    ],
+)
+def test_other_skeletons(folder: Folder, points: int, says: str) -> None:
+    emptied(folder)
+    folder.put("all/cat/1", a_clip(0, points=points))
+    folder.put("all/ant/1", a_clip(1, points=points))
+    found = check(folder.root)
+    assert found.values.points == points and found.values.without == {}
+    (warning,) = found.warnings
+    assert warning.startswith(f"{points} points a frame are not mediapipe-75") and says in warning
+
+
+def test_a_skeleton_that_is_named(folder: Folder) -> None:
+    emptied(folder)
+    clip = a_clip(0, points=90)
+    clip[:, 23:44] = 0
+    folder.put("all/cat/1", clip)
+    folder.put("all/ant/1", a_clip(1, points=90))
+    found = check(folder.root, ClipFormat("upper-90"))
+    assert found.values.without == {"left hand": 0.5, "right hand": 0}
+    assert found.warnings == ("1 of 2 clips have no left hand in any frame",)
+    with pytest.raises(PortError, match=r"has 90 points a frame, wholebody-133 133\. None of 2"):
+        check(folder.root, ClipFormat("wholebody-133"))
+
+
+def test_pixels_are_bad_unless_the_frame_is_known(folder: Folder) -> None:
+    folder.put("train/cat/pixels", 640 * a_clip(9))
+    found = check(folder.root)
+    (bad,) = found.bad
+    assert bad.entry.path.stem == "pixels"
+    assert bad.why.startswith("100% of its coordinates are outside [0, 1]")
+    assert "pixels" in bad.why and bad.why.endswith("give --frame-size W,H")
+    emptied(folder)
+    for number, label in enumerate(("cat", "ant")):
+        folder.put(f"all/{label}/1", a_clip(number) * np.float32([1280, 720]))
+    found = check(folder.root, ClipFormat(frame_size=(1280, 720)))
+    assert found.bad == found.warnings == () and 0.9 < found.values.highest <= 1
+
+
+def emptied(folder: Folder) -> None:
     for path in folder.root.rglob("*.pkl"):
         path.unlink()
-    folder.put("all/cat/1", 640 * a_clip(0, points=48))
-    folder.put("all/ant/1", 640 * a_clip(1, points=48))
-    found = check(folder.root)
-    assert found.values.points == 48 and found.values.without == {}
-    pixels, points = found.warnings
-    assert pixels.startswith("100% of the coordinates are beyond [0, 1]") and "not pixels" in pixels
-    assert points == "48 points a frame: the whole skeleton has 75 or more"
 
 
 def test_bad_samples_are_listed_and_left_out_of_the_figures(folder: Folder) -> None:

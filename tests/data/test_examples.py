@@ -83,9 +83,12 @@ def test_too_few_joints_are_refused_by_file(tmp_path: Path) -> None:
     path = folder.put("train/cat/1", a_clip(0, points=74))
     with pytest.raises(PortError) as refused:
         make_examples(load(open_dataset(folder.root).entries), CONFIG)
-    assert str(refused.value) == f"{path}: 74 keypoints, 75 are needed"
+    said = f"{path}: 74 keypoints a frame: the model reads mediapipe-75, of 75. No known skeleton"
+    assert str(refused.value).startswith(said)
     face = small_config(joint_idx=(0, 99))
-    with pytest.raises(PortError, match="75 keypoints, 100 are needed"):
+    with pytest.raises(
+        PortError, match="75 keypoints a frame: the model reads mediapipe-100, of 100"
+    ):
         make_examples(clips_of((3,)), face)
     assert len(make_examples(clips_of((3,), points=100), face)) == 1
 

@@ -101,7 +101,8 @@ def test_it_is_the_folder_that_users_have(tmp_path: Path) -> None:
 
 def test_the_check_finds_nothing(tmp_path: Path) -> None:
     found = check(synthetic.write(tmp_path / "signs", signers=3, classes=12, repetitions=2).root)
-    assert found.bad == found.repeated == found.blank == found.others == found.warnings == ()
+    assert found.bad == found.repeated == found.blank == found.others == ()
+    assert all(warning.endswith("hand in any frame") for warning in found.warnings)
     assert found.samples == {"train": (4,) * 12, "test": (2,) * 12}
     assert found.values.lowest >= 0 and found.values.highest <= 1
     assert found.lengths.over == 0

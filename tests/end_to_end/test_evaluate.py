@@ -251,8 +251,11 @@ def test_a_dataset_without_test_clips_needs_the_split_s_name(
         ("signs.tflite --data turned", 'signs.tflite: its class 0 is "wave", that of turned "b'),
         ("signs.tflite --data signs --split val", 'signs: has no samples in "val". It has train'),
         ("signs.tflite --data signs --signer zoe", 'no clips of the signer "zoe" in test. It has'),
-        ("signs.h5 --data hands", "hands/test/wave/one.pkl: 42 keypoints, the model reads 75"),
-        ("signs.tflite --data hands", "hands/test/wave/one.pkl: 42 keypoints, the model reads 75"),
+        ("signs.h5 --data hands", "hands/test/wave/one.pkl: 42 keypoints a frame: the model reads"),
+        (
+            "signs.tflite --data hands",
+            "hands/test/wave/one.pkl: 42 keypoints a frame: the model reads",
+        ),
         ("nan.tflite --data signs", "nan.tflite: gives numbers that are not finite"),
         ("other.pth --data signs --config lsa-64", "contradicts its config"),
         ("signs.tflite --data signs --joints x", "--joints x"),

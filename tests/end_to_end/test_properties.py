@@ -54,6 +54,7 @@ def configs(draw: st.DrawFn) -> SignBartConfig:
         decoder_ffn_dim=draw(st.integers(1, 20)),
         max_position_embeddings=draw(st.integers(1, 40)),
         num_labels=draw(st.integers(1, 12)),
+        skeleton="mediapipe-100",
         joint_idx=tuple(draw(st.lists(st.integers(0, 99), min_size=1, max_size=20, unique=True))),
         dropout=draw(st.sampled_from([0.0, 0.3])),
         layout=draw(st.sampled_from(["full", "selected"])),

@@ -171,7 +171,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `model` and `other` as .pth and .h5, and as .tflite of raw keypoints and of
     probabilities; they differ in one weight."""
     folder = tmp_path_factory.mktemp("raw")
-    config = CONFIG.replace(joint_idx=(11, 0, 40, 33, 60, 74))
+    config = CONFIG.replace(joint_idx=(11, 0, 40, 33, 60, 74), skeleton="mediapipe-75")
     arrays = state_dict(config)
     save_model(folder, config, arrays)
     changed = arrays[f"{WRONG}.weight"].copy()
@@ -214,21 +214,23 @@ def test_files_that_take_or_give_something_else(files: Path, raw: Path, tmp_path
     logits, wider, whole = (tmp_path / f"{name}.tflite" for name in ("logits", "wider", "whole"))
     signbart_port.to_tflite(raw / "model.h5", logits, frames=9, preprocessing=True)
     signbart_port.to_tflite(
-        raw / "model.h5", wider, frames=9, preprocessing=True, softmax=True, skeleton=80
+        raw / "model.h5", wider, frames=9, preprocessing=True, softmax=True, skeleton=100
     )
     signbart_port.to_tflite(raw / "model.h5", whole, frames=9)
     assert signbart_port.verify(raw / "model.h5", wider).passed
     for other in (logits, whole):
         with pytest.raises(PortError, match="takes or gives something else than model"):
             signbart_port.verify(raw / "model.tflite", other)
-    with pytest.raises(
-        PortError, match=r"wider\.tflite: takes 80 keypoints, model\.tflite takes 75"
-    ):
+    with pytest.raises(PortError, match=r"wider\.tflite: takes or gives something else"):
         signbart_port.verify(raw / "model.tflite", wider)
     config = h5.read(raw / "model.h5").config
-    face = save_model(tmp_path, config.replace(joint_idx=(11, 0, 40, 33, 60, 99)), name="face")
+    face = save_model(
+        tmp_path,
+        config.replace(joint_idx=(11, 0, 40, 33, 60, 99), skeleton="mediapipe-100"),
+        name="face",
+    )
     with pytest.raises(
-        PortError, match=r"model\.tflite: takes 75 keypoints, face\.pth skeletons of 100"
+        PortError, match=r"model\.tflite: reads 75 keypoints a frame, face\.pth joint 99"
     ):
         signbart_port.verify(face, raw / "model.tflite")
 
@@ -239,7 +241,7 @@ def test_files_that_take_or_give_something_else(files: Path, raw: Path, tmp_path
         ({"num_labels": 6}, "6 labels, .* has 5|5 labels, .* has 6"),
         (
             {"joint_idx": (11, 0, 2, 3, 5, 12)},
-            "13 keypoints, .* takes 12|12 keypoints, .* takes 13",
+            "takes 13 keypoints a frame, .* 12|takes 12 keypoints a frame, .* 13",
         ),
     ],
     ids=["labels", "joints"],

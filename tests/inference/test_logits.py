@@ -86,7 +86,9 @@ def test_weights_of_other_types_are_run_in_float32(tmp_path: Path) -> None:
 
 def test_a_clip_of_too_few_joints() -> None:
     clips = [a_clip(0, 3), a_clip(1, 3, points=42)]
-    with pytest.raises(PortError, match=r"^b\.npy: 42 keypoints: the whole skeleton has 75"):
+    with pytest.raises(
+        PortError, match=r"^b\.npy: 42 keypoints a frame: the model reads mediapipe-75"
+    ):
         batches(CONFIG, clips, [Path("a.npy"), Path("b.npy")])
 
 

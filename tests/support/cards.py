@@ -8,7 +8,6 @@ from typing import Any
 import signbart_port
 from signbart_port.config import SignBartConfig
 from signbart_port.data.model_interface import Interface
-from signbart_port.data.preprocessing import GROUPS
 from signbart_port.tflite import metadata, model_file
 from signbart_port.tflite.card import Card
 from signbart_port.tflite.modes import Quantization
@@ -40,6 +39,7 @@ def emit_model(
         preprocessing=skeleton is not None,
         count_missing=model.config.count_missing,
         probabilities=probabilities,
+        skeleton=model.config.whole_skeleton,
     )
     data = converted(model, Conversion(frames, Quantization.NONE, interface))
     path.write_bytes(metadata.attach(data, a_card(model.config, frames, interface, **card)))
@@ -65,7 +65,7 @@ def a_card(
         "labels": tuple(f"sign {n}" for n in range(config.num_labels)),
         "joint_idx": config.joint_idx,
         "keypoints": interface.keypoints,
-        "groups": {name: (group.start, group.stop) for name, group in GROUPS.items()},
+        "groups": dict(config.whole_skeleton.groups),
         "frames": frames,
         "longest": max(frames, default=config.max_position_embeddings),
         "preprocessing": interface.preprocessing,
@@ -77,6 +77,7 @@ def a_card(
         "proof": {"passed": True, "from_pytorch": False, "lengths": (LENGTH,)},
         "accuracy": None,
         "version": "0.1.0",
+        "skeleton": config.skeleton,
     }
     return Card(**(values | changes))
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from signbart_port.config.skeletons import KNOWN, Skeleton
+
 Array = np.ndarray
 
 
@@ -21,6 +23,17 @@ def parameter_id(value: object) -> str:
 def a_clip(seed: int, frames: int = 5, points: int = 75) -> Array:
     """Make distinct keypoints (frames, points, 2) in [0, 1], none of them missing."""
     return 1 - np.random.default_rng(seed).random((frames, points, 2), dtype=np.float32)
+
+
+_SOURCES = sorted({source for skeleton in KNOWN.values() for source in skeleton.sources})
+
+
+def a_sign(skeleton: Skeleton, frames: int = 6, seed: int = 0) -> Array:
+    """Make the same sign in any skeleton, x, y and z: every source moves in its own way."""
+    rng = np.random.default_rng(seed)
+    everything = rng.random((frames, len(_SOURCES), 3)).astype(np.float32)
+    everything[2, [source.startswith("left hand") for source in _SOURCES]] = np.nan
+    return everything[:, [_SOURCES.index(source) for source in skeleton.sources]]
 
 
 class Folder:

@@ -48,7 +48,7 @@ def job_of(config: Path, data: Path, **override: Any) -> Job:
     plan = TrainingPlan(
         TrainingOptions(config=str(config), override={"data_root": data, **override})
     )
-    return plan.job(plan.data().parts(plan.settings), plan.settings)
+    return plan.job(plan.data.parts(plan.settings), plan.settings)
 
 
 @dataclass

@@ -20,6 +20,7 @@ CONFIGS = {
         encoder_layers=1,
         decoder_layers=1,
         joint_idx=(11, 40, 12, 33, 60, 74),
+        skeleton="mediapipe-75",
     ),
     "lsa-64": LSA_64,
 }

@@ -120,7 +120,7 @@ def test_only_the_joints(folder: Path) -> None:
 @pytest.mark.release
 def test_raw_keypoints_and_probabilities(folder: Path) -> None:
     path = emit(folder / "raw.tflite", CONFIG, (6, 12), skeleton=75, probabilities=True)
-    runner, clip = Runner(path), clip_of(5, points=80)
+    runner, clip = Runner(path), clip_of(5, points=100)
     inputs = runner.prepare(clip)
     assert np.array_equal(inputs.keypoints[0, :5], clip[:, :75, :2].astype(np.float32))
     logits = expected(CONFIG, clip[:, :75])

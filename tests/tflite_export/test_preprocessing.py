@@ -14,7 +14,10 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from signbart_port.config import joints
+from signbart_port.config.skeletons import FOR_MODELS, KNOWN
+from signbart_port.data.clip_fitting import Selection
 from signbart_port.data.model_inputs import Inputs
+from signbart_port.data.model_interface import Interface
 from signbart_port.data.preprocessing import Floats, clip, normalize
 from signbart_port.inference.logits import run
 from signbart_port.tflite import model_file
@@ -185,6 +188,50 @@ def test_joints(
     assert found.shape[2] == (skeleton if layout == "full" else len(joint_idx))
     np.testing.assert_array_equal(found[:, :, joint_idx] if layout == "full" else found, expected)
     assert np.isfinite(found).all()
+
+
+def graph_choices() -> list[tuple[str, str]]:
+    """Every skeleton that a model can count in, with every one that a graph can bring to it."""
+    found = []
+    for read, given in product(FOR_MODELS, KNOWN):
+        hands = [point for points in KNOWN[read].hands.values() for point in points]
+        if read != given and not Selection(KNOWN[given], KNOWN[read], tuple(hands)).lacking:
+            found.append((read, given))
+    return [*((name, name) for name in FOR_MODELS), *found]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("read", "given"), graph_choices())
+def test_every_skeleton_that_a_graph_can_take(read: str, given: str, layout: str) -> None:
+    """The hands of each, with NaN, infinity and missing points among them."""
+    from signbart_port.keras_model.preprocessing import prepared
+
+    skeleton, takes = KNOWN[read], KNOWN[given]
+    hands = tuple(point for points in skeleton.hands.values() for point in points)
+    config = small_config(joint_idx=hands, skeleton=read, layout=layout)
+    interface = Interface(
+        takes.points,
+        preprocessing=True,
+        count_missing=config.count_missing,
+        skeleton=skeleton,
+        takes=None if takes == skeleton else takes,
+    )
+    raw = edges(takes.points)
+    expected = interface.prepared(Inputs((), raw, raw[..., 0, 0]), config).keypoints
+    found = np.asarray(
+        prepared(
+            raw,
+            hands,
+            count_missing=config.count_missing,
+            layout=config.layout,
+            skeleton=skeleton,
+            selection=interface.selection(config),
+        )
+    )
+    if layout == "full":
+        assert found.shape == expected.shape
+        found, expected = found[:, :, hands], expected[:, :, hands]
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_usual_joints_need_no_gather_and_hands_alone_no_body() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from signbart_port.config.skeletons import KNOWN, MEDIAPIPE_75, MEDIAPIPE_100
 from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
 from signbart_port.metrics.accuracy import Accuracy, Score
@@ -114,9 +115,9 @@ def test_a_dataset_of_other_labels(understand: Understand, tmp_path: Path, use: 
 @pytest.mark.parametrize(
     ("points", "options", "says"),
     [
-        (60, {}, "60 keypoints, the model reads 75"),
-        (60, {"preprocessing": True}, "60 keypoints, the model reads 75"),
-        (75, {"preprocessing": True, "skeleton": 100}, "75 keypoints, the model reads 100"),
+        (60, {}, "60 keypoints a frame: the model reads mediapipe-75"),
+        (60, {"preprocessing": True}, "60 keypoints a frame: the model reads mediapipe-75"),
+        (75, {"preprocessing": True, "skeleton": 100}, "has 75 points a frame, mediapipe-100 100"),
     ],
 )
 @pytest.mark.parametrize("use", ["calibration", "data"])
@@ -136,7 +137,7 @@ def test_a_model_of_few_joints_needs_the_whole_skeleton(tmp_path: Path) -> None:
     config = small_config(joint_idx=(11, 0, 3))
     keras_model(config, state_dict(config)).save(tmp_path / "model.h5")
     folder = dataset(tmp_path / "signs", 5, points=60)
-    with pytest.raises(PortError, match="60 keypoints: the whole skeleton has 75"):
+    with pytest.raises(PortError, match="60 keypoints a frame: the model reads mediapipe-75"):
         validate_options(TFLiteOptions(data=folder), h5.read(tmp_path / "model.h5"))
 
 
@@ -156,14 +157,35 @@ def test_the_skeleton(understand: Understand, fitted_h5: Path, tmp_path: Path) -
     """The usual one, or one with all face points where the model reads one of them."""
     assert understand().interface == Interface(CONFIG.keypoints)
     assert understand(preprocessing=True).interface == Interface(75, preprocessing=True)
-    assert understand(preprocessing=True, skeleton=90).interface.keypoints == 90
+    for skeleton in (100, "100", "mediapipe-100"):
+        taken = understand(preprocessing=True, skeleton=skeleton).interface
+        assert (taken.keypoints, taken.takes) == (100, MEDIAPIPE_100)
+    assert understand(preprocessing=True, skeleton=75) == understand(preprocessing=True)
     face = small_config(joint_idx=(3, 80), count_missing=False)
     keras_model(face, state_dict(face)).save(tmp_path / "face.h5")
     file = h5.read(tmp_path / "face.h5")
     made = validate_options(TFLiteOptions(preprocessing=True, softmax=True), file).interface
-    assert made == Interface(100, preprocessing=True, count_missing=False, probabilities=True)
-    with pytest.raises(PortError, match="needs a skeleton of 81 keypoints or more, not 80"):
+    assert made == Interface(
+        100,
+        preprocessing=True,
+        count_missing=False,
+        probabilities=True,
+        skeleton=MEDIAPIPE_100,
+    )
+    with pytest.raises(PortError, match="'80' is no skeleton that is known"):
         validate_options(TFLiteOptions(preprocessing=True, skeleton=80), file)
+    with pytest.raises(PortError, match="a clip of mediapipe-75 lacks face 10, face 338, face 297"):
+        validate_options(TFLiteOptions(preprocessing=True, skeleton=75), file)
+
+
+def test_another_skeleton_is_selected_in_the_graph(understand: Understand) -> None:
+    taken = understand(preprocessing=True, skeleton="holistic-543").interface
+    assert (taken.keypoints, taken.takes) == (543, KNOWN["holistic-543"])
+    assert taken.skeleton == MEDIAPIPE_75
+    with pytest.raises(PortError, match="--skeleton is that of raw clips, and there are none"):
+        understand(skeleton="holistic-543")
+    with pytest.raises(PortError, match="--frame-size is for --data and --calibration"):
+        understand(preprocessing=True, frame_size="640,480")
 
 
 def test_what_is_calibrated_on_and_judged_on(understand: Understand, signs: Path) -> None:

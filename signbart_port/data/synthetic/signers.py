@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.data.preprocessing import GROUPS, Floats
+from signbart_port.config.skeletons import HANDS, MEDIAPIPE_75
+from signbart_port.data.preprocessing import Floats
 from signbart_port.data.synthetic import skeleton
 from signbart_port.data.synthetic.signs import REST, Hand, Sign, smooth
 from signbart_port.data.synthetic.skeleton import Array
@@ -53,7 +54,7 @@ def perform(sign: Sign, person: Signer, rng: np.random.Generator) -> Floats:
     )
     body = skeleton.body(left, right, person.arm)
     picture = person.middle + person.shoulders * body + rng.normal(0, person.jitter, body.shape)
-    for hand in (GROUPS["left hand"], GROUPS["right hand"]):
+    for hand in (slice(*MEDIAPIPE_75.groups[side]) for side in HANDS):
         inside = ((picture[:, hand] > 0) & (picture[:, hand] < 1)).all(axis=-1)
         picture[(inside.mean(axis=1) < 0.6) | _lost(frames, rng), hand] = 0
     return picture.clip(0, 1).astype(np.float32)

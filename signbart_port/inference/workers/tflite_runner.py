@@ -29,7 +29,7 @@ def _raw(job: TFLiteJob, arrays: Arrays) -> Result:
     outputs, signatures = {}, []
     for number, path in enumerate(job.clips):
         try:
-            inputs = runner.prepare(arrays[str(number)])
+            inputs = runner.prepare(arrays[str(number)], job.form)
         except ValueError as error:
             raise PortError(path, str(error)) from None
         signatures.append(inputs.signature)

@@ -82,6 +82,8 @@ def _classify(model: Any, conversion: Conversion, frames: int | None) -> Any:
                     config.joint_idx,
                     count_missing=interface.count_missing,
                     layout=config.layout,
+                    skeleton=interface.skeleton,
+                    selection=interface.selection(config),
                 )
         logits = model.classify(keypoints, attention_mask, bound)
         if interface.probabilities:

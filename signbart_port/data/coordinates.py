@@ -1,0 +1,121 @@
+"""Whether the coordinates of clips are what MediaPipe gives: one rule for every verb.
+
+x and y are fractions of the frame's width and height. Pixels, percent and centered coordinates come
+to light by their range. MediaPipe itself puts points outside the frame: in real clips up to 19 % of
+the coordinates, mostly of legs, up to 2.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.config.skeletons import Skeleton
+
+REFUSED, NOTED = 0.5, 0.2
+"""The shares of coordinates outside [0, 1] above which a clip is refused, and noted."""
+FARTHEST = (-3.0, 4.0)
+"""One coordinate beyond these is noted."""
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """The finite coordinates of the points of a clip that are not (0, 0)."""
+
+    lowest: float
+    highest: float
+    outside: float
+    """The share outside [0, 1]."""
+    blank: bool
+    """Whether there is no point in any frame."""
+    unseen: tuple[str, ...]
+    """The hands without a point in any frame."""
+
+    @classmethod
+    def of(cls, keypoints: NDArray[Any], skeleton: Skeleton | None) -> Coordinates:
+        """Judge a clip (T, K, 2 or more) in parts of the frame; without a skeleton, no hands."""
+        xy = keypoints[..., :2]
+        there = present(xy)
+        found = xy[there]
+        found = found[np.isfinite(found)]
+        hands = skeleton.hands if skeleton else {}
+        seen = there & np.isfinite(xy).all(axis=-1)
+        return cls(
+            lowest=float(found.min()) if found.size else 0.0,
+            highest=float(found.max()) if found.size else 0.0,
+            outside=float(((found < 0) | (found > 1)).mean()) if found.size else 0.0,
+            blank=not seen.any(),
+            unseen=tuple(hand for hand, points in hands.items() if not seen[:, points].any()),
+        )
+
+    def check(self) -> None:
+        """Raise ValueError, with a message for the user, where most are outside the frame."""
+        if self.outside > REFUSED:
+            raise ValueError(
+                f"{self.outside:.0%} of its coordinates are outside [0, 1], {self._range()}:"
+                f" {self._unit()}, not parts of the frame's width and height. Divide them by these;"
+                " for pixels, give --frame-size W,H"
+            )
+
+    @property
+    def strays(self) -> bool:
+        """Whether more coordinates are outside the frame, or farther, than MediaPipe has them."""
+        beyond = self.lowest < FARTHEST[0] or self.highest > FARTHEST[1]
+        return self.outside > NOTED or beyond
+
+    def notes(self) -> list[str]:
+        """Return notes on one clip."""
+        said = []
+        if self.strays:
+            said.append(
+                f"{self.outside:.0%} of the coordinates are outside [0, 1], {self._range()}:"
+                " are they parts of the frame's width and height?"
+            )
+        if self.blank:
+            said.append("no point in any frame")
+        else:
+            said += [f"no {hand} in any frame" for hand in self.unseen]
+        return said
+
+    def _range(self) -> str:
+        return f"{self.lowest:.4g} to {self.highest:.4g}"
+
+    def _unit(self) -> str:
+        if self.highest > 150:
+            return "pixels"
+        if self.highest > FARTHEST[1]:
+            return "percent or pixels"
+        return "centered ones" if self.lowest < 0 else "of another unit"
+
+
+def present(xy: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which points of (..., 2) are not (0, 0)."""
+    there: NDArray[np.bool_] = (xy != 0).any(axis=-1)
+    return there
+
+
+def notes(clips: Sequence[NDArray[Any]], skeleton: Skeleton | None) -> tuple[str, ...]:
+    """Return notes on the clips of a dataset, each with their number."""
+    judged = [Coordinates.of(clip, skeleton) for clip in clips]
+    said = []
+    if strays := [one for one in judged if one.strays]:
+        worst = max(one.outside for one in strays)
+        lowest, highest = min(one.lowest for one in strays), max(one.highest for one in strays)
+        said.append(
+            f"{_clips(len(strays), judged)} have many coordinates outside [0, 1], up to"
+            f" {worst:.0%} of a clip, or far outside: {lowest:.4g} to {highest:.4g}"
+        )
+    if blank := sum(one.blank for one in judged):
+        said.append(f"{_clips(blank, judged)} have no point in any frame")
+    for hand in skeleton.hands if skeleton else ():
+        if count := sum(hand in one.unseen and not one.blank for one in judged):
+            said.append(f"{_clips(count, judged)} have no {hand} in any frame")
+    return tuple(said)
+
+
+def _clips(count: int, judged: Sequence[Coordinates]) -> str:
+    return f"{count:,} of {len(judged):,} clips"
