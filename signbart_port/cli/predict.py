@@ -120,7 +120,8 @@ def _as_dict(found: Prediction, top: int) -> dict[str, Any]:
 
 def _print(found: Prediction, top: int) -> None:
     for note in found.notes:
-        print(printable(note))
+        if note not in found.cautions:  # which follow
+            print(printable(note))
     for one in found.clips:
         said = f", said to be {one.clip.label}" if one.clip.label else ""
         print(printable(f"{one.clip.path}{said}", 1000))

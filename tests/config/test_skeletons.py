@@ -105,8 +105,28 @@ def test_names() -> None:
     ],
 )
 def test_joints_that_may_be_another_skeleton_s_are_refused(joint_idx: Any, says: str) -> None:
-    with pytest.raises(ValidationError, match=says):
-        small_config(joint_idx=tuple(joint_idx))
+    config = small_config(joint_idx=tuple(joint_idx))
+    with pytest.raises(PortError, match=says):
+        configs.parse(config.model_dump(), "a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("joint_idx", "named"),
+    [
+        ((37, 41, 45), "mediapipe-75"),
+        (tuple(range(63)), "mediapipe-75"),
+        ((33, 99), "mediapipe-100"),
+        (tuple(range(133)), "own-133"),
+    ],
+)
+def test_files_of_version_0_1_need_no_name_for_mediapipe_s(joint_idx: Any, named: str) -> None:
+    old = small_config(joint_idx=joint_idx)
+    plain = old.model_dump()
+    assert "skeleton" not in plain and configs.parse(plain, "a.h5", ours=True) == old
+    assert old.whole_skeleton.name == named
+    again = configs.parse(old.explicit.model_dump(), "a.yaml")
+    assert again.whole_skeleton == old.whole_skeleton and again.skeleton is not None
+    assert again.keypoints == old.keypoints == 1 + max(joint_idx)
 
 
 def test_a_default_skeleton_is_not_written() -> None:
@@ -132,7 +152,8 @@ def test_a_skeleton_that_is_not_the_default_is_kept(skeleton: Any, joint_idx: An
     kept = config.model_dump(mode="json")
     assert configs.parse(kept, "again") == config
     points = skeleton["points"] if isinstance(skeleton, dict) else KNOWN[skeleton].points
-    assert config.keypoints == config.whole_skeleton.points == points
+    assert config.whole_skeleton.points == points
+    assert config.keypoints == (63 if skeleton == "mediapipe-75" else points)
     assert config.replace(layout="selected").keypoints == len(joint_idx)
 
 
@@ -193,5 +214,5 @@ def test_a_file_says_it_in_yaml(tmp_path: Any) -> None:
     )
     assert configs.load(tmp_path / "own.yaml").whole_skeleton.points == 48
     (tmp_path / "cut.yaml").write_text(f"{text}joint_idx: [0, 34]\n")
-    with pytest.raises(PortError, match=r"cut\.yaml: config: joint_idx 0,34 takes 1 of the left"):
+    with pytest.raises(PortError, match=r"cut\.yaml: joint_idx 0,34 takes 1 of the left"):
         configs.load(tmp_path / "cut.yaml")

@@ -180,7 +180,7 @@ def test_what_the_shapes_do_not_settle_is_asked_for(checkpoint):
 
 
 def test_heads_and_joints_of_a_published_model_are_those_that_are_given(checkpoint):
-    given = Options(heads=8, joints=tuple(range(48)))
+    given = Options(heads=8, joints=tuple(range(48)), skeleton="mediapipe-75")
     config = resolve(checkpoint(LSA_64), MAPPING, given).config
     assert (config.encoder_attention_heads, config.joint_idx) == (8, tuple(range(48)))
     assert config.dropout == 0.0 and config.encoder_layerdrop == 0.0
@@ -199,7 +199,9 @@ def test_a_wrong_number_of_joints_is_refused(checkpoint):
         said = refused(checkpoint(SMALL), options)
         assert "joints: the config says 3, the checkpoint 6" in said
         assert said.endswith("Say which 6 joints it was trained on with --joints")
-    said = refused(checkpoint(LSA_64), Options(heads=16, joints=tuple(range(47))))
+    said = refused(
+        checkpoint(LSA_64), Options(heads=16, joints=tuple(range(10, 57)), skeleton="mediapipe-75")
+    )
     assert "joints: the config says 47, the checkpoint 48" in said
 
 

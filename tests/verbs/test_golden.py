@@ -55,7 +55,8 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 def golden(run: Run, folder: Path) -> dict[str, Any]:
     """The file's content, made once: JSON of the strict kind."""
     if not (folder / "golden.json").exists():
-        assert run("model.tflite short.npz long.npy --golden golden.json -q") == (0, "", "")
+        code, out, err = run("model.tflite short.npz long.npy --golden golden.json -q")
+        assert (code, out) == (0, "") and err.startswith("short.npz: ") and "1e+300" in err
 
     def refuse(number: str) -> None:
         raise AssertionError(f"{number} is no JSON")
