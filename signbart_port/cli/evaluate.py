@@ -123,7 +123,8 @@ def evaluate(
         _show.as_json(found.as_dict())
     elif not quiet:
         _print(found, every_class)
-    _show.cautions(found.notes)
+    else:
+        _show.cautions(found.notes)
     _show.cautions([f"{one.model}: {said}" for one in found.models for said in one.cautions])
     file.write(found)
     if confusion is not None:

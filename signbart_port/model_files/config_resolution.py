@@ -49,6 +49,12 @@ class Options:
             what = "is a whole model: --config, --heads, --joints, --layout are for checkpoints"
             raise PortError(path, what, "Leave them out")
 
+    def check_no_weights(self, path: Path) -> None:
+        """Raise PortError if weights are chosen in `path`, which has no choice of them."""
+        if self.weights is not None:
+            what = "is one model: --weights chooses among those of a checkpoint"
+            raise PortError(path, what, "Leave it out")
+
     def override(self) -> dict[str, Any]:
         """Return the keys of a config that these options set."""
         override: dict[str, Any] = {}

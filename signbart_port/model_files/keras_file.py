@@ -68,6 +68,7 @@ def read(
     Raises PortError for anything else, and for options that contradict the config of a file.
     """
     found = read_any(path)
+    options.check_no_weights(found.path)
     if isinstance(found, WeightsAlone):
         return found.with_config(found.resolve(options, fallback))
     check_own(found.path, found.config, options)

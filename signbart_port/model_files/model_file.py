@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -130,6 +131,8 @@ def open_model(
     path = weights_file(path)
     if model_kind.kind_of(path) is ModelKind.TFLITE:
         return TFLiteModel(tflite.read(path))
+    if model_kind.kind_of(path) is ModelKind.KERAS:
+        options = replace(options, weights=None)  # it may be for another of several
     return open_weights(path, options, mapping, fallback)
 
 
@@ -152,7 +155,10 @@ def open_weights(
 
 
 def check_options_used(models: Sequence[ModelFile], options: Options) -> None:
-    """Raise PortError for options on a config where no model has one: they would be ignored."""
+    """Raise PortError for options on a config where no model has one, and for `weights` where none
+    is a checkpoint: they would be ignored."""
+    if ModelKind.CHECKPOINT not in {one.kind for one in models}:
+        options.check_no_weights(models[0].path)
     if all(model.config is None for model in models):
         options.check_unused(models[0].path)
 

@@ -15,7 +15,13 @@ from signbart_port.model_files import mappings
 from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.h5_model import KerasModel
-from signbart_port.model_files.model_file import ModelFile, open_model, open_pair, open_weights
+from signbart_port.model_files.model_file import (
+    ModelFile,
+    check_options_used,
+    open_model,
+    open_pair,
+    open_weights,
+)
 from signbart_port.model_files.tflite_model import TFLiteModel
 from signbart_port.system import digest
 from signbart_port.tflite.runner import NO_CARD
@@ -48,6 +54,17 @@ def files(ported: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
 @pytest.fixture(scope="module")
 def models(files: dict[str, Path]) -> dict[str, ModelFile]:
     return {suffix: open_model(path) for suffix, path in files.items()}
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".tflite"])
+def test_weights_are_chosen_in_checkpoints_alone(files: dict[str, Path], suffix: str) -> None:
+    chosen, says = Options(weights="ema"), "is one model: --weights chooses among those of a check"
+    model = open_model(files[suffix], chosen)  # for another of several
+    with pytest.raises(PortError, match=says):
+        check_options_used((model,), chosen)
+    if suffix == ".h5":
+        with pytest.raises(PortError, match=says):
+            open_weights(files[suffix], chosen)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
