@@ -35,6 +35,8 @@ _MASK, _MASKED = "_mask", "_orig"
 COUNTERS = {
     "n_averaged": "a counter of torch.optim.swa_utils.AveragedModel",
     "num_updates": "a counter of averaged weights",
+    "initted": "a flag of averaged weights",
+    "step": "a counter of the training",
     "decay": "the decay of averaged weights",
 }
 
@@ -93,7 +95,6 @@ class Candidate:
     """What is left out, with the reason; "" where nothing explains it."""
     spelled: dict[str, str] = field(default_factory=dict)
     """The stripped names of what is left out, by the name in the state dict."""
-
     unsettled: bool = False
     """Whether tensors of no known place are among the names."""
 

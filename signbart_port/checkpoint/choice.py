@@ -146,6 +146,16 @@ def _incomplete(
     is nearest."""
     if type(root) is not dict:
         raise Refusal(f"holds {describe(root)}, not a dict of tensors", SAVE_STATE_DICT)
+    for one in found:
+        if one.complete and one.prefix:
+            beside = _unexplained(one, found)
+            shown = ", ".join(f'"{printable(name, 80)}"' for name in beside[:3])
+            more = f" and {len(beside) - 3} more" if len(beside) > 3 else ""
+            raise Refusal(
+                f"holds all weights {_where(one)}, and beside them {shown}{more}, which nothing"
+                " explains",
+                f"If the model does not need more: --weights {_quoted(' / '.join(one.label))}",
+            )
     state, keys = unwrap(root, rules)
     if any(isinstance(value, Tensor | Other) for value in state.values()):
         near = [one for one in found if one.state.values is state]
@@ -177,11 +187,8 @@ def _incomplete(
 
 
 def _not_stripped(one: Candidate) -> str:
-    prefix = printable(one.prefix, 80)
-    if not one.held.missing:
-        return f'the prefix "{prefix}" is not stripped, as other tensors stand beside these'
     lacking = f"{one.held.missing} tensors are not there"
-    return f'the prefix "{prefix}" is not stripped, as without it {lacking}'
+    return f'the prefix "{printable(one.prefix, 80)}" is not stripped, as without it {lacking}'
 
 
 def _unexplained(one: Candidate, found: Sequence[Candidate]) -> list[str]:

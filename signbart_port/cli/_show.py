@@ -44,18 +44,19 @@ def steps(quiet: bool) -> Iterator[Callable[[str], None]]:
             yield lambda step: status.update(escape(step))
 
 
-def warn(message: str) -> None:
+def warn(message: str, to: Console | None = None) -> None:
     """Print a warning to stderr, even if everything else is silenced."""
     from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True, highlight=False).print(Text(message, "bold yellow"), soft_wrap=True)
+    console = to or Console(stderr=True, highlight=False)
+    console.print(Text(message, "bold yellow"), soft_wrap=True)
 
 
-def cautions(said: Sequence[str]) -> None:
+def cautions(said: Sequence[str], to: Console | None = None) -> None:
     """Say what must be known of the result, whatever else is silenced."""
     for caution in dict.fromkeys(said):
-        warn(printable(caution, _LONGEST))
+        warn(printable(caution, _LONGEST), to)
 
 
 def as_json(data: dict[str, Any]) -> None:

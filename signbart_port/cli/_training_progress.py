@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from signbart_port.cli import _show
 from signbart_port.system.stderr import silenced_stderr
 from signbart_port.training.history import Epoch
 from signbart_port.training.loso import Loso
@@ -22,14 +24,20 @@ from signbart_port.training.run import Engine, Job, Trained
 class Bar:
     """The progress of a training on a terminal: a Watcher."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
-        self.console, self.progress = console, progress
+    def __init__(
+        self, console: Console, progress: Progress, warn: Callable[[Sequence[str]], None]
+    ) -> None:
+        self.console, self.progress, self.warn = console, progress, warn
+        self.cautions: Sequence[str] = ()
+        """What is said when the first epoch begins, whatever is silenced."""
         self.task = progress.add_task("starting", total=None, loss="")
 
     def says(self, label: str, text: str) -> None:
         self.console.print(f"[dim]{escape(label)}[/]  {text}", soft_wrap=True)
 
     def begins(self, epoch: int, steps: int) -> None:
+        self.warn(self.cautions)
+        self.cautions = ()
         self.progress.reset(self.task, total=steps, description=f"epoch {epoch}")
 
     def step(self, loss: float) -> None:
@@ -53,12 +61,13 @@ def engine(load: Callable[[], Engine], silent: bool) -> Iterator[tuple[Engine, B
     """
     with os.fdopen(os.dup(2), "w") as stderr:
         console = Console(file=stderr, highlight=False, quiet=silent)
+        always = Console(file=stderr, highlight=False)
         hidden = silent or not console.is_terminal  # elsewhere it would leave empty lines
         with silenced_stderr():
             with nullcontext() if hidden else console.status("Importing the framework"):
                 found = load()
             if not found.leads():
-                console.quiet = True
+                console.quiet = always.quiet = True
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -67,7 +76,7 @@ def engine(load: Callable[[], Engine], silent: bool) -> Iterator[tuple[Engine, B
                 TimeRemainingColumn(),
             )
             with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-                yield found, Bar(console, progress)
+                yield found, Bar(console, progress, partial(_show.cautions, to=always))
 
 
 def about(job: Job, bad: int, notes: Sequence[str]) -> str:

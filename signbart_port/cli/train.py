@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signbart_port.cli import _options, _show
-from signbart_port.errors import PortError, printable
+from signbart_port.errors import PortError
 
 if TYPE_CHECKING:
     from signbart_port.training.files import Files
@@ -132,8 +132,6 @@ def command(
             quantization_aware=quantization_aware,
         )
         plan, silent = TrainingPlan(options), json or quiet
-        for note in plan.data.notes:
-            _show.warn(printable(note))
         if holdouts is None:
             trained, leads = _train_once(load, plan, silent, resume=resume, force=force)
             if leads and json:
@@ -167,18 +165,16 @@ def _train_once(
     with _training_progress.engine(load, silent) as (engine, bar):
         files = Files.of(plan.settings, engine.SUFFIX)
         goes_on = files.open(resume=resume, force=force)
-        if engine.leads():
-            _warn_of(plan)
+        bar.cautions = _cautions(plan)
         notes = (*parts.notes, *plan.notes)
         bar.says("training", _training_progress.about(job, len(data.bad), notes))
         done = engine.fit(job, files, bar, resume=goes_on)
         return done, engine.leads()
 
 
-def _warn_of(plan: TrainingPlan) -> None:
-    """Say, whatever is silenced, which folders are taken for a split, and which are not read."""
-    for note in plan.dataset.notes:
-        _show.warn(f"{printable(plan.dataset.root)}: {note}")
+def _cautions(plan: TrainingPlan) -> list[str]:
+    """Return how the dataset is read, and what in it may surprise."""
+    return [f"{plan.dataset.root}: {note}" for note in plan.data.notes]
 
 
 def _leave_out(
@@ -197,8 +193,7 @@ def _leave_out(
     from signbart_port.training import loso
 
     with _training_progress.engine(load, silent) as (engine, bar):
-        if engine.leads():
-            _warn_of(plan)
+        bar.cautions = _cautions(plan)
 
         def fit(job: Job, files: Files, resume: bool) -> Trained:
             bar.says(files.models.name, _training_progress.about(job, 0, ()))

@@ -222,7 +222,9 @@ def parse(
                 f"unknown keypoint_config {printable(named)!r}",
                 f"Known: {', '.join(joints.NAMED)}; or give joint_idx",
             )
-        listed = data.setdefault("joint_idx", joints.NAMED[named])
+        if data.get("joint_idx") is None:  # a null, too, leaves it to the name
+            data["joint_idx"] = joints.NAMED[named]
+        listed = data["joint_idx"]
         if "joint_idx" not in override and not _same_joints(listed, joints.NAMED[named]):
             raise PortError(source, f"keypoint_config {named} and joint_idx disagree", "Keep one")
     try:

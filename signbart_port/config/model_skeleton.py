@@ -91,15 +91,19 @@ def check_unnamed(joint_idx: Sequence[int]) -> None:
             raise ValueError(
                 f"joint_idx {numbers} is that of the skeleton {name}, of {KNOWN[name].points}"
                 f" keypoints{what}. Say skeleton: {name}; or, if it counts in MediaPipe's 75 or"
-                " 100 keypoints, skeleton: mediapipe-75 or mediapipe-100"
+                f" 100 keypoints, skeleton: mediapipe-75 or mediapipe-100 ({_in_words(numbers)})"
             )
     if cut:
         fitting = [name for name in FOR_MODELS if _reads_hands_whole(KNOWN[name], joints)]
         fits = f", but whole hands in {' and '.join(fitting)}" if fitting else ""
         raise ValueError(
             f"joint_idx {numbers} takes {cut} in mediapipe-75{fits}. Say which skeleton it counts"
-            f" in: skeleton: {', '.join([*fitting, 'mediapipe-75'])}"
+            f" in: skeleton: {', '.join([*fitting, 'mediapipe-75'])} ({_in_words(numbers)})"
         )
+
+
+def _in_words(numbers: str) -> str:
+    return f"on the command line, such as --joints mediapipe-75:{numbers}"
 
 
 def _reads_hands_whole(skeleton: Skeleton, joints: set[int]) -> bool:

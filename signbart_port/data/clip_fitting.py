@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from signbart_port.config import skeletons
 from signbart_port.config.skeletons import MEDIAPIPE_75, MEDIAPIPE_100, Skeleton
 from signbart_port.data.clip_format import ClipFormat
+from signbart_port.data.coordinates import Coordinates
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,14 @@ def in_parts(keypoints: NDArray[Any], form: ClipFormat) -> NDArray[Any]:
         return keypoints
     parts: NDArray[Any] = keypoints[..., :2] / np.array(form.frame_size, keypoints.dtype)
     return parts
+
+
+def check_coordinates(keypoints: NDArray[Any], form: ClipFormat) -> None:
+    """Raise ValueError, with a message for the user, unless a clip of this format can be in parts
+    of the frame or, where the size of the frames is stated, in pixels."""
+    if form.frame_size is not None:
+        Coordinates.of(keypoints, None).check_pixels()
+    Coordinates.of(in_parts(keypoints, form), None).check(form.frame_size)
 
 
 def selection(form: ClipFormat, read: Skeleton, joint_idx: Sequence[int]) -> Selection | None:

@@ -52,13 +52,27 @@ class Coordinates:
             unseen=tuple(hand for hand, points in hands.items() if not seen[:, points].any()),
         )
 
-    def check(self) -> None:
-        """Raise ValueError, with a message for the user, where most are outside the frame."""
-        if self.outside > REFUSED:
+    def check(self, frame_size: tuple[int, int] | None = None) -> None:
+        """Raise ValueError, with a message for the user, where most are outside the frame; the
+        coordinates have been divided by a `frame_size`."""
+        if self.outside <= REFUSED:
+            return
+        outside = f"{self.outside:.0%} of its coordinates are outside [0, 1], {self._range()}"
+        if frame_size:
             raise ValueError(
-                f"{self.outside:.0%} of its coordinates are outside [0, 1], {self._range()}:"
-                f" {self._unit()}, not parts of the frame's width and height. Divide them by these;"
-                " for pixels, give --frame-size W,H"
+                "{}, divided by --frame-size {},{}. Give the size of the frames".format(
+                    outside, *frame_size
+                )
+            )
+        unit, remedy = self._unit()
+        raise ValueError(f"{outside}: {unit}, not parts of the frame's width and height. {remedy}")
+
+    def check_pixels(self) -> None:
+        """Raise ValueError, with a message for the user, unless the coordinates can be pixels."""
+        if not self.blank and self.outside <= REFUSED:
+            raise ValueError(
+                f"{1 - self.outside:.0%} of its coordinates are within [0, 1], {self._range()}:"
+                " parts of the frame's width and height already, not pixels. Leave --frame-size out"
             )
 
     @property
@@ -84,12 +98,15 @@ class Coordinates:
     def _range(self) -> str:
         return f"{self.lowest:.4g} to {self.highest:.4g}"
 
-    def _unit(self) -> str:
+    def _unit(self) -> tuple[str, str]:
+        """Return what the coordinates may be, and what to do."""
+        pixels = "or pixels, give --frame-size W,H"
         if self.highest > 150:
-            return "pixels"
+            return "pixels", f"F{pixels}"
         if self.highest > FARTHEST[1]:
-            return "percent or pixels"
-        return "centered ones" if self.lowest < 0 else "of another unit"
+            return "percent or pixels", f"For percent, give --frame-size 100,100; f{pixels}"
+        unit = "centered ones" if self.lowest < 0 else "of another unit"
+        return unit, "Bring them into [0, 1]: 0 is the left or upper edge, 1 the right or lower one"
 
 
 def present(xy: NDArray[Any]) -> NDArray[np.bool_]:

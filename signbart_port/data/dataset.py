@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from signbart_port.data import clip_fitting, samples
 from signbart_port.data.clip_format import AS_STORED, ClipFormat
-from signbart_port.data.coordinates import Coordinates
 from signbart_port.data.labels import LABEL2ID, normalized, read_label_maps
 from signbart_port.data.labels import read_labels as read_labels
 from signbart_port.errors import PortError, first_of, printable
@@ -219,7 +218,7 @@ def _sample(entry: Entry, form: ClipFormat) -> samples.Sample:
     if stated and not clip_fitting.can_have(stated, points):
         raise PortError(entry.path, f"has {points} points a frame, {stated.name} {stated.points}")
     try:
-        Coordinates.of(clip_fitting.in_parts(sample.keypoints, form), None).check()
+        clip_fitting.check_coordinates(sample.keypoints, form)
     except ValueError as error:
         raise PortError(entry.path, str(error)) from None
     return sample

@@ -194,9 +194,12 @@ def _header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 def _keypoints(keypoints: NDArray[Any]) -> NDArray[np.floating[Any]]:
     shape = "×".join(map(str, keypoints.shape)) or "a single value"
+    if keypoints.dtype.kind in "iu":  # pixels, if they are anything
+        keypoints = keypoints.astype(np.float64)
+        keypoints.flags.writeable = False
     if keypoints.dtype.kind != "f":
         raise Refusal(
-            f"has keypoints of type {keypoints.dtype.name}, not floating-point",
+            f"has keypoints of type {keypoints.dtype.name}, not numbers",
             "They are x and y in parts of the frame's width and height",
         )
     if keypoints.ndim != 3 or keypoints.shape[2] < 2:

@@ -166,7 +166,9 @@ def _file(path: Path, file: Path) -> Source | None:
     place = Place.BESIDE if file.stem == stem_of(path) else Place.FOLDER
     source = Source.read(place, f"{file.name} beside it", file, load)
     is_config = not content or _is_config(content, _FOLDERS_CONFIG)
-    return source if is_config or place is Place.BESIDE else None
+    # A .yaml of the checkpoint's name is meant to be its config; a .json often holds its metrics.
+    meant_to_be = place is Place.BESIDE and file.suffix != ".json"
+    return source if is_config or meant_to_be else None
 
 
 def in_folder(path: Path) -> Iterator[Source]:

@@ -32,8 +32,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Data:
-    """All clips of a dataset, read once; `bad` ones were left out. `notes` say what was taken for
-    what in a sample."""
+    """All clips of a dataset, read once; `bad` ones were left out."""
 
     dataset: Dataset
     examples: Examples
@@ -60,7 +59,7 @@ class Data:
             wanted = "val"
         if isinstance(wanted, str):
             note = f"{len(self._of_split(wanted))} clips of {wanted} choose the best model"
-            return Parts(train, self._of_split(wanted), test, (note, *self.notes))
+            return Parts(train, self._of_split(wanted), test, (note,))
         return self._set_aside(train, test, settings)
 
     def without(self, signer: str, settings: Settings) -> Parts:
@@ -103,8 +102,7 @@ class Data:
         chosen = set(stratified(train.entries, train.lengths.tolist(), count, settings.seed))
         rest = [place for place in range(len(train)) if place not in chosen]
         note = f"{count} of {len(train)} training clips are set aside to choose the best model"
-        notes = (note, *self.notes)
-        return Parts(train.pick(rest), train.pick(sorted(chosen)), test, notes)
+        return Parts(train.pick(rest), train.pick(sorted(chosen)), test, (note,))
 
 
 def read(

@@ -48,10 +48,9 @@ def weights_file(path: str | os.PathLike[str]) -> Path:
 
 def _checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints and indexes in a folder, those of the upper levels first."""
-    level, visited = [folder], 0
+    level, visited, found = [folder], 0, list[Path]()
     for _ in range(_DEEPEST):
         below: list[Path] = []
-        found: list[Path] = []
         for parent in level:
             for one in sorted(parent.iterdir()):
                 visited += 1
@@ -64,10 +63,8 @@ def _checkpoints(folder: Path) -> list[Path]:
                         below.append(one)
                 elif one.is_file() and _is_checkpoint(one):
                     found.append(one)
-        if found:
-            return found
         level = below
-    return []
+    return found
 
 
 def _is_checkpoint(path: Path) -> bool:

@@ -16,7 +16,7 @@ def check_coordinates(clips: Sequence[Sample], form: ClipFormat) -> None:
     """Raise PortError for a clip most of whose coordinates are outside the frame."""
     for clip in clips:
         try:
-            Coordinates.of(clip_fitting.in_parts(clip.keypoints, form), None).check()
+            clip_fitting.check_coordinates(clip.keypoints, form)
         except ValueError as error:
             raise PortError(clip.path, str(error)) from None
 

@@ -44,7 +44,8 @@ PAIRS = (
 )
 """What `verify` is asked; the other files hold the same tensors, and give the recorded numbers."""
 
-FREE = ("path", "mapping", "line")  # where the program keeps its mapping, and how it is laid out
+FREE = ("path", "mapping", "line", "warnings")
+"""Where the program keeps its mapping, and how it is laid out; what it finds worth a look."""
 MEASURED = ("predict", "evaluate")  # of these the keys are compared, and not the figures
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from signbart_port.config import SignBartConfig, joints
 from signbart_port.config.skeletons import FOR_MODELS, KNOWN
-from signbart_port.data.clip_fitting import fit, notes
+from signbart_port.data.clip_fitting import check_coordinates, fit, notes
 from signbart_port.data.clip_format import AS_STORED, ClipFormat
 from signbart_port.data.model_interface import of_model
 from signbart_port.errors import PortError
@@ -132,6 +132,16 @@ def test_pixels(name: str | None) -> None:
     pixels = clip * np.float32([1024, 512, 1])
     form = ClipFormat(name, (1024, 512))
     assert np.array_equal(read(CONFIG, pixels, form), read(CONFIG, clip, ClipFormat(name)))
+
+
+def test_a_frame_size_that_cannot_be() -> None:
+    clip = a_sign(KNOWN["mediapipe-75"])[..., :2]
+    with pytest.raises(ValueError, match=r"100% of its coordinates are within .* Leave --frame-si"):
+        check_coordinates(clip, ClipFormat(None, (1280, 720)))
+    with pytest.raises(ValueError, match=r"divided by --frame-size 32,24\. Give the size"):
+        check_coordinates(clip * np.float32([1280, 720]), ClipFormat(None, (32, 24)))
+    check_coordinates(clip * np.float32([1280, 720]), ClipFormat(None, (1280, 720)))
+    check_coordinates(0 * clip, ClipFormat(None, (1280, 720)))
 
 
 def test_what_is_said() -> None:

@@ -47,6 +47,19 @@ def test_coordinates_of_another_unit_are_refused(clip: Array, unit: str) -> None
         judge(clip).check()
 
 
+@pytest.mark.parametrize(
+    ("clip", "remedy"),
+    [
+        (a_clip(0) * np.float32([1280, 720]), "For pixels, give --frame-size W,H"),
+        (a_clip(0) * np.float32(100), "For percent, give --frame-size 100,100; for pixels, give"),
+        (a_clip(0) * np.float32(0.5) - np.float32(0.8), "Bring them into"),
+    ],
+)
+def test_each_unit_has_its_remedy(clip: Array, remedy: str) -> None:
+    with pytest.raises(ValueError, match=remedy):
+        judge(clip).check()
+
+
 def test_half_is_noted_and_not_refused() -> None:
     judged = judge(with_outside(0.5))
     judged.check()

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from signbart_port import config as configs
 from signbart_port.keras_model import SignBart
 from signbart_port.model_files.keras_h5 import load
 from signbart_port.model_files.model_file import open_weights
 from tests.support.datasets import Folder, a_clip
+from tests.support.framework_models import keras_model
 from tests.support.small_models import distinct_state_dict, small_config
 
 CONFIG = small_config()
@@ -136,6 +138,23 @@ def test_it_is_described(program: Program, folder: Path) -> None:
     found = told(program, "inspect", "epoch.weights.h5")
     assert found["config"] == archive["config"]
     assert found["config_note"] == "epoch.yaml beside it"
+
+
+def test_a_file_of_version_0_1_names_no_skeleton(program: Program, folder: Path) -> None:
+    """Its joints take a part of a hand: in a config of today that is refused without a name."""
+    config = CONFIG.replace(joint_idx=(0, 37, 41, 45, 49, 53))
+    assert "skeleton" not in config.model_dump()
+    keras_model(config, distinct_state_dict(config)).save("tips.h5")
+    np.save("clip.npy", a_clip(0, 6))
+    code, out, err = program("predict", "tips.h5", "clip.npy", "-q")
+    assert (code, out) == (0, "")
+    assert err.startswith("taken for mediapipe-75, as version 0.1 did: joint_idx 0,37,41")
+    assert load("tips.h5").config == config
+    assert program("export", "tips.h5", "--container", "training", "--no-verify", "-q")[0] == 0
+    back = open_weights(folder / "tips.pth").config
+    assert back.skeleton == "mediapipe-75" and back.replace(skeleton=None) == config
+    assert program("inspect", "tips.h5", "--config-out", "tips.yaml")[0] == 0
+    assert configs.load("tips.yaml") == back
 
 
 def test_it_is_loaded_in_keras(folder: Path) -> None:

@@ -231,6 +231,11 @@ def test_what_is_not_complete_keeps_everything_that_is_wrong(
 ) -> None:
     changed = change(MODEL)
     torch.save({"net": prefixed(prefix, changed)}, tmp_path / "model.pth")
+    if prefix and (more := changed.keys() - MODEL.keys()):
+        said = refused(tmp_path / "model.pth")
+        assert f'under "net / model", and beside them "model.{more.pop()}", which nothing' in said
+        assert said.endswith('--weights "net / model"')
+        return
     found = wanted.read(tmp_path / "model.pth", mappings.signbart())
     assert not found.complete
     assert found.tensors.keys() == prefixed(prefix, changed).keys()
@@ -241,12 +246,22 @@ def test_what_is_not_complete_keeps_everything_that_is_wrong(
 def test_a_tensor_outside_the_common_prefix_is_not_dropped(tmp_path: Path) -> None:
     content = prefixed("model.", MODEL) | {"adapter.weight": torch.ones(3)}
     torch.save(content, tmp_path / "model.pth")
-    found = wanted.read(tmp_path / "model.pth", mappings.signbart())
-    assert not found.complete and "adapter.weight" in found.tensors
-    assert any("as other tensors stand beside these" in note for note in found.notes)
+    assert refused(tmp_path / "model.pth").endswith(
+        'holds all weights under "model", and beside them "adapter.weight", which nothing explains.'
+        " If the model does not need more: --weights model"
+    )
     asked, _ = read_twice(tmp_path / "model.pth", "model")
     assert is_state(asked, MODEL)
     assert any("left out: adapter.weight" in note for note in asked.notes)
+
+
+def test_the_counters_of_ema_pytorch(tmp_path: Path) -> None:
+    """Its module keeps the model and its average beside two numbers."""
+    content = prefixed("online_model.", MODEL) | prefixed("ema_model.", EMA)
+    content |= {"initted": torch.tensor(True), "step": torch.tensor(7)}
+    torch.save(content, tmp_path / "model.pth")
+    found, _ = read_twice(tmp_path / "model.pth")
+    assert is_state(found, MODEL) and "--weights ema" in found.cautions[0]
 
 
 def test_pruned_weights_are_multiplied_with_their_masks(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from signbart_port.config.training import ALIASES, FOLDERS, IGNORED, KEYS, Settings, parse
+from signbart_port.config.training import ALIASES, CLIPS, FOLDERS, IGNORED, KEYS, Settings, parse
 from signbart_port.errors import PortError
 
 PUBLISHED = {
@@ -30,6 +30,8 @@ PUBLISHED = {
     "save_every": None,
     "validation": None,
     "seed": 379,
+    "clip_skeleton": None,
+    "frame_size": None,
 }
 
 
@@ -58,7 +60,9 @@ def test_the_keys_of_the_migration_guide() -> None:
     assert found.data_root == Path("/data/signs")
     assert (found.optimizer, found.scheduler, found.augment) == ("adamw", "one-cycle", False)
     assert (found.epochs, found.batch_size, found.save_every) == (80, 16, 10)
-    assert found.plain().keys() == PUBLISHED.keys() - set(FOLDERS)
+    assert found.plain().keys() == PUBLISHED.keys() - {*FOLDERS, *CLIPS}
+    of_pixels = parse({**said, "frame_size": [640, 480]}, "a.yaml", {})
+    assert of_pixels.plain() == {**found.plain(), "frame_size": [640, 480]}
 
 
 def test_an_alias_and_keys_of_other_trainers() -> None:

@@ -54,6 +54,15 @@ def test_several_are_refused_by_name(tmp_path: Path) -> None:
         weights_file(tmp_path)
 
 
+def test_those_in_folders_below_count_too(tmp_path: Path) -> None:
+    """A release with the checkpoints of its training: nothing tells which is meant."""
+    saved(tmp_path / "model.pth")
+    (tmp_path / "checkpoint-500").mkdir()
+    saved(tmp_path / "checkpoint-500" / "model.pth")
+    with pytest.raises(PortError, match=r"2 checkpoints: model\.pth, checkpoint-500/model\.pth"):
+        weights_file(tmp_path)
+
+
 def test_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("text")
     with pytest.raises(PortError, match="without a checkpoint"):
