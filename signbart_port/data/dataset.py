@@ -1,8 +1,8 @@
 """A dataset: label maps, and clips in <split>/<class>/<sample>.
 
-Splits are train, val, test and all; val may also be called valid, validation or dev. A class has
-the name of its folder. JSON files are samples of a dataset that has no others: beside others they
-say something about these.
+Splits are train, val, test and all, in any case; val may also be called valid, validation or dev. A
+class has the name of its folder. JSON files are samples of a dataset that has no others: beside
+others they say something about these.
 """
 
 from __future__ import annotations
@@ -141,9 +141,10 @@ def open_dataset(root: str | os.PathLike[str]) -> Dataset:
 
 
 def _folder_of(root: Path, split: str) -> Path:
-    """Return the folder of a split, by whichever of its names it has."""
+    """Return the folder of a split, by whichever of its names it has, in any case."""
     names = (split, *_OTHER_NAMES.get(split, ()))
-    found = [name for name in names if next(_listed(root / name), None)]
+    folders = (one for one in _listed(root) if one.name.casefold() in names)
+    found = [one.name for one in folders if next(_listed(one), None)]
     if len(found) > 1:
         raise PortError(
             root,

@@ -81,14 +81,19 @@ class Card:
 
     def _takes(self, skeleton: Skeleton) -> Skeleton | None:
         """Return the skeleton of raw keypoints, if it is another than the model's."""
-        if self.takes is None and self.keypoints == skeleton.points:
-            return None
-        takes = MEDIAPIPE_100 if self.takes is None else skeletons.named(self.takes)
-        if takes.points != self.keypoints or (self.takes is None and skeleton != MEDIAPIPE_75):
+        if self.takes is not None:
+            takes = skeletons.named(self.takes)
+        elif skeleton == MEDIAPIPE_75 and self.keypoints == MEDIAPIPE_100.points:
+            takes = MEDIAPIPE_100
+        elif skeleton in (MEDIAPIPE_75, MEDIAPIPE_100) and self.keypoints > skeleton.points:
+            return None  # version 0.1 made files for any number: the first points are its own
+        else:
+            takes = skeleton
+        if takes.points != self.keypoints:
             raise ValueError(
                 f"has {self.keypoints} keypoints, not those of a skeleton that it names"
             )
-        return takes
+        return None if takes == skeleton else takes
 
     def to_json(self) -> str:
         named = {"skeleton": self.skeleton, "takes": self.takes}

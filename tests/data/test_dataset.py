@@ -63,7 +63,7 @@ def test_every_kind_of_sample_is_read(folder: Folder) -> None:
     np.testing.assert_array_equal(clips.keypoints[3], a_clip(8))
 
 
-@pytest.mark.parametrize("name", ["valid", "validation", "dev"])
+@pytest.mark.parametrize("name", ["valid", "validation", "dev", "Dev", "VAL"])
 def test_other_names_of_val(folder: Folder, name: str) -> None:
     assert open_dataset(folder.root).notes == ()
     folder.put(f"{name}/ant/z", a_clip(9))
@@ -80,7 +80,7 @@ def test_other_names_of_val(folder: Folder, name: str) -> None:
 def test_two_folders_of_one_split_are_refused(folder: Folder) -> None:
     for name in ("dev", "val"):
         folder.put(f"{name}/ant/z", a_clip(9))
-    with pytest.raises(PortError, match=r"has val and dev, which are names of one split\. Put"):
+    with pytest.raises(PortError, match=r"has dev and val, which are names of one split\. Put"):
         open_dataset(folder.root)
 
 
@@ -89,18 +89,18 @@ def test_folders_that_are_read_by_nothing_are_named(folder: Folder) -> None:
         (folder.root / name).mkdir()
         (folder.root / name / "._a.pkl").write_text("")
     assert open_dataset(folder.root).notes == ()
-    for name in ("Val", "more", "training"):
+    for name in ("Vals", "more", "training"):
         folder.put(f"{name}/ant/z", a_clip(9))
     assert open_dataset(folder.root).notes == (
-        "not read, no split: Val, more, training; splits are train, val, test and all",
+        "not read, no split: Vals, more, training; splits are train, val, test and all",
     )
 
 
 def test_folders_alone_that_are_no_splits_are_named_in_the_refusal(tmp_path: Path) -> None:
     made = Folder(tmp_path / "signs", {"cat": 0})
-    for name in ("Train", "cat"):
+    for name in ("Training", "cat"):
         made.put(f"{name}/cat/1", a_clip(0))
-    with pytest.raises(PortError, match=r"in train, val, test and all; it has Train, cat\. They"):
+    with pytest.raises(PortError, match=r"val, test and all; it has Training, cat\. They"):
         open_dataset(made.root)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from signbart_port.cli import main
+from signbart_port.data.model_interface import Interface
+from signbart_port.errors import PortError
 from signbart_port.system import digest
 from signbart_port.tflite import metadata
 from signbart_port.tflite.card import Card
@@ -161,6 +163,21 @@ def test_inspect_shows_it(inspected: Callable[..., str]) -> None:
         "signbart-port 0.1.0",
     ):
         assert words in printed
+
+
+@pytest.mark.parametrize(("keypoints", "takes"), [(75, None), (80, None), (100, "mediapipe-100")])
+def test_raw_keypoints_of_version_0_1(keypoints: int, takes: str | None) -> None:
+    """It took any number from 75 on for `--skeleton`, and normalized the face's share of them."""
+    raw = Interface(keypoints, preprocessing=True)
+    found = a_card(CONFIG, interface=raw).interface_of(Path("a.tflite"))
+    assert found.keypoints == keypoints and (found.takes.name if found.takes else None) == takes
+    assert [len(group) for group in found.skeleton.spans(80)] == [6, 21, 21, 5]
+
+
+def test_raw_keypoints_of_no_skeleton() -> None:
+    raw = Interface(74, preprocessing=True)
+    with pytest.raises(PortError, match="has 74 keypoints, not those of a skeleton"):
+        a_card(CONFIG, interface=raw).interface_of(Path("a.tflite"))
 
 
 def test_inspect_folds_many_labels(inspected: Callable[..., str]) -> None:
