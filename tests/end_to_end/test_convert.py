@@ -154,6 +154,7 @@ def test_layout_selected(tmp_path: Path) -> None:
     assert loaded.input["keypoints"].shape == (None, None, len(config.joint_idx), 2)
 
 
+@pytest.mark.release
 def test_one_layer_more_or_less(tmp_path: Path) -> None:
     config = CONFIG.replace(encoder_layers=1, decoder_layers=4)
     done = signbart_port.convert(save_model(tmp_path, config), tmp_path / "model.h5")

@@ -139,7 +139,7 @@ def refused(source: Path, error: type[Exception] = ProofError, **options: Any) -
 
 @pytest.mark.usefixtures("one_run")
 @pytest.mark.parametrize("make", IN_THE_MODEL, ids=lambda b: b.__name__)
-@pytest.mark.on_commit("tanh_gelu", "keras_epsilon", "the_frame_before_the_last", "one_head")
+@pytest.mark.on_commit("keras_epsilon", "the_frame_before_the_last")
 def test_a_wrong_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Break) -> None:
     source = save_model(tmp_path, CONFIG)
     make(monkeypatch)

@@ -58,7 +58,7 @@ SOURCES: dict[str, tuple[torch.dtype, Callable[[State, Path], Any]]] = {
 
 
 @pytest.mark.parametrize("name", SOURCES)
-@pytest.mark.on_commit("state_dict.pth", "half.pth", "prefixed.safetensors")
+@pytest.mark.on_commit("half.pth", "prefixed.safetensors")
 def test_converts_and_is_proven(tmp_path: Path, name: str) -> None:
     dtype, write = SOURCES[name]
     finer = 1 + 2**-40 if dtype is torch.float64 else 1  # digits that float32 cannot keep

@@ -77,7 +77,7 @@ def test_the_real_checkpoint_comes_back(shared_data: Path, real_h5: Path, tmp_pa
 
 
 @pytest.mark.parametrize("name", configs.published_names())
-@pytest.mark.on_commit("arabic-asl", "lsa-64")
+@pytest.mark.on_commit("lsa-64")
 def test_every_published_config(tmp_path: Path, name: str) -> None:
     config = configs.named(name)
     keras = to_keras(save_pth(tmp_path / "model.pth", state_dict(config)), config=name)
@@ -87,6 +87,7 @@ def test_every_published_config(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.on_commit(".safetensors")
 def test_the_config_of_the_proof_is_the_models_own(tmp_path: Path, suffix: str) -> None:
     """A published config has these shapes and other heads; a rate that JSON abbreviates."""
     config = configs.named("lsa-64").replace(
@@ -127,7 +128,7 @@ def back(
     yield done.out
 
 
-@pytest.mark.on_commit("safetensors", "training")
+@pytest.mark.on_commit("training")
 def test_every_bit_in_every_container(back: Path) -> None:
     """As PyTorch reads it in a process that has never heard of this program."""
     printed = run_program("read_as_pytorch_does", back, back.with_suffix(".bin"))

@@ -115,6 +115,7 @@ def test_it_is_held_against_the_checkpoint(program: Program, folder: Path, name:
     assert len(origin) == name.endswith(".weights.h5")
 
 
+@pytest.mark.release
 @pytest.mark.usefixtures("converter_here")
 def test_a_tflite_is_made_of_it(program: Program, folder: Path) -> None:
     made = [

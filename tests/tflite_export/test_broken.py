@@ -122,9 +122,7 @@ BREAKS: dict[Converter, str] = {
 
 
 @pytest.mark.parametrize("make", BREAKS, ids=lambda b: b.__name__)
-@pytest.mark.on_commit(
-    "variables_left_behind", "another_model", "rounded_weights", "cut_short", "no_tflite"
-)
+@pytest.mark.on_commit("another_model", "no_tflite")
 def test_refused(h5: Path, tmp_path: Path, monkeypatch: Patch, make: Any) -> None:
     convert_by(make, monkeypatch)
     with pytest.raises(ProofError, match=BREAKS[make]):

@@ -106,7 +106,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> KerasModel:
     ],
 )
 @pytest.mark.on_commit(
-    "changes3-9-True-Quantization.DYNAMIC", "changes1-9-True-Quantization.FLOAT16"
+    "changes1-9-True-Quantization.FLOAT16",
 )
 def test_the_right_graph(
     tmp_path: Path,
@@ -124,6 +124,7 @@ def test_the_right_graph(
     assert row.passed and row.error < row.limit / 2, row.sentence()
 
 
+@pytest.mark.release
 def test_a_small_variance(tmp_path: Path) -> None:
     """It shows the LayerNorm's epsilon, which a float16 file can only have as a float16."""
     arrays = state_dict(CONFIG)
@@ -195,7 +196,7 @@ UNSEEN = {tanh_gelu, keras_epsilon}
 
 @pytest.mark.parametrize("quantization", ROUNDED)
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.on_commit("eight_heads-Quantization.DYNAMIC", "swapped_kernels-Quantization.FLOAT16")
+@pytest.mark.on_commit("eight_heads-Quantization.DYNAMIC")
 def test_a_wrong_graph(
     sample: KerasModel,
     tmp_path: Path,

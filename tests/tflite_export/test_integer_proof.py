@@ -78,7 +78,7 @@ def written(tree: Tree, folder: Path) -> TFLiteFile:
     return model_file.read(path)
 
 
-@pytest.fixture(params=["int8_full", "int16x8"])
+@pytest.fixture(params=["int8_full", pytest.param("int16x8", marks=pytest.mark.release)])
 def tree(emitted: Callable[[str], Emitted], request: pytest.FixtureRequest) -> Tree:
     return Tree(emitted(request.param).out.read_bytes())
 
@@ -294,7 +294,7 @@ def test_most_products_are_integers(
 ) -> None:
     """However many modules are kept in float."""
     products = Counter({"INT8": integers, "FLOAT32": floats})
-    file = replace(emitted("int8").file, products=products)
+    file = replace(emitted("int8_full").file, products=products)
     if right:
         check_graph("model.h5", file, Quantization.INT8)
         return

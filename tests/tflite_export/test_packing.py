@@ -96,6 +96,7 @@ def test_a_quantized_file(emitted: Callable[[str], Emitted]) -> None:
 
 
 @pytest.mark.parametrize("mode", ["none", "float16", "dynamic", "int8_full", "int16x8"])
+@pytest.mark.on_commit("dynamic")
 def test_data_are_aligned(emitted: Callable[[str], Emitted], mode: str) -> None:
     """As the format asks, for the kernels that read them where they lie."""
     data = emitted(mode).out.read_bytes()

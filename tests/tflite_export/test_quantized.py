@@ -245,7 +245,7 @@ def real_files(
         ("int16x8", 1, 2.0, 0.30),
     ],
 )
-@pytest.mark.on_commit("dynamic-1-2.0-0.3", "int8_full-3-2.0-0.3")
+@pytest.mark.on_commit("int8_full-3-2.0-0.3")
 def test_real_clips(
     mode: str,
     changed: int,

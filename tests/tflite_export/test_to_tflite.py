@@ -71,7 +71,7 @@ def shapes(frames: int) -> dict[str, list[int]]:
     ("frames", "quantization"),
     [(1, "none"), *product([16, None], ["none", "float16", "dynamic"])],
 )
-@pytest.mark.on_commit("None-dynamic", "16-none", "1-none")
+@pytest.mark.on_commit("None-dynamic", "16-none")
 def test_emitted(h5: Path, tmp_path: Path, quantization: str, frames: int | None) -> None:
     """Of a static length, or of one set at run time (None)."""
     out = tmp_path / "model.tflite"

@@ -165,6 +165,7 @@ def emitted(tmp_path_factory: pytest.TempPathFactory) -> Emitted:
     return Emitted(model, aware, np.array(ranges), out)
 
 
+@pytest.mark.release
 def test_ranges_are_those_of_the_calibration(emitted: Emitted) -> None:
     """Of every place, and so with what padded frames compute, as in the file.
 
