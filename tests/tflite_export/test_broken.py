@@ -131,7 +131,7 @@ def test_refused(h5: Path, tmp_path: Path, monkeypatch: Patch, make: Any) -> Non
 
 
 @pytest.mark.parametrize("wrong", [4, 6, 9])
-@pytest.mark.on_commit("6")
+@pytest.mark.release
 def test_one_wrong_signature(h5: Path, tmp_path: Path, monkeypatch: Patch, wrong: int) -> None:
     """Of three, whichever it is: the others cannot make up for it."""
 

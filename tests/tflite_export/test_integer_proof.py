@@ -286,6 +286,7 @@ def test_a_file_of_another_mode(
         check_graph("model.h5", file, asked)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     ("integers", "floats", "right"), [(3, 2, True), (2, 2, False), (0, 4, False)]
 )
@@ -294,7 +295,7 @@ def test_most_products_are_integers(
 ) -> None:
     """However many modules are kept in float."""
     products = Counter({"INT8": integers, "FLOAT32": floats})
-    file = replace(emitted("int8_full").file, products=products)
+    file = replace(emitted("int8").file, products=products)
     if right:
         check_graph("model.h5", file, Quantization.INT8)
         return
