@@ -104,6 +104,7 @@ def check(root: str | os.PathLike[str], form: ClipFormat = AS_STORED) -> Check:
             *_of_repeated(repeated),
             *_of_samples(dataset.labels, samples),
             *coordinates.notes(parts, skeleton),
+            *(coordinates.far_hands(parts, form.stated) if form.stated else ()),
             *_of_values(values, skeleton),
         ),
         form=form,

@@ -77,6 +77,7 @@ class RealClips:
             *self.notes,
             *clip_fitting.notes(self.form, skeleton, joints),
             *coordinates.notes(parts, given),
+            *(coordinates.far_hands(parts, self.form.stated) if self.form.stated else ()),
         )
 
     def by_length(self, lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:

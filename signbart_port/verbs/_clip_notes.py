@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from signbart_port.config.skeletons import Skeleton
 from signbart_port.data import clip_fitting
 from signbart_port.data.clip_format import ClipFormat
-from signbart_port.data.coordinates import Coordinates
+from signbart_port.data.coordinates import Coordinates, far_hands
 from signbart_port.data.samples import Sample
 from signbart_port.errors import PortError
 
@@ -32,3 +32,5 @@ def clip_notes(
         parts = clip_fitting.in_parts(clip.keypoints, form)
         given = form.skeleton_of(parts.shape[1], read)
         yield from (f"{clip.path}: {note}" for note in Coordinates.of(parts, given).notes())
+        if form.stated:
+            yield from (f"{clip.path}: {note}" for note in far_hands([parts], form.stated))

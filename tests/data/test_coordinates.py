@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from signbart_port.config.skeletons import MEDIAPIPE_75
+from signbart_port.config.skeletons import KNOWN, MEDIAPIPE_75
 from signbart_port.data import coordinates
-from signbart_port.data.coordinates import Coordinates
+from signbart_port.data.coordinates import Coordinates, far_hands
 from signbart_port.data.dataset import load, open_dataset
 from signbart_port.errors import PortError
-from tests.support.datasets import Folder, a_clip
+from tests.support.datasets import Folder, a_clip, a_sign
 
 Array = np.ndarray
 
@@ -58,6 +58,30 @@ def test_coordinates_of_another_unit_are_refused(clip: Array, unit: str) -> None
 def test_each_unit_has_its_remedy(clip: Array, remedy: str) -> None:
     with pytest.raises(ValueError, match=remedy):
         judge(clip).check()
+
+
+ORDERS = ("holistic-543", "holistic-543-api")
+
+
+@pytest.mark.parametrize("name", [name for name in KNOWN if name != "openpose-137"])
+def test_hands_at_their_wrists(name: str) -> None:
+    assert far_hands([a_sign(KNOWN[name])], KNOWN[name]) == ()
+
+
+@pytest.mark.parametrize(("made", "named"), [ORDERS, ORDERS[::-1]])
+def test_hands_far_from_their_wrists(made: str, named: str) -> None:
+    """Points in the order of another skeleton with as many."""
+    clips = [a_sign(KNOWN[made], 60), a_sign(KNOWN[named], 60)]
+    notes = far_hands(clips, KNOWN[named])
+    assert [note.split(" is up to ")[0] for note in notes] == ["the left hand", "the right hand"]
+    for note in notes:
+        assert note.endswith(f"in 1 of 2 clips: are the points really those of {named}?")
+
+
+def test_hands_that_are_not_seen_are_not_far() -> None:
+    clip = a_sign(KNOWN["mediapipe-75"])
+    clip[:, 15], clip[:, 16] = 0, np.nan
+    assert far_hands([clip], KNOWN["mediapipe-75"]) == ()
 
 
 def test_half_is_noted_and_not_refused() -> None:

@@ -29,9 +29,12 @@ _SOURCES = sorted({source for skeleton in KNOWN.values() for source in skeleton.
 
 
 def a_sign(skeleton: Skeleton, frames: int = 6, seed: int = 0) -> Array:
-    """Make the same sign in any skeleton, x, y and z: every source moves in its own way."""
+    """Make the same sign in any skeleton, x, y and z: every source moves in its own way, but that
+    hands stay at their wrists."""
     rng = np.random.default_rng(seed)
     everything = rng.random((frames, len(_SOURCES), 3)).astype(np.float32)
+    for hand, wrist in (("left hand 0", "pose 15"), ("right hand 0", "pose 16")):
+        everything[:, _SOURCES.index(hand)] = 0.99 * everything[:, _SOURCES.index(wrist)]
     everything[2, [source.startswith("left hand") for source in _SOURCES]] = np.nan
     return everything[:, [_SOURCES.index(source) for source in skeleton.sources]]
 

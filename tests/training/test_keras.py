@@ -187,7 +187,7 @@ def test_export_then_train_on_then_stop(
             *("train", "--from", model, "--data", signs, "--checkpoint-dir", out, "--json"),
             *(*options, "--set", "early_stopping=2", *more),
         )
-        assert (code, err) == (0, "")
+        assert code == 0 and all("hand in any frame" in line for line in err.splitlines())
         told = json.loads(printed)
         assert [epoch["epoch"] for epoch in told["history"]] == [1, 2, 3]
         assert told["best_epoch"]["epoch"] == 1
@@ -209,9 +209,11 @@ def test_a_training_that_runs_away(
     arguments = ("--config", learned.arguments[1], "--data", signs, "--checkpoint-dir", out)
     code, printed, err = run_main(main, "train", *arguments, "--learning-rate", "1e6", "--quiet")
     assert (code, printed) == (2, "")
-    assert err == (
+    *unseen, refusal = err.splitlines()
+    assert all("hand in any frame" in line for line in unseen)
+    assert refusal == (
         f"signbart-port: {out / 'last.h5'}: the training has diverged: after epoch 1 the model"
-        " gives numbers that are not finite. Take a lower learning_rate, or gradient_clip\n"
+        " gives numbers that are not finite. Take a lower learning_rate, or gradient_clip"
     )
     assert left(out) == []
 
