@@ -116,7 +116,7 @@ def test_devices_and_workers(config: Path, signs: Path, tmp_path: Path) -> None:
 
 
 def by_two_workers(*arguments: object) -> list[str]:
-    """What two workers of TF_CONFIG print, of whom nothing is heard on stderr."""
+    """What two workers of TF_CONFIG print; on stderr are notes on the clips alone."""
     sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
     addresses = [f"localhost:{one.getsockname()[1]}" for one in sockets]
     for one in sockets:
@@ -139,5 +139,7 @@ def by_two_workers(*arguments: object) -> list[str]:
         for worker in workers:
             worker.kill()
     assert [worker.returncode for worker in workers] == [0, 0], printed
-    assert [said for _, said in printed] == ["", ""]
+    leads, follows = (said for _, said in printed)
+    assert all(line.endswith("hand in any frame") for line in leads.splitlines())
+    assert follows == "", "notes are said once"
     return [told for told, _ in printed]
