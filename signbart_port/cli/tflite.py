@@ -238,7 +238,6 @@ def _print(done: Emitted) -> None:
         rows.append(
             ("in float", f"{', '.join(done.kept.modules)}: +{_show.bytes_of(done.kept.bytes)}")
         )
-    rows += _show.labeled("clips", done.notes) if done.notes else ()
     if done.skipped:
         rows.append(("left out", f"{len(done.skipped)} samples that cannot be read"))
     _show.facts([*rows, ("written", f"{done.out} ({_show.bytes_of(file.size)})")])
