@@ -76,8 +76,7 @@ class RealClips:
         return (
             *self.notes,
             *clip_fitting.notes(self.form, skeleton, joints),
-            *coordinates.notes(parts, given),
-            *(coordinates.far_hands(parts, self.form.stated) if self.form.stated else ()),
+            *coordinates.notes(parts, given, self.form.stated),
         )
 
     def by_length(self, lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:

@@ -118,8 +118,11 @@ def present(xy: NDArray[Any]) -> NDArray[np.bool_]:
     return there
 
 
-def notes(clips: Sequence[NDArray[Any]], skeleton: Skeleton | None) -> tuple[str, ...]:
-    """Return notes on the clips of a dataset, each with their number."""
+def notes(
+    clips: Sequence[NDArray[Any]], skeleton: Skeleton | None, stated: Skeleton | None = None
+) -> tuple[str, ...]:
+    """Return notes on the clips of a dataset, each with their number. Where the user has `stated`
+    their skeleton, one may be that it is hardly theirs."""
     judged = [Coordinates.of(clip, skeleton) for clip in clips]
     said = []
     if strays := [one for one in judged if one.strays]:
@@ -134,15 +137,20 @@ def notes(clips: Sequence[NDArray[Any]], skeleton: Skeleton | None) -> tuple[str
     for hand in skeleton.hands if skeleton else ():
         if count := sum(hand in one.unseen and not one.blank for one in judged):
             said.append(f"{_clips(count, judged)} have no {hand} in any frame")
-    return tuple(said)
+    return (*said, *(far_hands(clips, stated) if stated else ()))
 
 
 def far_hands(clips: Sequence[NDArray[Any]], skeleton: Skeleton) -> tuple[str, ...]:
     """Return a note for each hand that is far from its wrist in some of these clips, (T, K, 2 or
     more) each: their points are hardly those of the skeleton."""
     said = []
+    places = {source: place for place, source in enumerate(skeleton.sources)}
     for hand, wrist in (("left hand", "pose 15"), ("right hand", "pose 16")):
-        away = [_from_wrist(clip, skeleton, hand, wrist) for clip in clips]
+        needed = (f"{hand} 0", wrist, "pose 11", "pose 12")
+        if not all(source in places for source in needed):
+            continue
+        points = [places[source] for source in needed]
+        away = [_from_wrist(clip[:, points, :2]) for clip in clips]
         if far := [distance for distance in away if distance > FAR]:
             said.append(
                 f"the {hand} is up to {max(far):.1f} shoulder widths from its wrist in"
@@ -151,14 +159,10 @@ def far_hands(clips: Sequence[NDArray[Any]], skeleton: Skeleton) -> tuple[str, .
     return tuple(said)
 
 
-def _from_wrist(clip: NDArray[Any], skeleton: Skeleton, hand: str, wrist: str) -> float:
-    """Return the median distance of a hand's first point from the wrist, in shoulder widths; 0
-    where one of these is never seen."""
-    places = {source: place for place, source in enumerate(skeleton.sources)}
-    needed = (f"{hand} 0", wrist, "pose 11", "pose 12")
-    if not all(source in places for source in needed):
-        return 0.0
-    points = clip[:, [places[source] for source in needed], :2].astype(np.float64)
+def _from_wrist(points: NDArray[Any]) -> float:
+    """Return the median distance of a hand's first point from the wrist, in shoulder widths, of
+    these two and both shoulders (T, 4, 2); 0 where they are never seen together."""
+    points = points.astype(np.float64)
     seen = points[(present(points) & np.isfinite(points).all(axis=-1)).all(axis=-1)]
     width = np.linalg.norm(seen[:, 2] - seen[:, 3], axis=-1)
     away = np.linalg.norm(seen[:, 0] - seen[:, 1], axis=-1)[width > 0] / width[width > 0]
