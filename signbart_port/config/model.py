@@ -168,10 +168,13 @@ class SignBartConfig(BaseModel):
         that has them."""
         if self.layout == "selected":
             return len(self.joint_idx)
-        needed, skeleton = 1 + max(self.joint_idx), self.whole_skeleton
-        return (
-            needed if skeleton == model_skeleton.of_model(None, self.joint_idx) else skeleton.points
-        )
+        return 1 + max(self.joint_idx) if self.as_in_0_1 else self.whole_skeleton.points
+
+    @property
+    def as_in_0_1(self) -> bool:
+        """Whether the skeleton, named or not, is the one that version 0.1 knew: MediaPipe's, by the
+        largest joint."""
+        return self.whole_skeleton == model_skeleton.of_model(None, self.joint_idx)
 
     @property
     def explicit(self) -> SignBartConfig:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.config import SignBartConfig, model_skeleton
+from signbart_port.config import SignBartConfig
 from signbart_port.config.training import Settings
 from signbart_port.data.batches import Feed
 from signbart_port.data.examples import Examples
@@ -51,7 +51,7 @@ class Job:
         """Return everything that the result depends on, except the clips' and first weights'
         values."""
         config = self.config.model_dump(mode="json", exclude={"training"})
-        if self.config.whole_skeleton == model_skeleton.of_model(None, self.config.joint_idx):
+        if self.config.as_in_0_1:
             config.pop("skeleton", None)  # version 0.1 did not know the name
         return {
             **self.settings.plain(),
