@@ -13,15 +13,14 @@ _SETTINGS = ("config", "cfg", "args", "hparams", "hyper_parameters")
 _FLAT = (str, int, float, bool, type(None))
 
 
-def plain_beside(root: object, weights: object) -> dict[str, Any]:
-    """Return the entries of a container that are plain data, without what is not in them; none of a
-    list.
+def plain_beside(root: Mapping[Any, Any], weights: object) -> dict[str, Any]:
+    """Return the entries of a container that are plain data, without what is not in them.
 
     `weights` is the dict of the weights, which is left out wherever it stands. So is an entry that
     is too large or too deep: shared parts could make a small file endless.
     """
-    beside = dict[str, Any]()
-    for key, value in root.items() if isinstance(root, Mapping) else ():
+    beside = {}
+    for key, value in root.items():
         try:
             if isinstance(key, str):
                 beside[key] = _Copy(weights).of(value, 0)
@@ -30,11 +29,9 @@ def plain_beside(root: object, weights: object) -> dict[str, Any]:
     return beside
 
 
-def unread_settings(root: object, beside: Mapping[str, Any]) -> tuple[str, ...]:
+def unread_settings(root: Mapping[Any, Any], beside: Mapping[str, Any]) -> tuple[str, ...]:
     """Return a note on every entry that should hold settings and is no plain data, or not all."""
-    notes = list[str]()
-    if not isinstance(root, Mapping):
-        return ()
+    notes = []
     for key in _SETTINGS:
         value, read = _held(root.get(key)), beside.get(key)
         if value is None or isinstance(read, str):

@@ -81,9 +81,10 @@ def read(
             *chosen.notes,
         )
         keys = taken.state.keys
-        beside = plain_beside(loaded.root, taken.state.values) if keys else dict(loaded.beside)
+        root = loaded.root if type(loaded.root) is dict else {}  # a list names nothing
+        beside = plain_beside(root, taken.state.values) if keys else dict(loaded.beside)
         if keys:
-            said += unread_settings(loaded.root, beside)
+            said += unread_settings(root, beside)
         return Checkpoint(
             path=path,
             container=opened.container,
