@@ -17,6 +17,7 @@ from signbart_port.config import skeletons
 from signbart_port.config.skeletons import MEDIAPIPE_75, MEDIAPIPE_100, Skeleton
 from signbart_port.data.clip_format import ClipFormat
 from signbart_port.data.coordinates import Coordinates
+from signbart_port.errors import first_of
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,10 @@ class Selection:
         """Raise ValueError, with a message for the user, unless everything is there that is
         read."""
         if lacking := self.lacking:
-            first = ", ".join(self.read.sources[point] for point in lacking[:3])
-            more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+            shown = first_of([self.read.sources[point] for point in lacking], 3)
             raise ValueError(
-                f"a clip of {self.given.name} lacks {first}{more} of {self.read.name}, which the"
-                " model reads"
+                f"a clip of {self.given.name} lacks {shown} of {self.read.name}, which the model"
+                " reads"
             )
 
     def of(self, keypoints: NDArray[Any]) -> NDArray[Any]:
@@ -160,5 +160,4 @@ def suggestion(points: int) -> str:
     """Say which known skeletons have so many points."""
     if found := skeletons.of_count(points):
         return f"If they are {' or '.join(found)}, say so: --skeleton {' or '.join(found)}"
-    known = ", ".join(f"{one.name}" for one in skeletons.KNOWN.values())
-    return f"No known skeleton has {points}: {known}"
+    return f"No known skeleton has {points}: {', '.join(skeletons.KNOWN)}"
