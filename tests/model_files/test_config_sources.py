@@ -88,6 +88,18 @@ def test_beside_a_checkpoint_with_dots_in_its_name(tmp_path: Path, name: str) ->
     assert found(path) == Resolved(CONFIG, f"{beside.name} beside it")
 
 
+@pytest.mark.parametrize("metrics", [{"acc": 0.9, "epoch": 3}, {"accuracy": 0.9}])
+def test_metrics_under_the_name_of_the_checkpoint_are_no_config(
+    tmp_path: Path, metrics: dict[str, Any]
+) -> None:
+    path = save_pth(tmp_path / "best.pth", WEIGHTS)
+    (tmp_path / "best.json").write_text(json.dumps(metrics))
+    with pytest.raises(PortError, match="settle all but"):
+        found(path)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(PLAIN))
+    assert found(path) == Resolved(CONFIG, "config.yaml beside it")
+
+
 def test_a_folders_config_of_something_else_is_none(tmp_path: Path) -> None:
     path = save_pth(tmp_path / "best.pth", WEIGHTS)
     (tmp_path / "config.yaml").write_text("server: localhost\n")
