@@ -22,12 +22,18 @@ def open_config(file_or_name: str) -> Adapted:
 
 def load(path: str | Path, override: Mapping[str, Any] | None = None) -> SignBartConfig:
     """Return the config in a file."""
-    return parse(adapt(read_file(Path(path)), path).data, path, override)
+    return _parsed(adapt(read_file(Path(path)), path), path, override)
 
 
 def find(file_or_name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:
     """Return the config in a file, or a published config by its name."""
-    return parse(open_config(file_or_name).data, file_or_name, override)
+    return _parsed(open_config(file_or_name), file_or_name, override)
+
+
+def _parsed(
+    adapted: Adapted, source: str | Path, override: Mapping[str, Any] | None
+) -> SignBartConfig:
+    return parse(adapted.data, source, override, passed_over=adapted.passed_over)
 
 
 def named(name: str, override: Mapping[str, Any] | None = None) -> SignBartConfig:

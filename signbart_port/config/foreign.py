@@ -27,6 +27,8 @@ class Adapted:
     """What was passed over, and what was read in another way than it is written."""
     hub: bool
     """Whether it is one of the Hugging Face hub's."""
+    passed_over: tuple[str, ...] = ()
+    """The unknown keys: one of them may be what is missing, under another name."""
 
 
 def adapt(data: Mapping[str, Any], source: str | Path, *, stored: bool = False) -> Adapted:
@@ -53,8 +55,10 @@ def adapt(data: Mapping[str, Any], source: str | Path, *, stored: bool = False) 
         found.pop(key, None)
     if groups := joints.grouped(found.get("joint_idx")):
         notes.append(f"joint_idx: {groups} groups, read as one list in their order")
-    notes += _without_unknown(found, source, MODEL_KEYS if stored else _WITH_EFFECT)
-    return Adapted(found, tuple(notes), of_hub)
+    unknown = _without_unknown(found, source, MODEL_KEYS if stored else _WITH_EFFECT)
+    if unknown:
+        notes.append(f"unknown keys, passed over: {first_of(unknown, _MOST_NAMED)}")
+    return Adapted(found, tuple(notes), of_hub, tuple(map(str, unknown)))
 
 
 def _without_bart(found: dict[str, Any]) -> list[str]:
@@ -98,8 +102,8 @@ def _named(found: dict[str, Any], source: str | Path) -> list[str]:
 
 def _without_unknown(
     found: dict[str, Any], source: str | Path, with_effect: Iterable[str]
-) -> list[str]:
-    """Drop the keys that are not known."""
+) -> list[Any]:
+    """Drop the keys that are not known, and return them."""
     unknown = [key for key in found if key not in KNOWN_KEYS and key != "training"]
     near = {
         key: known
@@ -110,7 +114,7 @@ def _without_unknown(
         raise unknown_keys(source, unknown, near)
     for key in unknown:
         del found[key]
-    return [f"unknown keys, passed over: {first_of(unknown, _MOST_NAMED)}"] if unknown else []
+    return unknown
 
 
 def _is_name_of_model(key: str, value: Any) -> bool:

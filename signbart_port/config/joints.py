@@ -17,7 +17,8 @@ NAMED: dict[str, tuple[int, ...]] = {
 }
 
 _MOST = 10_000
-_RANGE = re.compile(r"\s*\d{1,5}-\d{1,5}\s*")
+_PART = r"\s*\d{1,5}(-\d{1,5})?\s*"
+_SEVERAL = re.compile(rf"(?=.*[-,]){_PART}(,{_PART})*")  # `5` alone is no number
 
 
 def parse(text: str) -> tuple[int, ...]:
@@ -53,7 +54,9 @@ def listed(value: Any) -> tuple[Any, ...]:
         raise ValueError("Input should be a list of joint numbers")
     joints: list[Any] = []
     for item in value:
-        group = isinstance(item, list | tuple) or (isinstance(item, str) and _RANGE.fullmatch(item))
+        group = isinstance(item, list | tuple) or (
+            isinstance(item, str) and _SEVERAL.fullmatch(item)
+        )
         joints += listed(item) if group else [item]
         if len(joints) > _MOST:
             raise ValueError(f"{len(joints):,} joints are more than any skeleton has")

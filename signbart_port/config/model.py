@@ -205,12 +205,14 @@ def parse(
     override: Mapping[str, Any] | None = None,
     *,
     ours: bool = False,
+    passed_over: Sequence[str] = (),
 ) -> SignBartConfig:
     """Validate plain data.
 
     `override` replaces values of the data; it comes from the command line. `ours` is for what this
     program wrote: without a skeleton's name its joints are MediaPipe's, whichever they are. Raises
-    PortError naming `source` and every wrong, missing or unknown key.
+    PortError naming `source` and every wrong, missing or unknown key, with what is missing also the
+    keys that were `passed_over`.
     """
     override = dict(override or {})
     data, training = training_keys(data)
@@ -235,7 +237,7 @@ def parse(
         if config.skeleton is None and not ours:
             model_skeleton.check_unnamed(config.joint_idx)
     except ValidationError as error:
-        raise PortError(source, problems(error)) from None
+        raise PortError(source, *problems(error, passed_over)) from None
     except ValueError as error:
         raise PortError(source, str(error)) from None
     return config

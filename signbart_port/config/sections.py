@@ -47,7 +47,7 @@ def merged(data: Mapping[str, Any], source: str | Path) -> tuple[dict[str, Any],
                     source,
                     f"says {key} twice: {printable(together[key], 40)}{first} and"
                     f" {printable(value, 40)} (under {name})",
-                    "Give --config with the one that is meant",
+                    "Keep the one that is meant, or say it with --config FILE of that alone",
                 )
             if key in MODEL_KEYS or key in KEYS or not isinstance(value, Mapping):
                 together.setdefault(key, value)

@@ -99,4 +99,4 @@ def parse(training: Mapping[str, Any], source: str | Path, override: Mapping[str
     try:
         return Settings.model_validate({**data, **override})
     except ValidationError as error:
-        raise PortError(source, problems(error)) from None
+        raise PortError(source, *problems(error)) from None

@@ -49,8 +49,9 @@ class TrainingPlan:
 
     def __init__(self, options: TrainingOptions) -> None:
         self.options = options
-        said, self.notes = _read(options.config)
-        self._model, keys = configs.training_keys(said)
+        self._read = _read(options.config)
+        self.notes = self._read.notes
+        self._model, keys = configs.training_keys(self._read.data)
         self._source = options.config or "the command line"
         self.settings: Settings = training.parse(keys, self._source, options.override)
         self.dataset: Dataset = open_dataset(root_of(self.settings, self._source))
@@ -99,7 +100,7 @@ class TrainingPlan:
                 )
             published = self.options.config in configs.published_names()  # of another dataset
             said = {**self._model, **labels} if published else {**labels, **self._model}
-            return configs.parse(said, self._source)
+            return configs.parse(said, self._source, passed_over=self._read.passed_over)
         config = self.start.config
         if self._model and self.start.kind is ModelKind.KERAS:
             model = {"num_labels": config.num_labels, **self._model}
@@ -122,12 +123,9 @@ class TrainingPlan:
         return weights
 
 
-def _read(config: str | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the content of a config file, and notes on how it was read."""
-    if config is None:
-        return {}, ()
-    adapted = configs.open_config(config)
-    return adapted.data, adapted.notes
+def _read(config: str | None) -> configs.Adapted:
+    """Return the content of a config file; nothing where there is none."""
+    return configs.open_config(config) if config else configs.Adapted({}, (), hub=False)
 
 
 _FREE = {"dropout", "attention_dropout", "activation_dropout", "classifier_dropout", "training"}

@@ -176,7 +176,7 @@ def test_a_config_in_several_sections() -> None:
     said = refusal({"student": PLAIN, "teacher": PLAIN | {"decoder_attention_heads": 8}})
     assert said == (
         "says decoder_attention_heads twice: 4 (under student) and 8 (under teacher)."
-        " Give --config with the one that is meant"
+        " Keep the one that is meant, or say it with --config FILE of that alone"
     )
 
 
@@ -186,3 +186,29 @@ def test_groups_of_joints_are_said() -> None:
         "joint_idx: 2 groups, read as one list in their order",
     )
     assert read(data) == small_config()
+
+
+@pytest.mark.parametrize("key", ["encoder_attn_heads", "n_heads", "num_heads"])
+def test_an_unknown_key_is_named_beside_what_is_missing(key: str) -> None:
+    """None is near enough to be a misspelling, and one of them may be what was meant."""
+    data = {name: value for name, value in PLAIN.items() if name != "encoder_attention_heads"}
+    adapted = configs.adapt(data | {key: 2, "seed": 1}, "it")
+    assert adapted.passed_over == (key,)
+    with pytest.raises(PortError) as refused:
+        configs.parse(adapted.data, "it", passed_over=adapted.passed_over)
+    assert str(refused.value) == (
+        f"it: missing encoder_attention_heads. Is it one of the unknown keys? Rename it: {key}"
+    )
+    assert refusal(data) == "missing encoder_attention_heads"
+
+
+def test_many_wrong_items_of_one_key_are_one_finding() -> None:
+    said = refusal(PLAIN | {"joint_idx": ["NOSE", "LEFT_WRIST", 3]})
+    assert said == (
+        "joint_idx.0: Input should be a valid integer, got the text 'NOSE' (and 1 more)"
+    )
+
+
+def test_groups_of_joints_as_text() -> None:
+    groups = {"body": [11, 0], "left": "2-3", "right": "5, 7"}
+    assert read(PLAIN | {"joint_idx": groups}) == small_config()
