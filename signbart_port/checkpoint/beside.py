@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from signbart_port.errors import printable
+from signbart_port.errors import first_of, printable
 
 _DEEPEST = 8
 _MOST = 100_000  # values of one entry
+_MOST_NAMED = 20
 _SETTINGS = ("config", "cfg", "args", "hparams", "hyper_parameters")
 _FLAT = (str, int, float, bool, type(None))
 
@@ -29,20 +30,31 @@ def plain_beside(root: Mapping[Any, Any], weights: object) -> dict[str, Any]:
     return beside
 
 
-def unread_settings(root: Mapping[Any, Any], beside: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a note on every entry that should hold settings and is no plain data, or not all."""
-    notes = []
+def unread_settings(
+    root: Mapping[Any, Any], beside: Mapping[str, Any]
+) -> dict[str, tuple[str, ...]]:
+    """Return the keys that are no plain data in each entry that should hold settings; none of them
+    where nothing in it is."""
+    unread = dict[str, tuple[str, ...]]()
     for key in _SETTINGS:
         value, read = _held(root.get(key)), beside.get(key)
         if value is None or isinstance(read, str):
             continue
         if not isinstance(read, dict) or not read:
-            notes.append(f"the {key} beside the weights is not plain data: not used")
-        elif lost := [printable(inner, 40) for inner in value if inner not in read]:
-            notes.append(
-                f"the {key} beside the weights: not plain data, left out: {', '.join(lost[:20])}"
-            )
-    return tuple(notes)
+            unread[key] = ()
+        elif lost := tuple(printable(inner, 40) for inner in value if inner not in read):
+            unread[key] = lost
+    return unread
+
+
+def unread_notes(unread: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return a note on each entry of `unread_settings`."""
+    return tuple(
+        f"the {key} beside the weights: not plain data, left out: {first_of(lost, _MOST_NAMED)}"
+        if lost
+        else f"the {key} beside the weights is not plain data: not used"
+        for key, lost in unread.items()
+    )
 
 
 def _held(value: Any) -> Any:

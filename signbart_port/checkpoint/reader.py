@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from signbart_port.checkpoint.beside import plain_beside, unread_settings
+from signbart_port.checkpoint.beside import plain_beside, unread_notes, unread_settings
 from signbart_port.checkpoint.candidates import Candidate, Wanted
 from signbart_port.checkpoint.choice import check_values, choose, unread
 from signbart_port.checkpoint.files import open_file
@@ -41,6 +41,8 @@ class Checkpoint:
     notes: tuple[str, ...]  # short sentences for the user
     location: Location  # of the weights, for a second reader
     cautions: tuple[str, ...] = ()  # the notes on other weights in the file: to be said always
+    unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Keys of the settings in `beside` that are no plain data, by the entry's key.
     complete: bool = True  # whether the tensors are all that was wanted, and nothing else
 
     @property
@@ -81,10 +83,9 @@ def read(
             *chosen.notes,
         )
         keys = taken.state.keys
-        root = loaded.root if type(loaded.root) is dict else {}  # a list names nothing
+        root = _by_key(loaded.root)
         beside = plain_beside(root, taken.state.values) if keys else dict(loaded.beside)
-        if keys:
-            said += unread_settings(root, beside)
+        settings = unread_settings(root, beside) if keys else {}
         return Checkpoint(
             path=path,
             container=opened.container,
@@ -95,8 +96,9 @@ def read(
             prefixes=taken.stripped,
             beside=beside,
             rounded=rounded,
-            notes=said,
+            notes=(*said, *unread_notes(settings)),
             cautions=chosen.cautions,
+            unread=settings,
             complete=taken.complete,
             location=Location(
                 files=opened.files,
@@ -107,6 +109,11 @@ def read(
                 foreign=loaded.foreign,
             ),
         )
+
+
+def _by_key(root: Any) -> dict[Any, Any]:
+    """Return what lies at the top of a file: in a list by position, as in a dict by key."""
+    return root if type(root) is dict else {str(at): value for at, value in enumerate(root)}
 
 
 def _arrays(

@@ -17,7 +17,7 @@ from signbart_port import config as configs
 from signbart_port.checkpoint import Checkpoint
 from signbart_port.checkpoint.names import common_prefix
 from signbart_port.config import SignBartConfig
-from signbart_port.errors import PortError, printable
+from signbart_port.errors import PortError, first_of, printable
 from signbart_port.model_files import config_sources, mappings
 from signbart_port.model_files.config_agreement import Agreement, check_sizes
 from signbart_port.model_files.config_sources import Place, Source
@@ -46,7 +46,10 @@ class Options:
     def check_unused(self, path: Path) -> None:
         """Raise PortError if any is given, for a whole model in `path`: it would be ignored."""
         if self != Options():
-            what = "is a whole model: --config, --heads, --joints, --layout are for checkpoints"
+            what = (
+                "is a whole model: --config, --heads, --joints, --layout and --weights are for"
+                " checkpoints"
+            )
             raise PortError(path, what, "Leave them out")
 
     def check_no_weights(self, path: Path) -> None:
@@ -177,11 +180,26 @@ def _completed(
 ) -> tuple[SignBartConfig, tuple[str, ...]]:
     """Return the config with what the user says besides, and a note on what else was added."""
     adapted, override = chosen.readable, options.override()
-    notes: tuple[str, ...] = ()
-    if adapted.hub and "num_labels" not in adapted.data and "num_labels" in sizes:
-        override["num_labels"] = sizes["num_labels"]  # `transformers` leaves out its default
-        notes = (f"num_labels {sizes['num_labels']}, from the tensors",)
-    return configs.parse(adapted.data, chosen.named, override), notes
+    # `transformers` leaves out its default.
+    missing = {*chosen.unread, *(("num_labels",) if adapted.hub else ())} - adapted.data.keys()
+    known = {name: size for name, size in sizes.items() if name in missing}
+    notes = tuple(f"{name} {size}, from the tensors" for name, size in known.items())
+    if lost := [key for key in chosen.unread if key in _REMEDIES and key not in override]:
+        raise PortError(
+            chosen.named,
+            f"has no plain data under {first_of(lost, len(lost))}: left unread",
+            f"Say it with {' '.join(dict.fromkeys(_REMEDIES[key] for key in lost))}, or with"
+            " --config FILE",
+        )
+    said = override | known
+    return configs.parse(adapted.data, chosen.named, said, passed_over=adapted.passed_over), notes
+
+
+_REMEDIES = {
+    "encoder_attention_heads": "--heads N",
+    "decoder_attention_heads": "--heads N",
+    "joint_idx": "--joints NAME|LIST",
+}
 
 
 def _of_options(path: Path, sizes: Mapping[str, int], options: Options) -> Resolved:

@@ -52,16 +52,23 @@ class Source:
     adapted: Adapted | None
     error: PortError | None = None
     """Why it cannot be read."""
+    unread: tuple[str, ...] = ()
+    """Its keys whose values are no plain data."""
 
     @classmethod
     def read(
-        cls, place: Place, origin: str, named: str | Path, load: Callable[[], Adapted]
+        cls,
+        place: Place,
+        origin: str,
+        named: str | Path,
+        load: Callable[[], Adapted],
+        unread: tuple[str, ...] = (),
     ) -> Source:
         """Read it, and keep what is wrong with it: it may not be needed."""
         try:
-            return cls(place, origin, named, load())
+            return cls(place, origin, named, load(), unread=unread)
         except PortError as error:
-            return cls(place, origin, named, None, error)
+            return cls(place, origin, named, None, error, unread)
 
     @property
     def readable(self) -> Adapted:
@@ -111,10 +118,14 @@ def stored(checkpoint: Checkpoint) -> list[Source]:
     """Return the configs in a checkpoint: what is under `config` first."""
     # By name: a .safetensors has no order of its own.
     entries = sorted(checkpoint.beside.items(), key=lambda entry: (entry[0] != "config", entry[0]))
-    return [source for key, value in entries if (source := _entry(checkpoint.path, key, value))]
+    return [
+        source
+        for key, value in entries
+        if (source := _entry(checkpoint.path, key, value, checkpoint.unread.get(key, ())))
+    ]
 
 
-def _entry(path: Path, key: str, value: Any) -> Source | None:
+def _entry(path: Path, key: str, value: Any, unread: tuple[str, ...]) -> Source | None:
     """Return what is stored under a key as a source; None where it is no config."""
     shown = printable(key, 40)
     origin = "stored in the checkpoint" + (f" under {shown}" if key != "config" else "")
@@ -132,7 +143,7 @@ def _entry(path: Path, key: str, value: Any) -> Source | None:
     if not isinstance(value, Mapping) or not _is_config(value, key):
         return None
     return Source.read(
-        Place.STORED, origin, named, lambda: configs.adapt(value, named, stored=True)
+        Place.STORED, origin, named, lambda: configs.adapt(value, named, stored=True), unread
     )
 
 

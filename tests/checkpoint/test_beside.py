@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from signbart_port.checkpoint.beside import plain_beside, unread_settings
+from signbart_port.checkpoint.beside import plain_beside, unread_notes, unread_settings
 
 
 @dataclass
@@ -36,7 +36,8 @@ def test_what_is_not_plain_is_left_out_and_said() -> None:
     root = {"config": {"lr": 1, "device": object(), 3: "a", (1, 2): "b"}, "args": object()}
     beside = plain_beside(root, None)
     assert beside == {"config": {"lr": 1, 3: "a"}}
-    assert unread_settings(root, beside) == (
+    assert unread_settings(root, beside) == {"config": ("device", "(1, 2)"), "args": ()}
+    assert unread_notes(unread_settings(root, beside)) == (
         "the config beside the weights: not plain data, left out: device, (1, 2)",
         "the args beside the weights is not plain data: not used",
     )
@@ -47,7 +48,7 @@ def test_attributes_are_read_as_settings() -> None:
     root = {"args": args, "cfg": Unread(), "hparams": {"net": Unread({"heads": [1, 2]})}}
     beside = plain_beside(root, None)
     assert beside == {"args": {"d_model": 8}, "hparams": {"net": {"heads": [1, 2]}}}
-    assert unread_settings(root, beside) == (
+    assert unread_notes(unread_settings(root, beside)) == (
         "the cfg beside the weights is not plain data: not used",
         "the args beside the weights: not plain data, left out: device",
     )

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from safetensors.numpy import save_file
 
@@ -15,7 +16,7 @@ from signbart_port import transfer
 from signbart_port.checkpoint import NameRules, read
 from signbart_port.config import joints
 from signbart_port.errors import PortError
-from signbart_port.model_files import mappings
+from signbart_port.model_files import mappings, wanted
 from signbart_port.model_files.config_resolution import Options, Resolved, resolve
 from tests.support.small_models import LSA_64, save_pth, small_config, state_dict
 
@@ -322,3 +323,45 @@ def test_options_override_only_what_they_say():
         "joint_idx": (1, 2),
         "layout": "full",
     }
+
+
+def _container(path, config):
+    arrays = {name: torch.from_numpy(array) for name, array in state_dict(SMALL).items()}
+    torch.save({"model": arrays, "config": config}, path)
+    return read(path, NameRules(MAPPING.unwrap, MAPPING.strip_prefixes))
+
+
+def test_stored_values_that_are_no_plain_data_are_asked_for(tmp_path):
+    """NumPy's numbers and tensors are left unread: sizes are those of the weights, and of heads and
+    joints it is said how to give them."""
+    plain = SMALL.model_dump() | {"joint_idx": list(SMALL.joint_idx)}
+    heads = dict.fromkeys(HEADS, np.int64(4))
+    odd = plain | heads | {"num_labels": np.int64(SMALL.num_labels)}
+    odd["joint_idx"] = torch.tensor(SMALL.joint_idx)
+    path = tmp_path / "model.pth"
+    found = _container(path, odd)
+    assert refused(found) == (
+        " (stored config): has no plain data under encoder_attention_heads,"
+        " decoder_attention_heads, joint_idx: left unread. Say it with --heads N --joints"
+        " NAME|LIST, or with --config FILE"
+    )
+    given = Options(heads=4, joints=SMALL.joint_idx)
+    with pytest.raises(PortError, match="no plain data under decoder_attention_heads:"):
+        resolve(_container(path, plain | {HEADS[1]: np.int64(4)}), MAPPING, Options())
+    resolved = resolve(found, MAPPING, given)
+    assert resolved.config == SMALL.replace(**dict.fromkeys(HEADS, 4))
+    assert f"num_labels {SMALL.num_labels}, from the tensors" in resolved.notes
+
+
+def test_a_size_that_a_stored_config_leaves_out_is_missing(tmp_path):
+    plain = {key: value for key, value in SMALL.model_dump().items() if key != "d_model"}
+    with pytest.raises(PortError, match="missing d_model"):
+        resolve(_container(tmp_path / "model.pth", plain), MAPPING, Options())
+
+
+def test_the_config_beside_the_weights_in_a_tuple(tmp_path):
+    arrays = {name: torch.from_numpy(array) for name, array in state_dict(SMALL).items()}
+    torch.save((arrays, SMALL.model_dump()), tmp_path / "model.pth")
+    found = wanted.read(tmp_path / "model.pth", MAPPING)
+    resolved = resolve(found, MAPPING, Options())
+    assert (resolved.config, resolved.origin) == (SMALL, "stored in the checkpoint under 1")
