@@ -59,6 +59,17 @@ def _matching(pattern: str) -> Callable[[Iterable[str]], Iterator[str]]:
     return find
 
 
+def _only(pattern: str) -> Callable[[Iterable[str]], Iterator[str]]:
+    """Return the same search, which finds nothing where other tensors are there too."""
+    search, compiled = _matching(pattern), re.compile(pattern)
+
+    def find(present: Iterable[str]) -> Iterator[str]:
+        return search(present) if all(map(compiled.search, present)) else iter(())
+
+    return find
+
+
+_LORA = r"\.?(lora_(A|B|embedding_A|embedding_B|magnitude_vector)\b|base_layer\.)"
 _FUSED = "holds query, key and value in one tensor, in_proj_weight, which no mapping can split"
 _REMOVE_PARAMETRIZATIONS = (
     "Before saving: torch.nn.utils.parametrize.remove_parametrizations("
@@ -72,7 +83,13 @@ _KINDS: tuple[tuple[Callable[[Iterable[str]], Iterator[str]], str, str], ...] = 
         " StateDictType.FULL_STATE_DICT)",
     ),
     (
-        _matching(r"\.?(lora_(A|B|embedding_A|embedding_B|magnitude_vector)\b|base_layer\.)"),
+        _only(_LORA),
+        "holds LoRA adapters without the weights that they change",
+        "Load them with their base model, and before saving, with peft: model ="
+        " model.merge_and_unload()",
+    ),
+    (
+        _matching(_LORA),
         "holds LoRA adapters beside the weights that they change",
         "Before saving, with peft: model = model.merge_and_unload()",
     ),

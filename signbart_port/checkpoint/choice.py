@@ -31,6 +31,7 @@ from signbart_port.untrusted.tensors import Tensor
 
 AVERAGED = "ema"
 """What takes the averaged weights of a file, whatever their key."""
+_COPY = "Before saving, copy the averages into the model, and save its state dict"
 _MOST_SHOWN = 10
 
 
@@ -124,11 +125,14 @@ def _asked(
     if len(named) > 1:
         raise ambiguous(one.label for one in named)
     if not named:
+        if is_averaged(key) and (hidden := _hidden_averages(root, found)):
+            raise Refusal(
+                f'has no named weights under "{printable(key, 80)}": it {hidden[0]}', _COPY
+            )
         known = [" / ".join(one.label) for one in found] or [" / ".join(s.keys) for s in states]
-        said = ", ".join(f'"{printable(one, 80)}"' for one in known[:_MOST_SHOWN] if one) or "none"
-        raise Refusal(
-            f'has no weights under "{printable(key, 80)}"', f"It has weights under {said}"
-        )
+        said = ", ".join(f'"{printable(one, 80)}"' for one in known[:_MOST_SHOWN] if one)
+        hint = f"It has weights under {said}" if said else "It is one state dict: leave it out"
+        raise Refusal(f'has no weights under "{printable(key, 80)}"', hint)
     taken = named[0] if named[0].complete else named[0].whole()
     return _chosen(taken, found, root, asked=True)
 

@@ -22,6 +22,13 @@ _LOADERS = {
     Kind.LEGACY: legacy.load,
     Kind.SAFETENSORS: safetensors.load,
 }
+_BACK = "signbart-port export makes a .pth of it"
+_INSTEAD = {
+    Kind.HDF5: _BACK,
+    Kind.KERAS: _BACK,
+    Kind.TFLITE: "Give the .pth that it was made of: a .tflite does not keep its weights by name",
+}
+"""What to do with a file of another kind that says no remedy of its own."""
 _LARGEST_FILE = 4 << 30  # bytes: the largest published model, with optimizer state, takes 0.05 GB
 _LARGEST_INDEX = 4 << 20
 _MOST_SHARDS = 100
@@ -71,13 +78,19 @@ def _bytes_of(path: Path) -> tuple[Kind, bytes]:
             file.seek(max(0, size - zipped.END_SIZE))
             if file.read().startswith(zipped.END):
                 raise Refusal("has other bytes before its zip archive", COPY_AGAIN)
-            raise Refusal("is not a PyTorch checkpoint: no known kind of file begins like it")
+            raise Refusal(
+                "is not a PyTorch checkpoint: no known kind of file begins like it", COPY_AGAIN
+            )
         if kind not in _LOADERS:
-            raise Refusal(f"is {kind.noun}, not a PyTorch checkpoint", kind.remedy)
+            raise Refusal(f"is {kind.noun}, not a PyTorch checkpoint", _remedy(kind))
         if size > _LARGEST_FILE:
             raise Refusal(f"has {size:,} bytes, more than any SignBART", SAVE_STATE_DICT)
         file.seek(0)
         return kind, file.read()
+
+
+def _remedy(kind: Kind) -> str:
+    return kind.remedy or _INSTEAD.get(kind, SAVE_STATE_DICT)
 
 
 def _open_shards(path: Path) -> Opened:
@@ -91,6 +104,8 @@ def _open_shards(path: Path) -> Opened:
     for shard in shards:
         part = path.with_name(shard)
         with naming(part):
+            if not part.exists():
+                raise Refusal("does not exist", f"Get all shards that {path.name} names")
             kind, content = _bytes_of(part)
             if (size := size + len(content)) > _LARGEST_FILE:
                 raise Refusal("makes the shards larger than any SignBART", SAVE_STATE_DICT)

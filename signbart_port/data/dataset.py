@@ -214,10 +214,12 @@ def _sample(entry: Entry, form: ClipFormat) -> samples.Sample:
             entry.path,
             f'says that its class is "{printable(sample.label, 40)}", its folder is '
             f"{printable(entry.label, 40)}",
+            "Move it to the folder of its class, or save it without a class",
         )
     points, stated = sample.keypoints.shape[1], form.stated
     if stated and not clip_fitting.can_have(stated, points):
-        raise PortError(entry.path, f"has {points} points a frame, {stated.name} {stated.points}")
+        what = f"has {points} points a frame, {stated.name} {stated.points}"
+        raise PortError(entry.path, what, clip_fitting.suggestion(points))
     try:
         clip_fitting.check_coordinates(sample.keypoints, form)
     except ValueError as error:

@@ -17,6 +17,7 @@ from signbart_port.untrusted.refusal import Refusal, naming
 
 LABEL2ID, ID2LABEL, LABELS = "label2id.json", "id2label.json", "labels.txt"
 _LARGEST = 4 << 20  # bytes: 100,000 labels
+_IDS = "The classes are numbered 0, 1, 2 and so on, none left out"
 _NUMBER = re.compile("0|[1-9][0-9]{0,9}")
 _NUMBERED_LINE = re.compile(r"[0-9]+[\s,;:]+\S.*")
 
@@ -36,13 +37,13 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
                 raise Refusal(f'gives "{shown}" the id {printable(json.dumps(number), 40)}')
             if number in labels:
                 first = printable(labels[number], 40)
-                raise Refusal(f'gives "{first}" and "{shown}" the same id {number}')
+                raise Refusal(f'gives "{first}" and "{shown}" the same id {number}', _IDS)
             if not usable(label):
                 raise Refusal(f'has the unusable label "{shown}"')
             labels[number] = label
         missing = next((i for i in range(len(labels)) if i not in labels), None)
         if missing is not None:
-            raise Refusal(f"has {len(labels)} labels, but none with the id {missing}")
+            raise Refusal(f"has {len(labels)} labels, but none with the id {missing}", _IDS)
         if repeated := len(labels) - len(set(map(normalized, labels.values()))):
             raise Refusal(f"has {repeated} labels more than once")
         return tuple(labels[i] for i in range(len(labels)))

@@ -23,6 +23,12 @@ from signbart_port.transfer.plan import Placed
 from signbart_port.untrusted.model_kind import ModelKind
 from signbart_port.untrusted.refusal import naming
 
+_REMEDIES = {
+    Code.MISSING: "Save the whole state dict: torch.save(model.state_dict(), path)",
+    Code.DTYPE: "Give the float weights, as they were before they were quantized",
+    Code.NONFINITE: "Its training has diverged: take an earlier checkpoint",
+}
+
 
 @dataclass(frozen=True)
 class CheckpointModel(FloatModel):
@@ -129,8 +135,11 @@ def open_checkpoint(
         t.keras: t.keras_shape for t in transfer.plan(mappings.signbart(), plan.sizes).transfers
     }
     if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, checkpoint.tensors, target):
-        names = any(finding.code in (Code.UNMAPPED, Code.UNFILLED) for finding in findings)
-        hint = on_other_names(path, mapping, checkpoint) if names else ""
+        codes = {finding.code for finding in findings}
+        if {Code.UNMAPPED, Code.UNFILLED} & codes:
+            hint = on_other_names(path, mapping, checkpoint)
+        else:
+            hint = next((remedy for code, remedy in _REMEDIES.items() if code in codes), "")
         raise PortError(path, transfer.summary(findings), hint)
     left_behind = tuple(
         f"left behind: {name} ({why})"

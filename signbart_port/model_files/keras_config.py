@@ -11,6 +11,7 @@ from signbart_port.errors import PortError, printable
 from signbart_port.model_files.hdf5 import RESAVE
 
 _REGISTERED = "signbart_port>SignBart"
+_IF_INSIDE = "If a SignBart is one of its layers, save that alone: layer.save('model.keras')"
 _CLASSES = ("SignBart", _REGISTERED)
 
 
@@ -27,7 +28,7 @@ def parse(model: Any, path: Path) -> SignBartConfig:
         raise PortError(path, "its model config cannot be read", RESAVE) from None
     if not known:
         named = model.get("registered_name") or model["class_name"]
-        raise PortError(path, f"holds a Keras {printable(named)} model, not a SignBart")
+        raise PortError(path, f"holds a Keras {printable(named)} model, not a SignBart", _IF_INSIDE)
     if not isinstance(data, dict):
         raise PortError(path, "its model config cannot be read", RESAVE)
     return configs.parse(data, path, ours=True)

@@ -86,6 +86,9 @@ def _open(path: str | os.PathLike[str]) -> io.BufferedReader:
     except FileNotFoundError:
         raise Refusal("does not exist") from None
     except IsADirectoryError:
+        if os.path.exists(os.path.join(path, "saved_model.pb")):
+            what = "is a SavedModel of TensorFlow, which does not keep a model's layers"
+            raise Refusal(what, "Save the Keras model: model.save('model.keras')") from None
         raise Refusal("is a directory, not a file") from None
     except OSError as error:
         raise Refusal(f"cannot be opened: {error.strerror}") from None

@@ -30,7 +30,8 @@ def kind_of(path: str | Path) -> ModelKind:
     if kind in _KINDS:
         return _KINDS[kind]
     what = f"is {kind.noun}" if kind else "is of no known kind"
-    raise PortError(path, f"{what}, not a .pth, .safetensors, .h5, .keras or .tflite model")
+    hint = (kind and kind.remedy) or "Give the file of a model"
+    raise PortError(path, f"{what}, not a .pth, .safetensors, .h5, .keras or .tflite model", hint)
 
 
 def stem_of(path: Path) -> str:

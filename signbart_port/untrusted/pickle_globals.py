@@ -72,6 +72,13 @@ _OBJECTS = (
 )  # fmt: skip
 
 
+_ARRAYS = tuple(
+    f"numpy.{core}.{name}"
+    for core in ("core", "_core")
+    for name in ("multiarray._reconstruct", "numeric._frombuffer")
+)
+
+
 class Other(NamedTuple):
     """An object that may stand beside weights and never is one, with a noun for messages."""
 
@@ -117,6 +124,8 @@ class Unread:
     def what(self) -> str:
         """What it is, for messages."""
         shown = printable(self.name)
+        if self.name in _ARRAYS:
+            return "a NumPy array, not a tensor: torch.from_numpy makes one of it"
         if self.is_model:
             return f"a whole pickled model ({shown}), which only its own code could read"
         if self.name.split(".")[0] in _OBJECTS:

@@ -58,6 +58,11 @@ MADE = {
         "merge_and_unload()",
     ),
     "lora by itself": (lambda: ["fc.weight", "fc.lora_A", "fc.lora_B"], "LoRA", "merge_and_unload"),
+    "lora without its base": (
+        lambda: ["base_model.model.fc.lora_A.weight", "base_model.model.fc.lora_B.weight"],
+        "without the weights that they change",
+        "with their base model",
+    ),
     "quantized": (
         lambda: ["fc.scale", "fc.zero_point", "fc._packed_params._packed_params"],
         "quantized",

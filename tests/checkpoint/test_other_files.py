@@ -36,8 +36,8 @@ OTHER_FILES = {
     "zeros": (bytes(4096), "zero bytes"),
     "random": (random.Random(379).randbytes(5000), "no known kind of file"),
     "gzip": (gzip.compress(b"weights"), "gzip", "gunzip"),
-    "onnx": (ONNX, "ONNX"),
-    "tflite": (TFLITE, "TFLite"),
+    "onnx": (ONNX, "ONNX", "torch.save(model.state_dict(), path)"),
+    "tflite": (TFLITE, "TFLite", "Give the .pth that it was made of"),
     "pickle": (b"\x80\x04}.", "a raw pickle", "torch.save"),
     "empty_zip": (b"PK\x05\x06" + bytes(18), "empty zip archive"),
     "truncated_zip": (b"PK\x03\x04" + bytes(100), "truncated", "Download or copy it again"),
@@ -57,13 +57,13 @@ def test_files_of_other_libraries(tmp_path, refused):
     path = tmp_path / "model.pth"
     with path.open("wb") as file:
         np.savez(file, a=np.ones(3))
-    refused(path, "a NumPy archive")
+    refused(path, "a NumPy archive", "torch.save(model.state_dict(), path)")
     with path.open("wb") as file:
         np.save(file, np.ones(3))
     refused(path, "a NumPy array")
     with h5py.File(path, "w") as file:
         file["a"] = np.ones(3)
-    refused(path, "an HDF5 file")
+    refused(path, "an HDF5 file", "signbart-port export makes a .pth of it")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("metadata.json", "{}")
         archive.writestr("model.weights.h5", "")
@@ -93,6 +93,9 @@ def soon():
 def test_what_is_no_regular_file(tmp_path, refused, soon, monkeypatch):
     refused(tmp_path / "missing.pth", "does not exist")
     refused(tmp_path, "is a directory")
+    (tmp_path / "saved_model.pb").touch()
+    refused(tmp_path, "is a SavedModel of TensorFlow", "model.save('model.keras')")
+    (tmp_path / "saved_model.pb").unlink()
     os.mkfifo(tmp_path / "fifo.pth")
     refused(tmp_path / "fifo.pth", "not a regular file")
     (tmp_path / "loop.pth").symlink_to(tmp_path / "loop.pth")

@@ -115,3 +115,15 @@ def test_one_shard_alone_says_so(tmp_path: Path, index: bool) -> None:
 @pytest.mark.parametrize("name", ["model.pth", "model-00001-of-00001.bin", "best-00003.pth"])
 def test_a_whole_file_is_no_shard(tmp_path: Path, name: str) -> None:
     check_whole(tmp_path / name)
+
+
+def test_a_shard_that_is_not_there_says_which_are_needed(tmp_path: Path) -> None:
+    path = sharded(tmp_path, ".bin")
+    (tmp_path / "pytorch_model-00002-of-00002.bin").unlink()
+    with pytest.raises(PortError) as caught:
+        read(path, RULES)
+    assert caught.value.path == tmp_path / "pytorch_model-00002-of-00002.bin"
+    assert (caught.value.what, caught.value.hint) == (
+        "does not exist",
+        f"Get all shards that {path.name} names",
+    )

@@ -183,7 +183,9 @@ def spoiled(folder: Folder) -> dict[Path, str]:
     broken.write_bytes(broken.read_bytes()[:-100])
     return {
         broken: "is damaged or truncated",
-        folder.put("train/ant/stranger", a_clip(0), "cat"): 'class is "cat", its folder is ant',
+        folder.put("train/ant/stranger", a_clip(0), "cat"): (
+            'class is "cat", its folder is ant. Move it to the folder of its class'
+        ),
         folder.put("test/ant/short", a_clip(0, points=74)): "has 74 points a frame, most of the",
     }
 

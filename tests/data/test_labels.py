@@ -46,7 +46,7 @@ def test_either_way_round(tmp_path: Path, content: str, labels: tuple[str, ...])
     [
         ('{"a": 0, "b": 0}', 'gives "a" and "b" the same id 0'),
         ('{"a": 0, "b": 2}', "has 2 labels, but none with the id 1"),
-        ('{"a": 1}', "none with the id 0"),
+        ('{"a": 1}', "none with the id 0. The classes are numbered 0, 1, 2 and so on"),
         ('{"a": -1, "b": 0}', "none with the id 1"),
         ('{"a": 0, "a": 1}', 'has the key "a" twice'),
         ('{"0": "a", "1": "a"}', "has 1 labels more than once"),

@@ -172,3 +172,25 @@ def _refused(reads: Any, path: Path, said: str) -> None:
     with pytest.raises(PortError) as refused:
         reads(path)
     assert refused.value.path == path and said in str(refused.value)
+
+
+FC1 = "encoder.layers.0.fc1.weight"
+SPOILED = {
+    "lost": (lambda weight: None, f"MISSING {FC1}", "Save the whole state dict"),
+    "quantized": (lambda weight: weight.astype(np.int8), f"DTYPE {FC1}", "Give the float weights"),
+    "diverged": (lambda weight: weight * np.nan, f"NONFINITE {FC1}", "take an earlier checkpoint"),
+}
+
+
+@pytest.mark.parametrize("case", SPOILED)
+def test_weights_that_cannot_be_used_come_with_a_remedy(tmp_path: Path, case: str) -> None:
+    spoil, what, remedy = SPOILED[case]
+    weights = distinct_state_dict(CONFIG)
+    spoiled = spoil(weights.pop(FC1))
+    if spoiled is not None:
+        weights[FC1] = spoiled
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(writer.safetensors_bytes(weights, {"config": CONFIG.model_dump(mode="json")}))
+    with pytest.raises(PortError) as refused:
+        open_model(path)
+    assert refused.value.what.startswith(what) and remedy in refused.value.hint

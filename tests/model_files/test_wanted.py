@@ -284,3 +284,29 @@ def test_names_of_no_known_model_are_left_to_the_mapping(tmp_path: Path) -> None
     assert '1 tensors lie under "net"' in message and '--weights "net"' in message
     found = wanted.read(tmp_path / "model.pth", mappings.signbart(), "net")
     assert list(found.tensors) == ["a.weight"]
+
+
+def test_averages_without_names_are_not_taken(tmp_path: Path) -> None:
+    """A list of the parameters, as torch_ema saves it: their order is a guess."""
+    shadow = {"decay": 0.999, "shadow_params": list(EMA.values())}
+    torch.save({"model": MODEL, "ema": shadow}, tmp_path / "model.pth")
+    with pytest.raises(PortError) as refused:
+        read_twice(tmp_path / "model.pth", "ema")
+    assert refused.value.what == (
+        'has no named weights under "ema": it may hold averaged weights (EMA) under "ema"'
+        f" ({len(EMA)} tensors), not used"
+    )
+    assert refused.value.hint.startswith("Before saving, copy the averages into the model")
+
+
+def test_weights_are_not_chosen_in_a_state_dict_by_itself(tmp_path: Path) -> None:
+    torch.save(MODEL, tmp_path / "model.pth")
+    with pytest.raises(PortError, match=r'no weights under "net"\. It is one state dict: leave it'):
+        read_twice(tmp_path / "model.pth", "net")
+
+
+def test_arrays_of_numpy_are_named_for_what_they_are(tmp_path: Path) -> None:
+    arrays = {name: tensor.numpy() for name, tensor in MODEL.items()}
+    torch.save({"model": arrays}, tmp_path / "model.pth")
+    with pytest.raises(PortError, match=r"is a NumPy array, not a tensor: torch\.from_numpy makes"):
+        read_twice(tmp_path / "model.pth")
