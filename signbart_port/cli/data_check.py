@@ -33,6 +33,7 @@ def data_check(
         bool, typer.Option("--every-class", help="List the number of samples of every class.")
     ] = False,
     json: _options.Json = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Read every sample of a dataset, and say what is there and what is wrong.
 
@@ -45,6 +46,8 @@ def data_check(
     found = run(folder, ClipFormat.parse(skeleton, frame_size))
     if json:
         _show.as_json(_as_dict(found))
+    elif quiet:
+        _show.cautions(found.warnings)
     else:
         _show.facts(list(_rows(found)))
         if every_class:

@@ -34,7 +34,8 @@ _MOST_MEMBERS = 1000  # of an .npz
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _LONGEST_LABEL = 200
 _LARGEST_JSON = 16 << 20  # bytes: as Python's objects, its numbers take many times as much
-_KEYPOINTS = "keypoints"
+_KEYPOINTS, _CLASS = "keypoints", "class"
+_LABEL = "label"  # what others call the class: read where it is text, and there is no class
 _COORDINATES = (2, 3, 4)  # of a point: x and y, z, visibility
 
 
@@ -51,9 +52,10 @@ class Sample:
 def read(path: str | os.PathLike[str]) -> Sample:
     """Read the sample in the file at `path`, whose kind is told by content.
 
-    A pickle, an .npz and a JSON file have `keypoints` and usually `class`, or keypoints alone; an
-    .npy has the keypoints. Raises PortError for everything else, and for keypoints that are not
-    floating-point numbers (T, K, 2 or more) of at least one frame and one point.
+    A pickle, an .npz and a JSON file have `keypoints` and usually `class` (or `label`), or
+    keypoints alone; an .npy has the keypoints. Raises PortError for everything else, and for
+    keypoints that are not floating-point numbers (T, K, 2 or more) of at least one frame and one
+    point.
     """
     with naming(path):
         kind, data = _bytes_of(path)
@@ -67,7 +69,8 @@ def read(path: str | os.PathLike[str]) -> Sample:
         array, notes = (
             to_array(root[_KEYPOINTS]) if _KEYPOINTS in root else _only_one_like_keypoints(root)
         )
-        return Sample(Path(path), _keypoints(array), _label(root.get("class")), notes)
+        label = _label(root.get(_CLASS)) or _text(root.get(_LABEL))
+        return Sample(Path(path), _keypoints(array), label, notes)
 
 
 def _only_one_like_keypoints(root: dict[Any, Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
@@ -135,9 +138,9 @@ def _npz(data: bytes) -> dict[Any, Any]:
             if name in members:
                 raise Refusal(f'has two members named "{printable(name, 40)}"', COPY_AGAIN)
             members[name] = entry
-        if len(members) == 1 and "class" not in members:
+        if len(members) == 1 and _CLASS not in members:
             members = {_KEYPOINTS: next(iter(members.values()))}
-        wanted = {_KEYPOINTS, "class"}
+        wanted = {_KEYPOINTS, _CLASS, _LABEL}
         if _KEYPOINTS not in members:  # read only what may be: there may be many, and large ones
             wanted |= {name for name in members if _may_be_keypoints(archive, members[name])}
         return {
@@ -221,6 +224,14 @@ def _label(value: Any) -> str | None:
         return number
     shown = f'the string "{printable(value)}"' if isinstance(value, str) else describe_form(value)
     raise Refusal(f"has a class that is {shown}, not a label")
+
+
+def _text(value: Any) -> str | None:
+    try:
+        label = _label(value)
+    except Refusal:
+        return None
+    return None if label is None or label.isdigit() else label
 
 
 _READERS: dict[Kind, Callable[[bytes], Any]] = {

@@ -173,12 +173,18 @@ def predict(
         )
     )
     on_clips = tuple(clip_notes(read, form, *read_by))
+    shortened = tuple(
+        f"{clip.path}: {len(clip.keypoints)} frames, of which the model reads {frames}, evenly"
+        " chosen"
+        for clip, frames in zip(read, outputs.frames.tolist(), strict=True)
+        if len(clip.keypoints) > frames
+    )
     return Prediction(
         model,
         known,
         outputs.output,
         predicted,
-        (*notes, *on_clips),
+        (*notes, *on_clips, *shortened),
         (*cautions, *on_clips),
         form,
     )

@@ -124,11 +124,17 @@ def test_integers_are_numbers(tmp_path: Path) -> None:
         (npz(keypoints=a_clip(0), **{"class": "G01"}), "G01"),
         (npz(keypoints=a_clip(0), fps=25), None),
         (npz(compressed=True, keypoints=a_clip(0), **{"class": np.array("G01")}), "G01"),
+        (npz(keypoints=a_clip(0), label="G01"), "G01"),
+        (npz(keypoints=a_clip(0), label="G01", **{"class": "G02"}), "G02"),
+        (npz(keypoints=a_clip(0), label=3), None),
         (npz(arr_0=a_clip(0)), None),
         (npy(a_clip(0)), None),
         (npy(np.asfortranarray(a_clip(0)), version=(2, 0)), None),
     ],
-    ids=["with a class", "with more", "compressed", "one array", "npy", "npy by columns"],
+    ids=[
+        *("with a class", "with more", "compressed", "with a label", "with a class and a label"),
+        *("with an id", "one array", "npy", "npy by columns"),
+    ],
 )
 def test_numpy_s_own_files(tmp_path: Path, content: bytes, label: str | None) -> None:
     found, said = read_back(tmp_path, content)

@@ -88,6 +88,9 @@ def test_bad_samples(folder: Folder, run: Run, tmp_path: Path) -> None:
     assert err.startswith(f"signbart-port: {folder.root}: 2 of 6 samples cannot be used; the first")
     skipped_code, skipped_out, skipped_err = run(folder.root, "--skip-bad")
     assert (skipped_code, skipped_out, skipped_err) == (0, out, "")
+    quiet_code, quiet_out, quiet_err = run(folder.root, "--skip-bad", "-q")
+    assert (quiet_code, quiet_out) == (0, "")
+    assert "1 clip in more than one split" in quiet_err
     for words in (
         "evil.pkl: is not data: its pickle asks for posix.system; nothing of it was run",
         r"train/cat/a\x1b[2Jlast.pkl: has no frames",

@@ -104,7 +104,9 @@ def test_every_kind_of_model_says_the_same(run: Run) -> None:
                 assert guess["probability"] == pytest.approx(share, abs=1e-5)
     assert kinds[2]["clips"][0]["top"][0]["label"] in LABELS
     assert kinds[0]["clips"][0]["top"][0]["label"] is None
-    assert kinds[0]["notes"] == ["config: stored in the checkpoint"]
+    shortened = "b.pkl: 30 frames, of which the model reads 16, evenly chosen"
+    assert kinds[0]["notes"] == ["config: stored in the checkpoint", shortened]
+    assert all(kind["notes"][-1] == shortened for kind in kinds)
 
 
 def test_what_a_person_reads(run: Run) -> None:
