@@ -125,7 +125,7 @@ class Unread:
         """What it is, for messages."""
         shown = printable(self.name)
         if self.name in _ARRAYS:
-            return "a NumPy array, not a tensor: torch.from_numpy makes one of it"
+            return "a NumPy array, a Python object, not a weight"
         if self.is_model:
             return f"a whole pickled model ({shown}), which only its own code could read"
         if self.name.split(".")[0] in _OBJECTS:

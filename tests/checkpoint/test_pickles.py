@@ -132,7 +132,7 @@ def test_code_beside_the_weights_is_named_and_never_built(
     [
         (Namespace(lr=1), "argparse.Namespace"),
         (np.float32(1), "numpy"),
-        (np.ones(2), "numpy"),
+        (np.ones(2), "a NumPy array"),
         (pathlib.PurePosixPath("/tmp"), "pathlib.PurePosixPath"),
     ],
 )

@@ -308,5 +308,5 @@ def test_weights_are_not_chosen_in_a_state_dict_by_itself(tmp_path: Path) -> Non
 def test_arrays_of_numpy_are_named_for_what_they_are(tmp_path: Path) -> None:
     arrays = {name: tensor.numpy() for name, tensor in MODEL.items()}
     torch.save({"model": arrays}, tmp_path / "model.pth")
-    with pytest.raises(PortError, match=r"is a NumPy array, not a tensor: torch\.from_numpy makes"):
+    with pytest.raises(PortError, match="is a NumPy array, a Python object, not a weight"):
         read_twice(tmp_path / "model.pth")

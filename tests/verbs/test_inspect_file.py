@@ -155,22 +155,22 @@ def test_a_tflite_model(folder):
 
 
 @pytest.mark.parametrize(
-    ("content", "what"),
+    ("content", "what", "remedy"),
     [
-        (b"", "is an empty file"),
-        (b"d_model: 5\n", "is a text file"),
-        (b"\x1f\x8b" + b"\0" * 99, "is gzip-compressed"),
-        (b"\xfe\xdc" * 99, "is of no known kind"),
+        (b"", "is an empty file", "Download or copy it again"),
+        (b"d_model: 5\n", "is a text file", "Give the file of a model"),
+        (b"\x1f\x8b" + b"\0" * 99, "is gzip-compressed", "Unpack it first (gunzip)"),
+        (b"\xfe\xdc" * 99, "is of no known kind", "Give the file of a model"),
     ],
 )
-def test_what_is_no_model_is_named(tmp_path, content, what):
+def test_what_is_no_model_is_named(tmp_path, content, what, remedy):
     path = tmp_path / "model.pth"
     path.write_bytes(content)
     for refuse in (inspect_file, kind_of):
         with pytest.raises(PortError) as refused:
             refuse(path)
         said = f"{path}: {what}, not a .pth, .safetensors, .h5, .keras or .tflite model"
-        assert str(refused.value) == said
+        assert str(refused.value) == f"{said}. {remedy}"
     with pytest.raises(PortError, match=f"{what}, not a TFLite model"):
         check_kind(path, ModelKind.TFLITE)
 

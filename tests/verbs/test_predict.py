@@ -112,7 +112,8 @@ def test_every_kind_of_model_says_the_same(run: Run) -> None:
 def test_what_a_person_reads(run: Run) -> None:
     code, out, err = run("model.tflite a.npy b.pkl --top 3")
     assert (code, err) == (0, "")
-    lines = out.splitlines()
+    shortened, *lines = out.splitlines()
+    assert shortened == "b.pkl: 30 frames, of which the model reads 16, evenly chosen"
     assert lines[0] == "a.npy" and lines[4] == r"b.pkl, said to be c\x1b[2J"
     assert len(lines) == 8 and "\x1b" not in out
     shown = [line.strip().split("%  ") for line in (*lines[1:4], *lines[5:])]
@@ -248,7 +249,7 @@ main()
     printed = run_python(
         verb, "predict", folder / "model.tflite", folder / "a.npy", folder / "b.pkl", "--top", "1"
     )
-    assert len(printed.splitlines()) == 4
+    assert len(printed.splitlines()) == 5
     library = f"""
 REFUSED = {FRAMEWORKS | {"pydantic", "typer", "rich"}}
 {REFUSE}
