@@ -64,16 +64,14 @@ def check(path: str | Path) -> set[str]:
     return names
 
 
-def annotate(path: str | Path, provenance: Mapping[str, Any], digests: Mapping[str, str]) -> None:
-    """Add provenance, and the digest that every weight must have, to a file that Keras just saved.
+def annotate(file: h5py.File, provenance: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+    """Add provenance, and the digest that every weight must have, to what Keras has written.
 
     From here on `read` refuses the file if a single bit of a weight is not as it was meant.
     """
-    path = Path(path)
-    with h5py.File(path, "r+") as file:
-        for name, dataset in _datasets(path, file):
-            dataset.attrs[DIGEST] = digests[name]
-        file.attrs[PROVENANCE] = json.dumps(provenance)
+    for name, dataset in _datasets(Path(file.filename), file):
+        dataset.attrs[DIGEST] = digests[name]
+    file.attrs[PROVENANCE] = json.dumps(provenance)
 
 
 def _config(path: Path, file: h5py.File) -> SignBartConfig:

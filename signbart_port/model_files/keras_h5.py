@@ -1,10 +1,13 @@
-"""What Keras saved as a Keras model, built from its config: nothing else in it is trusted."""
+"""A model.h5 as a Keras model, and back: read, it is built from its config alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import keras
+from keras.src.legacy.saving.legacy_h5_format import save_model_to_hdf5
 
 from signbart_port.keras_model.model import SignBart
 from signbart_port.keras_model.weights import assign
@@ -30,6 +33,19 @@ def build(file: KerasModel, dtype: str | None = None) -> SignBart:
     model = SignBart(file.config, dtype=dtype)
     assign(model, file.tensors.items())
     return model
+
+
+def write(path: Path, model: SignBart, complete: Callable[[h5py.File], None]) -> None:
+    """Write a model.h5 in one piece: what Keras writes, and what `complete` adds to it.
+
+    It is made in memory: where a disk is full, HDF5 itself would end the process. Raises OSError.
+    """
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
+        save_model_to_hdf5(model, file, include_optimizer=False)  # takes no path: prints nothing
+        complete(file)
+        file.flush()
+        content = file.id.get_file_image()
+    path.write_bytes(content)
 
 
 def open_as_user(path: Path) -> SignBart:

@@ -190,10 +190,11 @@ class _Training(keras.callbacks.Callback):
     def save(self, path: Path, whole: bool) -> None:
         """Write the model that was measured; with `whole`, also everything that resuming needs."""
         trained = {"signbart-port": __version__, "epoch": len(self.run.history)}
-        keras_files.save(path, self.plain, {"trained": trained})
+        state = None
         if whole:
             values = [variable.numpy() for variable in self.kept]
-            keras_files.add_state(path, self.run.state(), values)
+            state = keras_files.State(self.run.state(), values)
+        keras_files.save(path, self.plain, {"trained": trained}, state)
 
 
 def learner_of(job: Job) -> tuple[SignBart, keras.Model]:

@@ -133,6 +133,8 @@ class _Conversion:
         self.reference, self.progress = reference, progress
 
     def run(self, temp: Path, out: Path) -> Converted:
+        from signbart_port.model_files.keras_h5 import write
+
         self.progress("Transferring the weights")
         model = SIGNBART.keras_model(self.source.resolved.config)
         digests = self.transfer(model)
@@ -140,11 +142,11 @@ class _Conversion:
         parameters = model.count_params()
 
         self.progress("Writing and reading back")
-        model.save(temp)
+        provenance = self.provenance(report)
+        write(temp, model, lambda file: h5.annotate(file, provenance, digests))
         # Frees the model before the file is read back, so that two copies are never held.
         del model
         gc.collect()
-        h5.annotate(temp, self.provenance(report), digests)
         self.read_back(temp)
         if report:
             report = replace(report, weights=self.exact())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -170,6 +171,23 @@ def test_what_a_person_reads(
     assert code == 0
     for words in ("equal", "all builtin", "serving_default", "latency", "model.tflite"):
         assert words in out
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    """HDF5 itself would end the process by SIGSEGV, and leave its half of a file."""
+    source = save_model(tmp_path, CONFIG)
+    before = sorted(tmp_path.iterdir())
+    ended = subprocess.run(
+        [PROGRAM, "convert", source, "--no-verify", "-q"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 2 and ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"signbart-port: {source.with_suffix('.h5')}: cannot be written: File")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_terminated_while_pytorch_runs(tmp_path: Path) -> None:

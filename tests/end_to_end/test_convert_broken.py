@@ -198,11 +198,10 @@ def test_a_weight_that_changed_on_its_way_to_the_disk(
 ) -> None:
     annotate = h5.annotate
 
-    def damage(path: Path, *rest: Any) -> None:
-        with h5py.File(path, "r+") as file:
-            weight = file["model_weights/decoder/decoder/layers.1/encoder_attn/k_proj/kernel"]
-            weight[3, 4] += 1e-6
-        annotate(path, *rest)
+    def damage(file: h5py.File, *rest: Any) -> None:
+        weight = file["model_weights/decoder/decoder/layers.1/encoder_attn/k_proj/kernel"]
+        weight[3, 4] += 1e-6
+        annotate(file, *rest)
 
     monkeypatch.setattr(h5, "annotate", damage)
     message = refused(save_model(tmp_path, CONFIG))

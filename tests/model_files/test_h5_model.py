@@ -57,11 +57,13 @@ def test_every_weight_and_the_provenance_are_annotated(ported, tmp_path, refusal
     digests = {name: digest.of_tensor(array) for name, array in expected_tensors().items()}
     shutil.copy(ported / "plain.h5", path)
     provenance = {"a": [1, "é"], "config": json.loads(CONFIG.model_dump_json())}
-    h5.annotate(path, provenance, digests)
+    with h5py.File(path, "r+") as file:
+        h5.annotate(file, provenance, digests)
     assert h5.read(path).provenance == provenance
     with h5py.File(path) as file:
         assert file[STORED].attrs["sha256"] == digests[KERNEL]
-    h5.annotate(path, provenance, digests | {KERNEL: digests["encoder/layers.0/fc1/bias"]})
+    with h5py.File(path, "r+") as file:
+        h5.annotate(file, provenance, digests | {KERNEL: digests["encoder/layers.0/fc1/bias"]})
     assert refusal().startswith(f"{KERNEL} is damaged: its values do not match their digest")
 
 

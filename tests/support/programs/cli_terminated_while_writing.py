@@ -6,18 +6,18 @@ import sys
 import tempfile
 
 from signbart_port.cli import main
-from signbart_port.model_files import h5
+from signbart_port.model_files import keras_h5
 
-annotate, tempfile.tempdir = h5.annotate, sys.argv.pop()
+write, tempfile.tempdir = keras_h5.write, sys.argv.pop()
 
 
-def annotate_and_end(path, *rest):
-    annotate(path, *rest)
+def write_and_end(path, *rest):
+    write(path, *rest)
     assert path.exists()
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-h5.annotate = annotate_and_end
+keras_h5.write = write_and_end
 try:
     main()
 except SystemExit as end:
