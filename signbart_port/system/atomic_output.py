@@ -4,11 +4,13 @@ between."""
 from __future__ import annotations
 
 import errno
+import fcntl
 import glob
 import os
 import secrets
 import signal
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import NoReturn
 
 from signbart_port.errors import PortError, printable
 
+_LOCK_TRIES = 20
 _EXISTS = "exists; give --force to replace it"
 _ELSEWHERE = "Write to another folder, or change its permissions"
 _FREE_SPACE = "Free some space, or write to another disk"
@@ -82,6 +85,7 @@ def replacing(
     target = _target(path)
     stem, suffix = _split(target)
     temp = target.with_name(f".{stem}-{secrets.token_hex(4)}{suffix}")
+    lock = _lock_of_folder(target)
     try:
         with _disk_errors(path, temp):
             temp.touch(exist_ok=False)  # shows the mode that a new file gets here
@@ -90,12 +94,36 @@ def replacing(
             yield temp
             temp.chmod(mode)  # safetensors, for one, makes its files private
             _sync(temp)
+            end_if_signaled()
             _place(temp, target, path, force)
     finally:
         with suppress(OSError):
             temp.unlink()
+        if lock is not None:
+            os.close(lock)
     with suppress(OSError):  # the output is in place; some filesystems cannot sync a folder
         _sync(target.parent)
+
+
+def _lock_of_folder(target: Path) -> int | None:
+    """Return the lock under which unfinished outputs of this folder are somebody's; None where its
+    filesystem has none.
+
+    Where nobody writes there, what a killed process left of this output is removed first.
+    """
+    try:
+        lock = os.open(target.parent, os.O_RDONLY)
+    except OSError:
+        return None
+    with suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        remove_unfinished(target)
+    for _ in range(_LOCK_TRIES):  # the lock of one that removes is short
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            break
+        time.sleep(0.01)
+    return lock
 
 
 def remove_unfinished(path: str | Path) -> None:
@@ -109,19 +137,44 @@ def remove_unfinished(path: str | Path) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM end the program as Ctrl-C does, by an exception: SystemExit(143).
+    """Let SIGTERM and SIGHUP end the program as Ctrl-C does, by an exception: SystemExit(143).
 
-    This lets `replacing` clean up. For the main thread only.
+    This lets `replacing` clean up. Where foreign code drops the exception, or makes another of it,
+    the program ends all the same, before an output is put in place. A signal that is ignored, as
+    under nohup, stays ignored. For the main thread only.
     """
 
     def stop(number: int, _: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
+        _signaled.append(number)
+        end_if_signaled()
+        raise AssertionError
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {
+        number: signal.signal(number, stop)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
+        end_if_signaled()
+    except Exception:
+        end_if_signaled()
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _signaled.clear()
+
+
+def end_if_signaled() -> None:
+    """Raise KeyboardInterrupt or SystemExit if a signal should have ended the program."""
+    if _signaled:
+        interrupted = _signaled[-1] == signal.SIGINT
+        raise KeyboardInterrupt if interrupted else SystemExit(128 + _signaled[-1])
+
+
+_signaled: list[int] = []
+"""The signals that `interruptible` has received."""
 
 
 def _target(path: str | Path) -> Path:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -387,7 +388,7 @@ def test_of_several_runs_at_once_one_wins(tmp_path: Path, attempt: int) -> None:
 
 
 @pytest.mark.parametrize("force", [True, False])
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"])
 def test_a_signal_at_any_moment(tmp_path: Path, name: str, force: bool) -> None:
     number = signal.Signals[name]
     (tmp_path / "folder").mkdir()
@@ -401,6 +402,7 @@ def test_a_signal_at_any_moment(tmp_path: Path, name: str, force: bool) -> None:
     ends = {
         "SIGKILL": "exit code -9",
         "SIGTERM": "SystemExit(143)",
+        "SIGHUP": "SystemExit(129)",
         "SIGINT": "KeyboardInterrupt()",
     }
     assert {end for _, end, _, _ in interrupted} == {ends[name]}
@@ -415,7 +417,59 @@ def test_the_handling_of_signals_is_put_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.parametrize("made", [None, ValueError("of foreign code")])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_foreign_code_cannot_drop_a_signal(
+    tmp_path: Path, number: signal.Signals, made: Exception | None
+) -> None:
+    """Nor make another exception of it: the program ends, and the output is not put in place."""
+    path = tmp_path / "model.h5"
+    path.write_bytes(OLD)
+    expected = KeyboardInterrupt if number == signal.SIGINT else SystemExit
+    with (
+        pytest.raises(expected) as end,
+        atomic_output.interruptible(),
+        atomic_output.replacing(path, force=True) as temp,
+    ):
+        with suppress(BaseException):
+            signal.raise_signal(number)
+        temp.write_bytes(NEW)
+        if made:
+            raise made
+    assert getattr(end.value, "code", 128 + number) == 128 + number
+    assert path.read_bytes() == OLD and names(tmp_path) == ["model.h5"]
+
+
+def test_a_signal_that_is_dropped_ends_a_program_that_writes_nothing() -> None:
+    with pytest.raises(SystemExit), atomic_output.interruptible(), suppress(SystemExit):
+        signal.raise_signal(signal.SIGTERM)
+    with atomic_output.interruptible():
+        pass  # the last program's signal is forgotten
+
+
+def test_an_ignored_signal_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with atomic_output.interruptible():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 # What a killed process left
+
+
+def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    """Unless somebody is writing in this folder: it may be theirs."""
+    path, half = tmp_path / "model.h5", tmp_path / ".model-0123abcd.h5"
+    half.write_bytes(NEW)
+    with atomic_output.replacing(tmp_path / "other.h5", force=True) as temp:
+        temp.write_bytes(NEW)
+        replace(path)
+        assert half.exists()
+    replace(path, force=True)
+    assert names(tmp_path) == ["model.h5", "other.h5"]
 
 
 def test_what_was_left_unfinished_is_removed(tmp_path: Path) -> None:
