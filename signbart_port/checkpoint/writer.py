@@ -72,6 +72,8 @@ def torch_bytes(
             answer = worker.run(TorchSave(layout, beside), limits, _contiguous(tensors))
         except WorkerFailed as error:
             failure = error.failure
+            if failure.kind is FailureKind.REFUSED:  # such as a full temporary folder
+                raise error.error(None, "PyTorch cannot write the checkpoint") from None
             ended = failure.kind is FailureKind.SIGNAL
             reason = f"status {failure.status}" if ended else failure.message
             raise PortError(None, f"PyTorch cannot write the checkpoint ({reason})") from None

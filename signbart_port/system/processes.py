@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, printable
 
 
 def command(module: str, *arguments: str | Path) -> list[str]:
@@ -34,12 +37,51 @@ def scratch_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise PortError(
-            tempfile.gettempdir(),
-            f"cannot hold temporary files: {os.strerror(error.errno or 0)}",
-            "Free some space, or set TMPDIR to another folder",
-        ) from error
+        raise scratch_error(error) from error
 
 
-def new_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="signbart-port-")
+def scratch_error(error: OSError, folder: str | Path | None = None) -> PortError:
+    """Return the refusal of a temporary folder that cannot be written to."""
+    why = os.strerror(error.errno) if error.errno else printable(error)
+    return PortError(
+        folder or tempfile.gettempdir(),
+        f"cannot hold temporary files: {why}",
+        "Free some space, or set TMPDIR to another folder",
+    )
+
+
+@contextmanager
+def new_folder() -> Iterator[str]:
+    """Yield a temporary folder of this process: what killed ones have left is removed first.
+
+    It is locked while its process lives. Raises OSError.
+    """
+    _sweep(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix="signbart-new-"))  # not to be swept before its lock
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # of a filesystem without locks
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            folder = folder.rename(folder.with_name(_PREFIX + folder.name.rpartition("-")[2]))
+        yield str(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+_PREFIX = "signbart-port-"
+
+
+@cache
+def _sweep(root: Path) -> None:
+    """Remove the temporary folders of processes that have ended without doing so."""
+    for folder in root.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+                continue
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)

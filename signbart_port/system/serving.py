@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import select
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from signbart_port.errors import PortError, printable
 from signbart_port.system import messages, processes
-from signbart_port.system.worker import ANSWER, JOB, TURN, Failure, FailureKind, Order
+from signbart_port.system.worker import ANSWER, JOB, NO_ROOM, TURN, Failure, FailureKind, Order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 J = TypeVar("J")
 Arrays = Mapping[str, "NDArray[Any]"]
 Result = tuple[object, Arrays]
@@ -60,7 +62,7 @@ def serve(
                 raise PortError(None, "takes one job, and it is not the first")
             order, arrays = _taken(folder, memory)
             result, given = run(messages.from_plain(job_type, order.job), arrays)
-            messages.write(folder, ANSWER, {"result": result, "failure": None}, given)
+            _answer(folder, result, given)
         except Exception as error:
             _report(folder, error)
         os.write(answers, TURN)
@@ -79,7 +81,16 @@ def _taken(folder: Path, memory: int | None) -> tuple[Order, Arrays]:
     return order, arrays
 
 
+def _answer(folder: Path, result: object, arrays: Arrays) -> None:
+    try:
+        messages.write(folder, ANSWER, {"result": result, "failure": None}, arrays)
+    except OSError as error:
+        raise processes.scratch_error(error, folder.parent) from None
+
+
 def _report(folder: Path, error: Exception) -> None:
+    if isinstance(error, OSError) and error.errno in _FULL:
+        error = processes.scratch_error(error, folder.parent)
     if isinstance(error, PortError):
         culprit = None if error.path is None else Path(error.path)
         failure = Failure(FailureKind.REFUSED, error.what, culprit, error.hint)
@@ -88,7 +99,7 @@ def _report(folder: Path, error: Exception) -> None:
     try:
         messages.write(folder, ANSWER, {"result": None, "failure": failure})
     except OSError:  # a full disk may have been the reason
-        raise SystemExit(_line(error)) from None
+        os._exit(NO_ROOM)
 
 
 def _line(error: Exception) -> str:

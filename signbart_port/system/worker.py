@@ -9,6 +9,7 @@ it is.
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import signal
@@ -32,6 +33,8 @@ T = TypeVar("T")
 _LAST_SECONDS = 10  # that a process takes to end once it has closed its pipe
 JOB, ANSWER = "job", "answer"
 """The names of the two messages."""
+NO_ROOM = 74
+"""The exit status of a worker that cannot even write why it fails (`EX_IOERR` of sysexits.h)."""
 TURN = b"ready\n"
 """The line that either side writes to its pipe when its message is there."""
 
@@ -203,6 +206,9 @@ class Worker:
         return None
 
     def _ended(self, status: int) -> Failure:
+        if status == NO_ROOM:
+            full = processes.scratch_error(OSError(errno.ENOSPC, ""), self.folder.parent)
+            return Failure(FailureKind.REFUSED, full.what, self.folder.parent, full.hint)
         if status < 0:
             name = signal.Signals(-status).name
             return Failure(FailureKind.SIGNAL, f"was ended by {name}", status=status)

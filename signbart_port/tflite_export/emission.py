@@ -23,7 +23,7 @@ from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report
 from signbart_port.parity.taps import LOGITS
 from signbart_port.system.progress import ProgressCallback
-from signbart_port.system.worker import Worker, WorkerFailed
+from signbart_port.system.worker import FailureKind, Worker, WorkerFailed
 from signbart_port.tflite import model_file
 from signbart_port.tflite.model_file import TFLiteFile
 from signbart_port.tflite_export import conversion, gate, mixed_precision, quantization
@@ -186,4 +186,6 @@ class Emission:
         try:
             work.answer()
         except WorkerFailed as failed:
+            if failed.failure.kind is FailureKind.REFUSED:  # such as a full temporary folder
+                raise failed.error(self._file.path, who) from None
             raise ProofError(f"{self._file.path}: {who} {failed}") from None

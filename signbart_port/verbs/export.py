@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -177,11 +178,10 @@ def _prove(temp: Path, file: KerasModel, out: Path, progress: ProgressCallback) 
     from signbart_port.verbs.verify import verify
 
     # Else a config of another model beside the checkpoint might be taken for that of a state dict.
-    with processes.scratch_errors():
-        scratch = processes.new_folder()
-        config = Path(scratch.name) / "config.yaml"
-        config.write_text(file.config.explicit.model_dump_json(exclude={"training"}))
-    with scratch:
+    with ExitStack() as stack:
+        with processes.scratch_errors():
+            config = Path(stack.enter_context(processes.new_folder())) / "config.yaml"
+            config.write_text(file.config.explicit.model_dump_json(exclude={"training"}))
         try:
             report = verify(
                 temp,

@@ -156,6 +156,35 @@ def test_no_room_for_a_job(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> N
         worker.send(Rehearsal(Act.DOUBLE), LIMITS)
 
 
+def test_no_room_for_what_a_job_writes(worker: Worker, scratch: Path) -> None:
+    """It is the temporary folder that is to blame, not the file that the job is about."""
+    caught = failed(worker, Rehearsal(Act.NO_SPACE))
+    error = caught.error("model.pth", "PyTorch refuses to read it", "Save it again")
+    assert error.path == scratch
+    assert error.what == "cannot hold temporary files: No space left on device"
+
+
+def test_no_room_for_an_answer(worker: Worker, scratch: Path) -> None:
+    """Not even for the failure itself."""
+    caught = failed(worker, Rehearsal(Act.DOUBLE, Part((0,), None)), x=np.zeros(1 << 16))
+    assert (caught.failure.kind, caught.failure.culprit) == (FailureKind.REFUSED, scratch)
+    assert "cannot hold temporary files" in caught.failure.message
+
+
+def test_folders_of_killed_processes_are_swept(scratch: Path) -> None:
+    processes._sweep.cache_clear()
+    (dead := scratch / "signbart-port-dead").mkdir()
+    (dead / "array.npz").touch()
+    (other := scratch / "someone-else").mkdir()
+    with processes.new_folder() as alive:
+        assert not dead.exists() and other.exists() and Path(alive).is_dir()
+        processes._sweep.cache_clear()
+        with processes.new_folder() as second:
+            assert Path(alive).is_dir() and Path(second).is_dir()
+    assert [one.name for one in scratch.iterdir()] == [other.name]
+    other.rmdir()
+
+
 def test_what_a_message_cannot_hold() -> None:
     with pytest.raises(TypeError, match="a message holds no bytes"):
         messages.to_plain(Rehearsal(Act.DOUBLE, more={"x": b""}))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import signal
 import sys
 import time
@@ -34,6 +36,7 @@ class Act(Enum):
     SLEEP = "sleep"
     FILL = "fill"
     TELL = "tell"
+    NO_SPACE = "no space"
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,10 @@ def _run(job: Rehearsal, arrays: Arrays) -> Result:
         case Act.SLEEP:
             (job.part.of or Path(os.devnull)).write_text(str(os.getpid()))
             time.sleep(600)
+        case Act.NO_SPACE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        case Act.DOUBLE if job.part.sizes == (0,):  # the disk is full from here on
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
         case Act.FILL:
             np.empty(job.part.sizes, np.uint8)  # untouched: no page of it is real
         case Act.TELL:
