@@ -26,6 +26,7 @@ from signbart_port.cli import (
     train,
     verify,
 )
+from signbart_port.cli._streams import safe_streams
 from signbart_port.errors import ExitCode, PortError, ProofError
 from signbart_port.system.atomic_output import interruptible
 
@@ -83,7 +84,7 @@ def main() -> None:
 def run(command: Callable[[], object]) -> None:
     """Run a command line; an error of the library becomes one line and an exit code."""
     try:
-        with interruptible():
+        with interruptible(), safe_streams():
             command()
     except PortError as error:
         _end(str(error), ExitCode.BAD_INPUT)

@@ -1,0 +1,68 @@
+"""The standard streams of the command line: full, closed, broken, or ASCII."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.small_models import save_pth, small_config, state_dict
+
+PROGRAM = Path(sys.executable).with_name("signbart-port")
+LINE = "signbart-port: the output cannot be written: No space left on device."
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("streams") / "größe.pth"
+    config = small_config()
+    return save_pth(path, state_dict(config), config=config.model_dump())
+
+
+def shell(command: str, model: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command, str(PROGRAM), str(model)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("verb", ["inspect --tensors", "inspect --json", "plan", "--help"])
+def test_a_full_disk_is_one_line(model: Path, verb: str) -> None:
+    file = "" if verb == "--help" else ' "$1"'
+    ended = shell(f'"$0" {verb}{file} > /dev/full', model)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(LINE) and ended.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_gone_is_no_failed_proof(model: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(
+        [PROGRAM, "plan", model], stdout=write, stderr=subprocess.PIPE, timeout=60
+    )
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", ">&- 2>&-"])
+def test_a_closed_stream_changes_no_answer(model: Path, closed: str) -> None:
+    ended = shell(f'"$0" inspect "$1" {closed}', model)
+    assert ended.returncode == 0 and ended.stderr == ""
+    assert ("sha256" in ended.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_an_ascii_terminal_gets_escapes(model: Path) -> None:
+    for environment in (
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    ):
+        ended = shell('"$0" inspect --tensors "$1"', model, **environment)
+        assert ended.returncode == 0 and ended.stderr == ""
+        assert "gr" in ended.stdout and ended.stdout.isascii()
