@@ -52,6 +52,8 @@ def plan(
     _show.cautions(found.checkpoint.cautions)
     if found.findings:
         raise PortError(checkpoint, transfer.summary(found.findings), _advice(found, mapping))
+    if found.config_error:
+        raise found.config_error
 
 
 def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
@@ -167,7 +169,7 @@ def _as_dict(found: Planned) -> dict[str, Any]:
             for t in found.transfers()
         ],
         "left_behind": found.left_behind(),
-        "complete": not found.findings,
+        "complete": not found.findings and not found.config_error,
         "findings": [
             {"code": f.code.name, "name": f.name, "what": f.code.value, "detail": f.detail}
             for f in found.findings

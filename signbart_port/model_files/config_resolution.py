@@ -124,7 +124,7 @@ def resolve(
     if found is None:
         return _of_options(checkpoint.path, sizes, options)
     chosen, agreement = found
-    config, added = _completed(chosen, sizes, options)
+    config, added = completed(chosen, sizes, options)
     config, adjusted = check_sizes(
         checkpoint.path, chosen, config, sizes, accept=options.sizes_from_checkpoint
     )
@@ -175,10 +175,13 @@ def _chosen(sources: list[Source]) -> Source | None:
     return sources[0] if sources else None
 
 
-def _completed(
+def completed(
     chosen: Source, sizes: Mapping[str, int], options: Options
 ) -> tuple[SignBartConfig, tuple[str, ...]]:
-    """Return the config with what the user says besides, and a note on what else was added."""
+    """Return the config with what the user says besides, and notes on what else was added.
+
+    Raises PortError where it is not one.
+    """
     adapted, override = chosen.readable, options.override()
     # `transformers` leaves out its default.
     missing = {*chosen.unread, *(("num_labels",) if adapted.hub else ())} - adapted.data.keys()

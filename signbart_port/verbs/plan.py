@@ -14,7 +14,8 @@ from signbart_port.checkpoint import Checkpoint
 from signbart_port.checkpoint.adapted import Adapted, explain
 from signbart_port.errors import PortError
 from signbart_port.model_files import mappings, wanted
-from signbart_port.model_files.config_resolution import Options
+from signbart_port.model_files.config_agreement import check_sizes
+from signbart_port.model_files.config_resolution import Options, completed
 from signbart_port.model_files.config_resolution import find as find_config
 from signbart_port.transfer import Direction, Finding, Plan, Transfer, WeightMapping
 from signbart_port.transfer.mapping import Rule
@@ -54,6 +55,8 @@ class Planned:
     draft: str = ""
     config_notes: tuple[str, ...] = ()
     """Where `convert` would take the config from, or what it would miss."""
+    config_error: PortError | None = None
+    """Why `convert` would refuse the config that it would take."""
     cautions: tuple[str, ...] = ()
     adapted: Adapted | None = None
     """What the tensors are, where they are parts of weights."""
@@ -109,7 +112,7 @@ def plan(
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
     derived = transfer.sizes_from_shapes(rules, shapes)
     chosen = options if config is None else replace(options or Options(), config=config)
-    notes, cautions = _config_notes(checkpoint, derived, chosen)
+    notes, cautions, error = _of_config(checkpoint, derived, chosen)
     stated = derived
     if chosen is not None and chosen.config is not None:
         stated = configs.find(chosen.config).sizes()
@@ -143,6 +146,7 @@ def plan(
         unsettled=tuple(name for name in configs.SIZES if name not in sizes),
         contradictions={name: size for name, size in derived.items() if stated.get(name) != size},
         config_notes=notes,
+        config_error=error,
         cautions=(*cautions, *checkpoint.cautions),
         suggestions=suggestions,
         draft=draft,
@@ -150,24 +154,28 @@ def plan(
     )
 
 
-def _config_notes(
+def _of_config(
     checkpoint: Checkpoint, sizes: Mapping[str, int], options: Options | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return notes on the config, and those to be said however quiet the program is.
+) -> tuple[tuple[str, ...], tuple[str, ...], PortError | None]:
+    """Return notes on the config, those to be said however quiet the program is, and what is wrong
+    with it.
 
-    Raises PortError where options contradict it; without any, that is a note as well.
+    Raises PortError where options contradict it.
     """
     try:
         found = find_config(checkpoint, sizes, options or Options())
         if found is None:
-            return ("none in the checkpoint or beside it",), ()
+            return ("none in the checkpoint or beside it",), (), None
         chosen, agreement = found
         notes = (chosen.origin, *chosen.readable.notes, *agreement.notes)
-        return notes, tuple(agreement.cautions)
+        if checkpoint.complete and options is None:
+            config, _ = completed(chosen, sizes, Options())
+            check_sizes(checkpoint.path, chosen, config, sizes, accept=False)
+        return notes, tuple(agreement.cautions), None
     except PortError as error:
         if options is not None:
             raise
-        return (error.what if error.path == checkpoint.path else str(error),), ()
+        return (error.what if error.path == checkpoint.path else str(error),), (), error
 
 
 def unmapped(checkpoint: Checkpoint, mapping: WeightMapping) -> tuple[str, ...]:

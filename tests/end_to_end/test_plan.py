@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -330,3 +331,30 @@ def test_of_several_weights_one_can_be_planned(tmp_path: Path, run: Run) -> None
     assert code == 0 and "weights under model" in out and "--weights ema takes them" in err
     code, out, err = run("plan", "model.pth", "--weights", "ema")
     assert code == 0 and "weights under ema" in out and err == ""
+
+
+BROKEN = {
+    "heads 7": {"encoder_attention_heads": 7},
+    "text": {"d_model": "x"},
+    "a layer too many": {"encoder_layers": CONFIG.encoder_layers + 1},
+    "a joint twice": {"joint_idx": [1, 1, 2, 3, 4, 5]},
+    "no number": {"dropout": math.nan},
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_stored_config_that_convert_refuses_stands_in_the_way(
+    tmp_path: Path, run: Run, case: str
+) -> None:
+    save_pth(
+        tmp_path / "model.pth",
+        distinct_state_dict(CONFIG),
+        config=CONFIG.model_dump() | BROKEN[case],
+    )
+    code, out, err = run("plan", "model.pth")
+    assert code == 2 and err.count("\n") == 1
+    assert re.search(r"findings +none\n", out), "of the tensors"
+    refused_code, _, refused = run("convert", "model.pth")
+    assert (refused_code, refused) == (2, err)
+    code, out, _ = run("plan", "model.pth", "--json")
+    assert code == 2 and json.loads(out)["complete"] is False
