@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from signbart_port.parity.report import Report
 
+_LONGEST_LABEL = 40
 _LONGEST = 10_000  # characters of a line
 
 
@@ -73,9 +74,10 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
     """
     from rich.markup import escape
 
-    width = max(len(label) for label, _ in rows)
-    for label, text in rows:
-        out().print(f"[dim]{label:<{width}}[/]  {escape(printable(text, _LONGEST))}")
+    shown = [(printable(label, _LONGEST_LABEL), text) for label, text in rows]
+    width = max(len(label) for label, _ in shown)
+    for label, text in shown:
+        out().print(f"[dim]{escape(f'{label:<{width}}')}[/]  {escape(printable(text, _LONGEST))}")
 
 
 def whole(table: Table) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from signbart_port import config as configs
+from signbart_port.cli import main
 from signbart_port.errors import PortError
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.system import digest
@@ -190,3 +193,25 @@ def test_a_damaged_model_is_refused(folder, tmp_path):
         with pytest.raises(PortError) as refused:
             inspect_file(path)
         assert str(refused.value).startswith(f"{path}: ")
+
+
+def test_what_a_stranger_wrote_is_printed_and_not_obeyed(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Keys of the provenance are labels: escape codes, markup, lines, a page of text."""
+    shutil.copy(folder / "model.h5", tmp_path / "stranger.h5")
+    keys = ("\x1b]0;pwned\x07", "[/nope]", "[red]x", "a\nsha256   FORGED", "k" * 50_000)
+    with h5py.File(tmp_path / "stranger.h5", "r+") as file:
+        provenance = json.loads(file.attrs["signbart_port"])
+        file.attrs["signbart_port"] = json.dumps(provenance | dict.fromkeys(keys, "x"))
+    monkeypatch.setattr("sys.argv", ["signbart-port", "inspect", str(tmp_path / "stranger.h5")])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and "[/nope]" in out and "[red]x" in out
+    assert not any(line.startswith("sha256   FORGED") for line in out.splitlines())
+    assert max(len(line) for line in out.splitlines()) < 5_000
