@@ -14,7 +14,7 @@ from signbart_port.checkpoint.loaded import Loaded
 from signbart_port.errors import printable
 from signbart_port.untrusted.pickle_globals import only
 from signbart_port.untrusted.refusal import COPY_AGAIN, Refusal
-from signbart_port.untrusted.tensors import ITEMSIZES, Storage, Tensor, contiguous
+from signbart_port.untrusted.tensors import ITEMSIZES, MOST_AXES, Storage, Tensor, contiguous
 
 _LENGTH_SIZE = 8
 _LONGEST_HEADER = 4 << 20  # a header of 96 tensors takes 11 KB
@@ -85,6 +85,8 @@ def _described(name: str, entry: dict[str, Any], nbytes: int) -> Tensor:
     if dtype is None:
         raise Refusal(f'gives the tensor "{shown}" the unknown dtype {printable(entry["dtype"])}')
     size = tuple(entry["shape"])
+    if len(size) > MOST_AXES:
+        raise Refusal(f'gives the tensor "{shown}" {len(size):,} axes', COPY_AGAIN)
     if any(type(n) is not int or n < 0 for n in size):
         raise Refusal(f'gives the tensor "{shown}" an unreadable shape')
     numel = math.prod(size)

@@ -11,6 +11,7 @@ from typing import Any
 from signbart_port.errors import printable
 
 _LONGEST = 200
+_MOST = 1_000_000
 _NUMBER = re.compile("0|[1-9][0-9]{0,5}")
 _NOT_IN_A_LINE = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of characters, line separators
 
@@ -88,7 +89,7 @@ def _items(key: str, names: Any) -> list[tuple[Any, Any]]:
 
 
 def _place(key: str, number: Any) -> int:
-    if type(number) is int and number >= 0:
+    if type(number) is int and 0 <= number < _MOST:
         return number
     if isinstance(number, str) and _NUMBER.fullmatch(number):
         return int(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -85,7 +86,7 @@ class SignBartConfig(BaseModel):
     @field_validator("joint_idx")
     @classmethod
     def _joints_differ(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        twice = sorted({joint for joint in value if value.count(joint) > 1})
+        twice = sorted(joint for joint, count in Counter(value).items() if count > 1)
         if twice:
             raise ValueError(f"joint {twice[0]} is there more than once")
         return value

@@ -17,6 +17,7 @@ from signbart_port.untrusted.refusal import Refusal, naming
 
 LABEL2ID, ID2LABEL, LABELS = "label2id.json", "id2label.json", "labels.txt"
 _LARGEST = 4 << 20  # bytes: 100,000 labels
+_LARGEST_ID = 10**9  # the hashes of larger numbers can all be one
 _IDS = "The classes are numbered 0, 1, 2 and so on, none left out"
 _NUMBER = re.compile("0|[1-9][0-9]{0,9}")
 _NUMBERED_LINE = re.compile(r"[0-9]+[\s,;:]+\S.*")
@@ -33,7 +34,7 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
         labels: dict[int, str] = {}
         for label, number in _numbered(path):
             shown = printable(label, 40)
-            if type(number) is not int:
+            if type(number) is not int or abs(number) > _LARGEST_ID:
                 raise Refusal(f'gives "{shown}" the id {printable(json.dumps(number), 40)}')
             if number in labels:
                 first = printable(labels[number], 40)

@@ -27,6 +27,8 @@ _ACTIVATION_TYPES = {spec.activation_type for spec in PRECISIONS.values()}
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 _LARGEST = 2 << 30
 _MOST = 10_000  # frames, and joints
+_MOST_TABLES = 200_000  # a SignBART for 64 lengths has 60,000
+_LEAST_TABLE = 8  # bytes: its place in a vector, and its own first field
 _CONVERT_AGAIN = "Convert it again with: signbart-port tflite model.h5"
 _TYPES = {v: k for k, v in vars(schema.TensorType).items() if not k.startswith("_")}
 _OPERATORS = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
@@ -170,8 +172,36 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def parsed(data: bytes | bytearray | mmap.mmap) -> Any:
-    """Return the object tree of a .tflite's bytes; its buffers are views of them."""
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
+    """Return the object tree of a .tflite's bytes; its buffers are views of them.
+
+    Raises ValueError where its tables are more than its bytes can hold: many that are one.
+    """
+    root = schema.Model.GetRootAsModel(data, 0)
+    most = min(len(data) // _LEAST_TABLE, _MOST_TABLES)
+    if _tables(root, most) > most:
+        raise ValueError("more tables than bytes for them")
+    return schema.ModelT.InitFromObj(root)
+
+
+def _tables(root: Any, most: int) -> int:
+    """Return how many tables the object tree would have; once it is more than `most`, no more are
+    counted."""
+    count: int = root.OperatorCodesLength() + root.BuffersLength() + root.MetadataLength()
+    for number in range(root.SubgraphsLength()):
+        graph = root.Subgraphs(number)
+        count += 1 + graph.TensorsLength() + graph.OperatorsLength()
+        if count > most:
+            return count
+        for tensor in map(graph.Tensors, range(graph.TensorsLength())):
+            count += tensor.VariantTensorsLength()
+            if sparsity := tensor.Sparsity():
+                count += sparsity.DimMetadataLength()
+    for number in range(root.SignatureDefsLength()):
+        one = root.SignatureDefs(number)
+        count += 1 + one.InputsLength() + one.OutputsLength()
+        if count > most:
+            return count
+    return count
 
 
 def graph_of(model: Any, signature: str) -> Any:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from signbart_port.untrusted import strict_yaml
 
 SCHEMA = 1
 _LARGEST_START = 1000
+MOST_NAMES = 200_000
+"""That a pattern may stand for."""
 _PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
 
 
@@ -121,7 +124,13 @@ class WeightMapping:
     def expand(self, pattern: str, sizes: Mapping[str, int]) -> Iterator[dict[str, str]]:
         """Yield every assignment of the placeholders of `pattern`, in order, as PyTorch counts."""
         names = list(dict.fromkeys(_PLACEHOLDER.findall(pattern)))
-        for values in product(*(self.axes[name].expand(sizes) for name in names)):
+        each = [self.axes[name].expand(sizes) for name in names]
+        if (count := prod(map(len, each))) > MOST_NAMES:
+            shown = printable(pattern, 80)
+            raise PortError(
+                self.path, f"{shown} stands for {count:,} names, more than any model has"
+            )
+        for values in product(*each):
             yield dict(zip(names, values, strict=True))
 
     def in_keras(self, values: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from signbart_port.transfer.mapping import Leaf, Rule, WeightMapping
+from signbart_port.transfer.mapping import MOST_NAMES, Leaf, Rule, WeightMapping
 from signbart_port.transfer.ops import Direction, Op
 
 Shape = tuple[int, ...]
@@ -124,8 +124,10 @@ def sizes_from_shapes(mapping: WeightMapping, shapes: Mapping[str, Shape]) -> di
     `shapes` are PyTorch's, by tensor name. A size that no tensor has is absent.
     """
     ranges = {name: axis.range for name, axis in mapping.axes.items() if axis.range}
-    # No more layers than tensors.
-    at_most = dict.fromkeys(ranges.values(), min(len(shapes), _MOST_LAYERS))
+    # No more layers than tensors; where numbers are nested, no more names than a model has.
+    nested = (sum(f"{{{axis}}}" in rule.torch for axis in ranges) for rule in mapping.rules)
+    bound = int(MOST_NAMES ** (1 / max(1, *nested))) // 2
+    at_most = dict.fromkeys(ranges.values(), min(len(shapes), _MOST_LAYERS, bound))
     layers: Counter[str] = Counter()
     votes: dict[str, Counter[int]] = {}
     for rule, leaf, values, name in _torch_names(mapping, at_most):

@@ -33,6 +33,7 @@ from signbart_port.untrusted.tensors import Storage
 # A state dict of 96 tensors with its optimizer takes 38 KB and 15,000 instructions.
 _MOST_BYTES = 16 << 20
 _MOST_INSTRUCTIONS = 2_000_000  # a few seconds, and an empty dict (64 bytes) for each at the most
+_LARGEST_KEY = 2**53
 _FLAT = (str, int, float, bool, bytes, type(None))
 
 
@@ -269,5 +270,8 @@ class _Checkpoint(Machine):
 
 
 def _key(value: Any) -> Any:
-    # Hashing a deeply nested tuple overflows the C stack, so only flat values are keys.
+    # Hashing a deeply nested tuple overflows the C stack, so only flat values are keys; and numbers
+    # beyond the modulus of their hash can all have the same one.
+    if type(value) in (int, float) and not -_LARGEST_KEY <= value <= _LARGEST_KEY:
+        raise Refusal(f"has the key {printable(value, 40)}, which no trainer writes")
     return value if type(value) in _FLAT else Other(describe(value))

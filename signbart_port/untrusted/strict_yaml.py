@@ -19,6 +19,7 @@ from signbart_port.errors import PortError, printable
 from signbart_port.untrusted.text_file import decoded, read_text
 
 _DEEPEST = 32
+_LONGEST_NUMBER = 100
 # The core schema of YAML 1.2.2, section 10.3.2.
 _WORDS = {word: None for word in ("", "~", "null", "Null", "NULL")} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
@@ -143,6 +144,8 @@ class _Builder:
         except ValueError as error:
             self._refuse(f"{printable(text, 40)} cannot be read: {error}")
         if plain and _OCTAL_OR_HEX.fullmatch(text):
+            if len(text) > _LONGEST_NUMBER:  # Python could read it, and not print it
+                self._refuse(f"{printable(text, 40)} cannot be read: a number too long")
             return int(text, 0)
         if plain and _FLOAT.fullmatch(text):
             return float(text)

@@ -44,7 +44,8 @@ _OTHER_ITEMSIZES = {
     "float8_e8m0fnu": 1,
     "float4_e2m1fn_x2": 1,
 }
-_MOST_AXES = 64  # of both PyTorch and NumPy
+MOST_AXES = 64
+"""Of a tensor, in both PyTorch and NumPy."""
 ITEMSIZES = {k: np.dtype(v).itemsize for k, v in _CPU_DTYPES.items()} | _OTHER_ITEMSIZES
 
 
@@ -85,7 +86,7 @@ def tensor(storage: Storage, dtype: str, offset: Any, size: Any, stride: Any) ->
     """
     if type(size) is not tuple or type(stride) is not tuple or len(size) != len(stride):
         raise Refusal("holds a tensor whose shape and strides do not go together")
-    if len(size) > _MOST_AXES:
+    if len(size) > MOST_AXES:
         raise Refusal(f"holds a tensor of {len(size):,} axes")
     if any(type(number) is not int or number < 0 for number in (offset, *size, *stride)):
         raise Refusal("holds a tensor with a negative or unreadable shape, stride or offset")
@@ -101,7 +102,10 @@ def tensor(storage: Storage, dtype: str, offset: Any, size: Any, stride: Any) ->
 
 def contiguous(size: tuple[int, ...]) -> tuple[int, ...]:
     """Return the strides, in elements, of a C-contiguous tensor of this size."""
-    return tuple(math.prod(size[axis + 1 :]) for axis in range(len(size)))
+    strides = [1]
+    for length in size[:0:-1]:
+        strides.append(strides[-1] * length)
+    return tuple(reversed(strides)) if size else ()
 
 
 def values(

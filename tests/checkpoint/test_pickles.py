@@ -240,3 +240,16 @@ def test_claims_cost_no_memory(save, with_pickle, refused):
 @pytest.mark.parametrize("container", ["zip", "legacy"])
 def test_huge_bytearray(save, refused, container):
     refused(save(Call(bytearray, 4 * GIB), container), "holds a bytearray, not a dict of tensors")
+
+
+@pytest.mark.parametrize("key", [2**61 - 1, -(2**61), 2.0**61, float("nan")])
+def test_keys_whose_hashes_may_all_be_one_are_refused(save, refused, key):
+    """Half a megabyte of multiples of 2**61 - 1 in one dict would take minutes."""
+    refused(save({"model": {"a": torch.ones(3)}, "more": {key: 1}}, "zip"), "no trainer writes")
+
+
+def test_keys_that_trainers_write_are_read(save, rules):
+    found = read(
+        save({"model": {"a": torch.ones(3)}, "seen": {10**12: 1, -1: 2, 0.5: 3}}, "zip"), rules
+    )
+    assert list(found.tensors) == ["a"]

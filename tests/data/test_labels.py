@@ -57,6 +57,7 @@ def test_either_way_round(tmp_path: Path, content: str, labels: tuple[str, ...])
         ('{"é": 0, "e\\u0301": 1}', "has 1 labels more than once"),
         ('{"a": 0.0}', 'gives "a" the id 0.0'),
         ('{"a": true}', 'gives "a" the id true'),
+        ('{"a": 2305843009213693951}', 'gives "a" the id 2305843009213693951'),
         ('{"a": null}', 'gives "a" the id null'),
         ('{"a": {"id": 0}}', 'gives "a" the id '),
         ('{"a": 0, "b": "1"}', 'gives "b" the id "1"'),

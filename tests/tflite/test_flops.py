@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import flatbuffers
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from signbart_port.errors import PortError
 from signbart_port.metrics.flops import of_forward
@@ -44,6 +46,35 @@ def test_every_signature(file: Path) -> None:
 @pytest.mark.release
 def test_frames_of_run_time_have_no_count(tmp_path: Path) -> None:
     assert flops.flops(emit(tmp_path / "dynamic.tflite", CONFIG, ())) == {}
+
+
+def a_bomb(count: int) -> bytes:
+    """A model whose many subgraphs are one, and the tensors of that are one too."""
+    builder = flatbuffers.Builder()
+    schema.TensorStart(builder)
+    tensor = schema.TensorEnd(builder)
+    schema.SubGraphStartTensorsVector(builder, count)
+    for _ in range(count):
+        builder.PrependUOffsetTRelative(tensor)
+    tensors = builder.EndVector()
+    schema.SubGraphStart(builder)
+    schema.SubGraphAddTensors(builder, tensors)
+    graph = schema.SubGraphEnd(builder)
+    schema.ModelStartSubgraphsVector(builder, count)
+    for _ in range(count):
+        builder.PrependUOffsetTRelative(graph)
+    graphs = builder.EndVector()
+    schema.ModelStart(builder)
+    schema.ModelAddSubgraphs(builder, graphs)
+    builder.Finish(schema.ModelEnd(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_many_tables_that_are_one_are_counted_before_they_are_made() -> None:
+    """Ten thousand times ten thousand objects, in 80 kB."""
+    with pytest.raises(ValueError, match="more tables than bytes for them"):
+        model_file.parsed(a_bomb(10_000))
+    assert len(model_file.parsed(a_bomb(2)).subgraphs) == 2
 
 
 def test_a_damaged_file(file: Path, tmp_path: Path) -> None:

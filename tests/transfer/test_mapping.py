@@ -306,3 +306,16 @@ def test_a_mapping_knows_its_file():
     line = mapping.rules[0].line
     assert XY in mapping.path.read_text().splitlines()[line - 1]
     assert mapping.at(line) == f"signbart.yaml:{line}"
+
+
+def test_a_pattern_that_stands_for_too_many_names_is_refused_at_once(tmp_path):
+    """Three numbers of layers inside one another: a million names of a file of one kilobyte."""
+    text = mappings.signbart().path.read_text()
+    axes = "".join(f"  {name}: {{range: max_position_embeddings}}\n" for name in "pqr")
+    text = text.replace("axes:\n", f"axes:\n{axes}", 1)
+    text = text.replace(XY, XY.replace("projection.{xy}", "{p}.{q}.{r}.{xy}"), 1)
+    (tmp_path / "many.yaml").write_text(text)
+    mapping = transfer.load(tmp_path / "many.yaml")
+    sizes = CONFIG.replace(max_position_embeddings=100).sizes()
+    with pytest.raises(PortError, match=r"stands for 2,000,000 names, more than any model has"):
+        transfer.plan(mapping, sizes)

@@ -169,6 +169,12 @@ def test_an_empty_file_is_refused(text: str) -> None:
     assert refusal(text) == "config.yaml: is empty"
 
 
+@pytest.mark.parametrize("number", ["0x" + "f" * 5000, "0o" + "7" * 5000])
+def test_a_number_that_cannot_be_printed_is_refused(number: str) -> None:
+    with pytest.raises(PortError, match="cannot be read: a number too long"):
+        strict_yaml.load(Path("it.yaml"), f"a: 1\nd_model: {number}\n")
+
+
 def test_nesting_is_accepted_to_the_stated_depth() -> None:
     data: Any = strict_yaml.load(FILE, "a: " + "[" * 31 + "]" * 31)["a"]
     for _ in range(30):
