@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -29,6 +29,7 @@ from signbart_port.cli import (
 from signbart_port.cli._streams import safe_streams
 from signbart_port.errors import ExitCode, PortError, ProofError
 from signbart_port.system.atomic_output import interruptible
+from signbart_port.system.packages import not_installed
 
 STYLE: dict[str, Any] = {
     "no_args_is_help": True,
@@ -90,11 +91,19 @@ def run(command: Callable[[], object]) -> None:
         _end(str(error), ExitCode.BAD_INPUT)
     except ProofError as error:
         _end(str(error), ExitCode.PROOF_FAILED)
+    except ModuleNotFoundError as error:
+        if (refused := not_installed(error)) is None:
+            _end_as_defect()
+        _end(str(refused), ExitCode.BAD_INPUT)
     except Exception:  # a defect of ours: never to be taken for a failed proof
-        traceback.print_exc()
-        raise SystemExit(ExitCode.DEFECT) from None
+        _end_as_defect()
 
 
-def _end(message: str, code: ExitCode) -> None:
+def _end_as_defect() -> NoReturn:
+    traceback.print_exc()
+    raise SystemExit(ExitCode.DEFECT) from None
+
+
+def _end(message: str, code: ExitCode) -> NoReturn:
     print(f"signbart-port: {message}", file=sys.stderr)
     raise SystemExit(code)

@@ -21,6 +21,6 @@ def lazy_package(
         return value
 
     def names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *homes})
+        return sorted(homes)
 
     return get, names

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from signbart_port.errors import PortError, printable
 from signbart_port.system import messages, processes
+from signbart_port.system.packages import not_installed
 from signbart_port.system.worker import ANSWER, JOB, NO_ROOM, TURN, Failure, FailureKind, Order
 
 if TYPE_CHECKING:
@@ -51,13 +52,18 @@ def serve(
     tempfile.tempdir = str(folder)  # removed with the worker, whatever ends it
     if memory is not None:
         processes.limit_memory(memory)
+    missing: ModuleNotFoundError | None = None
     if framework is not None:
         try:
             importlib.import_module(framework)
+        except ModuleNotFoundError as error:
+            missing = error  # told to the job that needs it
         except Exception as error:
             raise SystemExit(_line(error)) from None
     for number, _ in enumerate(sys.stdin.buffer):
         try:
+            if missing is not None:
+                raise missing
             if isolated and number:
                 raise PortError(None, "takes one job, and it is not the first")
             order, arrays = _taken(folder, memory)
@@ -91,6 +97,8 @@ def _answer(folder: Path, result: object, arrays: Arrays) -> None:
 def _report(folder: Path, error: Exception) -> None:
     if isinstance(error, OSError) and error.errno in _FULL:
         error = processes.scratch_error(error, folder.parent)
+    if isinstance(error, ModuleNotFoundError):
+        error = not_installed(error) or error
     if isinstance(error, PortError):
         culprit = None if error.path is None else Path(error.path)
         failure = Failure(FailureKind.REFUSED, error.what, culprit, error.hint)

@@ -15,8 +15,8 @@ from signbart_port.errors import PortError, ProofError
 def silenced_stderr() -> Iterator[None]:
     """Hold back everything written to stderr, also by C++.
 
-    It is released if the body raises anything but this program's own errors and a disk's, which
-    need no more than their one line.
+    It is released if the body raises anything but this program's own errors, a disk's, and the lack
+    of a package, which need no more than their one line.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -24,7 +24,7 @@ def silenced_stderr() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except (PortError, ProofError, OSError):
+        except (PortError, ProofError, OSError, ModuleNotFoundError):
             raise
         except Exception:
             held.seek(0)

@@ -171,6 +171,22 @@ def test_no_room_for_an_answer(worker: Worker, scratch: Path) -> None:
     assert "cannot hold temporary files" in caught.failure.message
 
 
+def test_a_framework_that_is_not_installed(
+    tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the package that is to blame, not the file; and each job is told."""
+    error = 'raise ModuleNotFoundError("No module named torch.x", name="torch.x")'
+    (tmp_path / "absent.py").write_text(error)
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
+    monkeypatch.setenv("FRAMEWORK", "absent")
+    with Worker(MODULE) as worker:
+        for _ in range(2):
+            refused = failed(worker, Rehearsal(Act.DOUBLE)).error("m.pth", "PyTorch refuses it")
+            assert str(refused) == (
+                "m.pth: needs PyTorch, which is not installed. Install it: pip install torch"
+            )
+
+
 def test_folders_of_killed_processes_are_swept(scratch: Path) -> None:
     processes._sweep.cache_clear()
     (dead := scratch / "signbart-port-dead").mkdir()

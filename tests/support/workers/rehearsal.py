@@ -88,4 +88,5 @@ def _run(job: Rehearsal, arrays: Arrays) -> Result:
 
 
 if __name__ == "__main__":
-    serve(Rehearsal, _run, framework="decimal", memory=BASE, isolated="ALONE" in os.environ)
+    FRAMEWORK = os.environ.get("FRAMEWORK", "decimal")
+    serve(Rehearsal, _run, framework=FRAMEWORK, memory=BASE, isolated="ALONE" in os.environ)
