@@ -164,9 +164,12 @@ def _train_once(
     job = plan.job(parts, plan.settings)
     with _training_progress.engine(load, silent) as (engine, bar):
         files = Files.of(plan.settings, engine.SUFFIX)
-        goes_on = files.open(resume=resume, force=force)
+        goes_on = files.open(resume=resume, force=force, leads=engine.leads())
         bar.cautions = _cautions(plan)
-        notes = (*parts.notes, *plan.notes)
+        if resume and not goes_on:
+            bar.cautions.append(f"nothing to resume in {files.models}: the training begins anew")
+        going_on = (f"going on from {files.last}",) if goes_on else ()
+        notes = (*parts.notes, *plan.notes, *going_on)
         bar.says("training", _training_progress.about(job, len(data.bad), notes))
         done = engine.fit(job, files, bar, resume=goes_on)
         return done, engine.leads()

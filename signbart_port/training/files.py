@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import fcntl
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +50,12 @@ class Files:
         """The test result of a training that is one of several."""
         return self.models / "result.json"
 
-    def open(self, *, resume: bool, force: bool) -> bool:
+    def open(self, *, resume: bool, force: bool, leads: bool = True) -> bool:
         """Prepare the folders. Returns whether there is a training to resume.
 
-        Raises PortError if there is one and neither `resume` nor `force` is given, and if the
-        folders cannot be written.
+        Of several processes that share a training only the one that `leads` writes. Raises
+        PortError if there is a training and neither `resume` nor `force` is given, if another one
+        is running in these folders, and if they cannot be written.
         """
         there = self.last.exists()
         if there and not (resume or force):
@@ -65,6 +69,8 @@ class Files:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise PortError(folder, f"cannot be made: {error.strerror}") from None
+        if leads:
+            self._lock()
         for path in (self.last, self.best, self.log, self.curves):
             atomic_output.check(path, force=True)
             atomic_output.remove_unfinished(path)  # of a run that was killed while it wrote
@@ -79,3 +85,25 @@ class Files:
             ):
                 path.unlink(missing_ok=True)
         return there and resume
+
+    def _lock(self) -> None:
+        """Keep the folder of the models for this process until it ends."""
+        path = self.models.resolve() / ".lock"
+        if path in _LOCKS:
+            return
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            what = "is in use: another training is running there"
+            raise PortError(self.models, what, "Give it another checkpoint_dir") from None
+        except OSError:  # this filesystem has no locks
+            os.close(lock)
+            return
+        _LOCKS[path] = lock
+        atexit.register(path.unlink, missing_ok=True)
+
+
+_LOCKS: dict[Path, int] = {}
+"""The open files of the locks that this process holds."""

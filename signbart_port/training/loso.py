@@ -106,7 +106,7 @@ def run(
     ]
     for signer, settings, _ in trainings:
         data.without(signer, settings)  # refuses what cannot be left out
-    going_on = [files.open(resume=resume, force=force) for *_, files in trainings]
+    going_on = [files.open(resume=resume, force=force, leads=leads) for *_, files in trainings]
     for (signer, settings, files), goes_on in zip(trainings, going_on, strict=True):
         job = plan.job(data.without(signer, settings), settings)
         fold = _read(files.result, job) if goes_on else None

@@ -70,11 +70,11 @@ class Seen:
 
 
 def left(folder: Path) -> list[str]:
-    """Return every file of a folder, hidden ones too, but for TensorBoard's."""
+    """Return every file of a folder, hidden ones too, but for TensorBoard's and the lock."""
     return sorted(
         str(path.relative_to(folder))
         for path in folder.rglob("*")
-        if path.is_file() and "tfevents" not in path.name
+        if path.is_file() and "tfevents" not in path.name and path.name != ".lock"
     )
 
 

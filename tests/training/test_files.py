@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,19 @@ def test_folders_that_cannot_be_written(files: Files) -> None:
     (files.models / "last.pth").mkdir(parents=True)
     with pytest.raises(PortError, match=r"last\.pth: is a directory"):
         files.open(resume=True, force=True)
+
+
+def test_a_folder_in_which_a_training_runs_is_refused(tmp_path: Path) -> None:
+    """Whatever is forced; the others of a shared training may go in."""
+    files = Files(tmp_path / "models", tmp_path / "logs", ".h5")
+    files.models.mkdir()
+    files.last.write_bytes(b"of the other training")
+    lock = os.open(files.models / ".lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with pytest.raises(PortError, match="models: is in use: another training is running there"):
+        files.open(resume=False, force=True)
+    assert files.last.read_bytes() == b"of the other training"
+    assert files.open(resume=True, force=False, leads=False)
+    os.close(lock)
+    assert files.open(resume=True, force=False)
+    assert files.open(resume=True, force=False), "the lock is this process's own"
