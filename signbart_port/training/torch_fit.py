@@ -46,6 +46,9 @@ def fit(job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained:
     Under torchrun, the processes share every batch; the first one writes. Raises PortError if a
     checkpoint cannot be resumed, and if the training diverges.
     """
+    if "OMP_NUM_THREADS" not in os.environ:
+        # Models of this size gain nothing from more, which wait for each other on a busy core.
+        torch.set_num_threads(1)
     with closing(_Training(job, files, watcher, _Processes())) as training:
         if resume:
             training.resume()
