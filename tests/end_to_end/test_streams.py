@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,28 @@ def shell(command: str, model: Path, **environment: str) -> subprocess.Completed
         text=True,
         timeout=60,
     )
+
+
+def on_a_terminal(*arguments: object) -> tuple[int, str]:
+    """Return the exit code, and what a terminal shows: pipes do not get all of it."""
+    master, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [PROGRAM, *map(str, arguments)], stdin=terminal, stdout=terminal, stderr=terminal
+    )
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # EIO: the other end is closed
+        while read := os.read(master, 1 << 16):
+            shown += read
+    os.close(master)
+    return process.wait(timeout=60), shown.decode()
+
+
+def test_no_line_of_a_framework_on_a_terminal(model: Path) -> None:
+    code, shown = on_a_terminal("convert", model, "--no-verify", "--force")
+    assert code == 0 and "Importing TensorFlow" in shown and "written" in shown
+    for words in ("WARNING", "legacy", "HDF5", "oneDNN", "cuda", "absl", "cpu_feature"):
+        assert words not in shown
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
