@@ -6,10 +6,12 @@ import ast
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import signbart_port
 from signbart_port import config
+from tests.support.datasets import a_clip
 from tests.support.running import run_python
 
 ROOT = Path(__file__).parents[1]
@@ -120,3 +122,21 @@ assert keras.__spec__.loader.get_source("keras")
 """
     run_python(code.format("signbart_port", "keras"))
     run_python(code.format("keras", "signbart_port"))
+
+
+def test_names_are_listed_alone() -> None:
+    assert dir(signbart_port) == sorted(signbart_port.__all__)
+
+
+def test_results_are_one_line_in_a_notebook(ported: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.npy"
+    np.save(clip, a_clip(0, 6))
+    found = signbart_port.inspect_file(ported / "model.pth")
+    assert repr(found) == (
+        f"<Inspection {ported / 'model.pth'}: PyTorch checkpoint, {len(found.tensors)} tensors>"
+    )
+    planned = signbart_port.plan(ported / "model.pth")
+    assert repr(planned) == f"<Planned {ported / 'model.pth'}: complete>"
+    predicted = signbart_port.predict(ported / "model.tflite", clip)
+    assert repr(predicted).startswith(f"<Prediction {ported / 'model.tflite'}: clip.npy ")
+    assert repr(predicted.clips) == f"(<Predicted {clip}>,)"

@@ -97,7 +97,7 @@ class LeftOut:
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """Models on the clips of one split of a dataset."""
 
@@ -110,6 +110,10 @@ class Evaluation:
     agreement: tuple[Agreement, ...]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()  # how the clips were read, and what in them may surprise
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{one.model} {one.scores.top1:.1%}" for one in self.models)
+        return f"<Evaluation of {self.clips} clips of {self.data}: {scores}>"
 
     def as_dict(self) -> dict[str, Any]:
         data = asdict(self)

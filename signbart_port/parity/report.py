@@ -104,7 +104,7 @@ class WeightComparison:
         return "weights: " + "; ".join([*parts, *([f"and {more} more"] if more else [])])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The result of a comparison."""
 
@@ -126,6 +126,9 @@ class Report:
     """The notes to be said however quiet the program is."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The pair's facts on the inputs and the logits, by the key of the JSON."""
+
+    def __repr__(self) -> str:
+        return f"<Report {self.candidate} against {self.reference}: {self.verdict()}>"
 
     @property
     def clips(self) -> tuple[str, ...]:

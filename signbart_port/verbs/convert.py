@@ -41,7 +41,7 @@ from signbart_port.untrusted.weights_file import INDEX, weights_file
 NOT_PROVEN = "nothing was compared with PyTorch (--no-verify)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Converted:
     """The result of `convert`.
 
@@ -54,6 +54,10 @@ class Converted:
     report: Report | None
     cautions: tuple[str, ...] = ()
     """What must be known of the file, however quiet the program is."""
+
+    def __repr__(self) -> str:
+        verdict = self.report.verdict() if self.report else NOT_PROVEN
+        return f"<Converted {self.source.path} to {self.out}: {verdict}>"
 
 
 def convert(

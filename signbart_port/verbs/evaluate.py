@@ -34,7 +34,7 @@ _MEMORY = 4 << 30  # bytes that a framework and its work are given room for
 
 
 def evaluate(
-    models: Sequence[str | Path],
+    models: str | Path | Sequence[str | Path],
     data: str | Path,
     *,
     split: str | None = None,
@@ -49,7 +49,7 @@ def evaluate(
     """Score models of any kind on the same clips of a dataset.
 
     Args:
-        models: A .pth, .safetensors, .h5, .keras or .tflite each.
+        models: A .pth, .safetensors, .h5, .keras or .tflite each; or one alone.
         data: The folder of the dataset.
         split: "train", "val", "test" or "all". Default: test; a dataset without it needs `split`.
         signers: Keep only the clips of these signers: a signer is what stands before the first
@@ -71,6 +71,8 @@ def evaluate(
         PortError: A file cannot be used, a model has other labels than the dataset, or its outputs
             are not finite.
     """
+    if isinstance(models, str | Path):
+        models = (models,)
     if not models:
         raise PortError(None, "no model is given")
     form = ClipFormat.parse(skeleton, frame_size)

@@ -40,7 +40,7 @@ class Container(Enum):
     TRAINING = "training"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exported:
     """The result of `export`.
 
@@ -53,6 +53,10 @@ class Exported:
     plan: Plan
     holds_config: bool
     report: Report | None
+
+    def __repr__(self) -> str:
+        verdict = self.report.verdict() if self.report else "not proven"
+        return f"<Exported {self.source.path} to {self.out}: {verdict}>"
 
     @property
     def config(self) -> SignBartConfig:

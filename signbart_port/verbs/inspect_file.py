@@ -25,7 +25,7 @@ class Listed:
     dtype: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inspection:
     """A file in plain data.
 
@@ -44,6 +44,9 @@ class Inspection:
     provenance: dict[str, Any] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     card: Card | None = None
+
+    def __repr__(self) -> str:
+        return f"<Inspection {self.path}: {self.kind.value}, {len(self.tensors)} tensors>"
 
 
 def inspect_file(path: str | Path, *, options: Options | None = None) -> Inspection:

@@ -35,7 +35,7 @@ class Use:
     of: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Planned:
     """A checkpoint held against a mapping.
 
@@ -60,6 +60,10 @@ class Planned:
     cautions: tuple[str, ...] = ()
     adapted: Adapted | None = None
     """What the tensors are, where they are parts of weights."""
+
+    def __repr__(self) -> str:
+        wrong = len(self.findings) + (self.config_error is not None)
+        return f"<Planned {self.checkpoint.path}: {f'{wrong} findings' if wrong else 'complete'}>"
 
     def uses(self) -> Iterator[Use]:
         """Yield every rule, in the order of the mapping."""

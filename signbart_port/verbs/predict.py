@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from signbart_port.tflite.card import Card
     from signbart_port.tflite.runner import SignatureInputs
 
+_SHOWN = 4  # clips in a repr
 _PACKAGES = {ModelKind.CHECKPOINT: "PyTorch", ModelKind.KERAS: "TensorFlow"}
 
 
@@ -42,7 +43,7 @@ class Guess:
     probability: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predicted:
     """The output of a model for one clip."""
 
@@ -54,13 +55,16 @@ class Predicted:
     inputs: SignatureInputs | None = None
     """The inputs of the signature that ran; only of a .tflite."""
 
+    def __repr__(self) -> str:
+        return f"<Predicted {self.clip.path}>"
+
     @property
     def fed(self) -> SignatureInputs | None:
         """`inputs`, by their name in version 0.1."""
         return self.inputs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """A model's output for some clips: `output` is "logits" or "probabilities"."""
 
@@ -74,6 +78,15 @@ class Prediction:
     form: ClipFormat = AS_STORED
     """What was said of the clips."""
 
+    def __repr__(self) -> str:
+        said = [f"{one.clip.path.name} {self._first(one)}" for one in self.clips[:_SHOWN]]
+        more = ", ..." if len(self.clips) > _SHOWN else ""
+        return f"<Prediction {self.model}: {', '.join(said)}{more}>"
+
+    def _first(self, clip: Predicted) -> str:
+        (guess,) = self.best(clip, 1)
+        return f"{guess.label or f'class {guess.id}'} {guess.probability:.0%}"
+
     def best(self, clip: Predicted, count: int) -> Iterator[Guess]:
         """Yield the most probable classes, in descending order; of equal ones the lower id comes
         first."""
@@ -86,7 +99,7 @@ class Prediction:
 
 def predict(
     model: str | Path,
-    clips: Sequence[str | Path],
+    clips: str | Path | Sequence[str | Path],
     *,
     labels: str | Path | None = None,
     options: Options | None = None,
@@ -101,7 +114,7 @@ def predict(
 
     Args:
         model: A .pth, .safetensors, .h5, .keras, .weights.h5 or .tflite.
-        clips: Raw keypoints of a sign: a .pkl, .npz, .npy or .json each.
+        clips: Raw keypoints of a sign: a .pkl, .npz, .npy or .json each; or one alone.
         labels: A file with the names of the classes: a label2id.json, a JSON list, or a text file
             with one a line. Default: those that the model's file or config has.
         options: The config of a file that does not hold one: a config file or the name of a
@@ -118,7 +131,8 @@ def predict(
     Raises:
         PortError: A file cannot be used, or the labels are not as many as the model's classes.
     """
-    model, paths = weights_file(model), [Path(clip) for clip in clips]
+    model = weights_file(model)
+    paths = [Path(clips)] if isinstance(clips, str | Path) else [Path(clip) for clip in clips]
     form = ClipFormat.parse(skeleton, frame_size)
     if not paths:
         raise PortError(None, "no clip is given")

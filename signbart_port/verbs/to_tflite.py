@@ -26,7 +26,7 @@ from signbart_port.tflite_export.request import TFLiteOptions, validate_options
 from signbart_port.untrusted import model_kind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Emitted:
     """The result of `to_tflite`."""
 
@@ -53,6 +53,11 @@ class Emitted:
     """How the real clips were read, what in them may surprise, and what was taken for what."""
     cautions: tuple[str, ...] = ()
     """What must be known of the checkpoint beside it, however quiet the program is."""
+
+    def __repr__(self) -> str:
+        passed = all(report.passed for report in self.reports)
+        verdict = "equal" if passed else "NOT EQUAL"
+        return f"<Emitted {self.out}: {self.quantization.value}, {verdict}>"
 
     @property
     def file(self) -> model_file.TFLiteFile:
