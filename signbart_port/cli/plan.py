@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from signbart_port.transfer import Transfer
     from signbart_port.verbs.plan import Planned
 
+_MOST_SHOWN = 6  # findings
+
 
 def plan(
     checkpoint: Annotated[
@@ -30,33 +32,57 @@ def plan(
     layout: _options.Layout = None,
     override_config: _options.OverrideConfig = False,
     weights: _options.Weights = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="my.yaml",
+            help="Write the mapping that is suggested for other names, its guesses marked.",
+        ),
+    ] = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Show every rule, every tensor and the suggestions.")
+    ] = False,
+    force: _options.Force = False,
     json: _options.Json = False,
+    quiet: _options.Quiet = False,
 ) -> None:
-    """Show where a mapping puts every tensor of a checkpoint, and everything that is wrong with it.
+    """Show whether a mapping has a place for every tensor of a checkpoint, and what is wrong.
 
-    No data moves. Names that the mapping does not know get suggestions: rules to paste into a
-    mapping file of one's own. Exit code 0: the plan is complete; 2: it is not.
+    No data moves. Names that the mapping does not know get suggestions: --out writes them to a
+    mapping file of one's own. Exit code 0: the plan is complete, or its draft is written; 2: it is
+    not.
     """
     from signbart_port import transfer
     from signbart_port.verbs.plan import plan as run
+    from signbart_port.verbs.plan import write_draft
 
     chosen = _options.options_if_any(config, heads, joints, layout, False, override_config, weights)
     found = run(checkpoint, mapping=mapping, options=chosen)
     _show.cautions(found.cautions)
+    if out is not None:
+        if mapping:
+            what = "--out writes a whole mapping, and --mapping gives one"
+            raise PortError(checkpoint, what, "Leave one of them out")
+        write_draft(found, out, force=force)
     if json:
         _show.as_json(_as_dict(found))
-    else:
-        _show.facts(list(_rows(found, mapping)))
-        if found.draft:
+    elif not quiet:
+        _show.facts(list(_rows(found, mapping, show_all)))
+        if show_all and found.draft and out is None:
             print(f"\n{found.draft}", end="")
     _show.cautions(found.checkpoint.cautions)
+    if out is not None:
+        if not json and not quiet:
+            print(f"written      {out}\n{_next(found, out)}")
+        return
     if found.findings:
         raise PortError(checkpoint, transfer.summary(found.findings), _advice(found, mapping))
     if found.config_error:
         raise found.config_error
 
 
-def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
+def _rows(found: Planned, mapping: str | None, show_all: bool) -> Iterator[tuple[str, str]]:
     from signbart_port import transfer
 
     checkpoint, rules = found.checkpoint, found.plan.mapping
@@ -71,16 +97,24 @@ def _rows(found: Planned, mapping: str | None) -> Iterator[tuple[str, str]]:
     if found.unsettled:
         yield "", f"told by nothing, one each assumed: {', '.join(found.unsettled)}"
     yield from _show.labeled("config", found.config_notes)
+    uses = list(found.uses())
+    taken, rules_of = sum(use.found for use in uses), len(uses)
+    if not show_all:
+        yield "tensors", f"{taken} of {sum(use.of for use in uses)} by {rules_of} rules"
     rows = [
         f"{use.found} of {use.of} tensors: {use.rule.torch} -> {use.rule.keras},"
         f" {use.rule.kind} ({rules.at(use.rule.line)})"
-        for use in found.uses()
+        for use in uses
     ]
-    yield from _show.labeled("rules", rows)
-    yield from _show.labeled("transfers", _folded(found.transfers()))
+    if show_all:
+        yield from _show.labeled("rules", rows)
+        yield from _show.labeled("transfers", _folded(found.transfers()))
     left = [f"{name}: {why}" for name, why in found.left_behind().items()]
     yield from _show.labeled("left behind", left)
     sentences = [finding.sentence() for finding in transfer.gathered(found.findings)]
+    if not show_all and len(sentences) > _MOST_SHOWN:
+        more = len(sentences) - _MOST_SHOWN
+        sentences = [*sentences[:_MOST_SHOWN], f"and {more} more: --all shows them"]
     yield from _show.labeled("findings", sentences)
     if found.suggestions:
         guesses = sum(bool(line.doubt) for line in found.suggestions.lines)
@@ -130,9 +164,18 @@ def _advice(found: Planned, mapping: str | None) -> str:
     if not found.suggestions or not found.suggestions.lines:
         return ""
     if mapping:
-        return "Paste the suggested lines that are right into the mapping"
-    again = f"signbart-port plan {shlex.quote(str(found.checkpoint.path))} --mapping my.yaml"
-    return f"Save the suggested mapping as my.yaml, look at every guess, then: {again}"
+        return "Paste the suggested lines that are right into the mapping: --all shows them"
+    path = shlex.quote(str(found.checkpoint.path))
+    return f"Write the suggested mapping: signbart-port plan {path} --out my.yaml"
+
+
+def _next(found: Planned, out: Path) -> str:
+    """Say what to do with a draft."""
+    lines = found.suggestions.lines if found.suggestions else ()
+    guesses = sum(bool(line.doubt) for line in lines)
+    looked = f"look up its {guesses} guesses in the model's code, " if guesses else ""
+    path = shlex.quote(str(found.checkpoint.path))
+    return f"{looked}then: signbart-port plan {path} --mapping {shlex.quote(str(out))}"
 
 
 def _as_dict(found: Planned) -> dict[str, Any]:

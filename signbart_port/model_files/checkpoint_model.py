@@ -124,6 +124,7 @@ def open_checkpoint(
     mapping = mapping or mappings.signbart()
     checkpoint = wanted.read(path, mapping, options.weights)
     path = checkpoint.path
+    mapping.check_settled()
     if not checkpoint.complete:
         with naming(path):
             check_whole(path)

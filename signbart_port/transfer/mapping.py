@@ -80,6 +80,7 @@ class Rule:
     leaves: tuple[Leaf, ...]
     dims: Mapping[str, Size]
     line: int
+    guess: bool = False  # `plan` proposed it, and nobody has looked at it yet
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,20 @@ class WeightMapping:
                     f"line {line}: the config has no size {printable(name)!r};"
                     f" it has {', '.join(sizes)}",
                 )
+
+    def check_settled(self) -> None:
+        """Raise PortError, naming the line, if a rule is still a guess: it may be wrong, and the
+        proof could not tell, as both sides would have the same weights in the same wrong places."""
+        guesses = [rule for rule in self.rules if rule.guess]
+        if guesses:
+            first = guesses[0]
+            names = f"{printable(first.torch, 80)} -> {printable(first.keras, 80)}"
+            more = f", and {len(guesses) - 1} more" if len(guesses) > 1 else ""
+            raise PortError(
+                self.path,
+                f"line {first.line}: {names} is a guess{more}",
+                "Look it up in the model's code, correct the line, and take out guess: true",
+            )
 
     def expand(self, pattern: str, sizes: Mapping[str, int]) -> Iterator[dict[str, str]]:
         """Yield every assignment of the placeholders of `pattern`, in order, as PyTorch counts."""
@@ -217,7 +232,9 @@ class _Reader:
         leaves = self.kinds[kind]
         names = {"path"} if "path" in rule else {"torch", "keras"}
         dims = {dim for leaf in leaves for dim in leaf.dims}
-        self.keys(rule, required={"kind", *names, *dims})
+        self.keys(rule, required={"kind", *names, *dims}, optional={"guess"})
+        if type(guess := rule.get("guess", False)) is not bool:
+            raise self.wrong(rule, "guess", f"guess is true or false, not {printable(guess, 40)}")
         torch = self.pattern(rule, "path" if "path" in rule else "torch")
         keras = self.pattern(rule, "path" if "path" in rule else "keras").replace(".", "/")
         # Keras names a layer of a list "layers.0": to PyTorch that is a "0" within "layers".
@@ -225,7 +242,7 @@ class _Reader:
         if set(_PLACEHOLDER.findall(torch)) != set(_PLACEHOLDER.findall(keras)):
             raise self.wrong(rule, "torch", "torch and keras use different placeholders")
         sizes = {dim: self.size(rule, dim) for dim in dims}
-        return Rule(torch, keras, kind, leaves, sizes, rule.line)
+        return Rule(torch, keras, kind, leaves, sizes, rule.line, guess)
 
     def _list_item(self, item: re.Match[str]) -> str:
         name = item[1].strip("{}")

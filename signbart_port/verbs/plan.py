@@ -17,6 +17,7 @@ from signbart_port.model_files import mappings, wanted
 from signbart_port.model_files.config_agreement import check_sizes
 from signbart_port.model_files.config_resolution import Options, completed
 from signbart_port.model_files.config_resolution import find as find_config
+from signbart_port.system import atomic_output
 from signbart_port.transfer import Direction, Finding, Plan, Transfer, WeightMapping
 from signbart_port.transfer.mapping import Rule
 from signbart_port.transfer.suggest import draft as drafts
@@ -156,6 +157,22 @@ def plan(
         draft=draft,
         adapted=adapted,
     )
+
+
+def write_draft(found: Planned, out: str | Path, *, force: bool = False) -> None:
+    """Write the suggested mapping to a file; its guesses are marked, and refused until a person
+    has taken the marks out.
+
+    Raises PortError where there is no whole mapping to suggest, and where the file cannot be
+    written.
+    """
+    path = found.checkpoint.path
+    atomic_output.check_suffix(out, (".yaml", ".yml"), "a mapping")
+    atomic_output.check(out, force=force, inputs=(path,))
+    if not found.draft:
+        raise PortError(path, "needs no mapping of its own, or none that could be suggested")
+    with atomic_output.replacing(out, force=force, inputs=(path,)) as temp:
+        temp.write_text(found.draft, encoding="utf-8")
 
 
 def _of_config(

@@ -71,7 +71,7 @@ def expected() -> dict[str, str]:
 def test_a_complete_plan(tmp_path: Path, run: Run) -> None:
     loss = {"loss_fn.weight": np.ones(5, np.float32)}
     save_pth(tmp_path / "model.pth", distinct_state_dict(CONFIG) | loss)
-    code, out, err = run("plan", "model.pth")
+    code, out, err = run("plan", "--all", "model.pth")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     rules = mappings.signbart().rules
@@ -90,10 +90,10 @@ def test_a_complete_plan(tmp_path: Path, run: Run) -> None:
 
 
 def test_the_way_of_a_fork_from_no_mapping_to_a_proof(run: Run, fork: Path) -> None:
-    code, out, err = run("plan", fork.name)
+    code, out, err = run("plan", "--all", fork.name)
     assert code == 2 and err.count("\n") == 1
     assert err.startswith("signbart-port: fork.safetensors: MISSING projection.proj_x1.weight: ")
-    assert "signbart-port plan fork.safetensors --mapping my.yaml" in err
+    assert err.endswith("signbart-port plan fork.safetensors --out my.yaml\n")
     for name in distinct_state_dict(CONFIG):
         last = CONFIG.decoder_layers - 1 if name.startswith("dec") else CONFIG.encoder_layers - 1
         shown = re.sub(r"(layers)\.\d+", rf"\1.{{0..{last}}}", name)
@@ -101,7 +101,7 @@ def test_the_way_of_a_fork_from_no_mapping_to_a_proof(run: Run, fork: Path) -> N
         assert f"UNMAPPED {SHORT(shown)}: no rule of the mapping uses it" in out
     Path("my.yaml").write_text(draft(out))
 
-    code, out, err = run("plan", fork.name, "--mapping", "my.yaml", "--json")
+    code, out, err = run("plan", "--all", fork.name, "--mapping", "my.yaml", "--json")
     assert (code, err) == (0, "")
     told = json.loads(out)
     assert told["complete"] is True and told["findings"] == [] and told["suggestions"] is None
@@ -118,11 +118,11 @@ def test_the_way_of_a_fork_from_no_mapping_to_a_proof(run: Run, fork: Path) -> N
 
 
 def test_everything_that_a_mapping_lacks_is_said_with_a_rule_for_it(run: Run, fork: Path) -> None:
-    whole = draft(run("plan", fork.name)[1])
+    whole = draft(run("plan", "--all", fork.name)[1])
     lacking = [line for line in whole.splitlines() if "fc1" in line or '"head"' in line]
     assert len(lacking) == 3
     Path("my.yaml").write_text("\n".join(s for s in whole.splitlines() if s not in lacking))
-    code, out, err = run("plan", fork.name, "--mapping", "my.yaml")
+    code, out, err = run("plan", "--all", fork.name, "--mapping", "my.yaml")
     assert code == 2 and "Paste the suggested lines" in err
     assert out[out.rindex("\nmodules:\n") :].splitlines()[2:] == lacking
     Path("fork.yaml").write_text(CONFIG.model_dump_json())
@@ -140,8 +140,8 @@ def test_layers_are_folded_by_whatever_number_they_have(run: Run, tmp_path: Path
     after = " 10×8 -> decoder/layers.{0..2}/fc1/kernel 8×10, transpose\n"
 
     save_file(renamed(distinct_state_dict(CONFIG), FROM_ONE), fork)
-    mine.write_text(draft(run("plan", fork.name)[1]))
-    code, out, _ = run("plan", fork.name, "--mapping", "my.yaml")
+    mine.write_text(draft(run("plan", "--all", fork.name)[1]))
+    code, out, _ = run("plan", "--all", fork.name, "--mapping", "my.yaml")
     assert code == 0 and "decoder_layers 3" in out
     assert f"net.decoder.layers.{{1..3}}.linear1.weight{after}" in out
 
@@ -149,10 +149,10 @@ def test_layers_are_folded_by_whatever_number_they_have(run: Run, tmp_path: Path
     Path("small.yaml").write_text(CONFIG.model_dump_json())
     even = renamed(distinct_state_dict(CONFIG), EVEN)
     save_file(even, fork)
-    text = draft(run("plan", fork.name)[1])
+    text = draft(run("plan", "--all", fork.name)[1])
     mine.write_text(text)
-    assert run("plan", fork.name, "--mapping", "my.yaml")[0] == 2
-    code, out, _ = run("plan", fork.name, "--mapping", "my.yaml", "--config", "small.yaml")
+    assert run("plan", "--all", fork.name, "--mapping", "my.yaml")[0] == 2
+    code, out, _ = run("plan", "--all", fork.name, "--mapping", "my.yaml", "--config", "small.yaml")
     assert code == 0
     assert f"net.decoder.layers.{{0,2,4}}.fc1.weight{after}" in out
 
@@ -163,7 +163,7 @@ def test_layers_are_folded_by_whatever_number_they_have(run: Run, tmp_path: Path
 
     mine.write_text(respelled(text))
     save_file({respelled(name): array for name, array in even.items()}, fork)
-    code, out, _ = run("plan", fork.name, "--mapping", "my.yaml", "--config", "small.yaml")
+    code, out, _ = run("plan", "--all", fork.name, "--mapping", "my.yaml", "--config", "small.yaml")
     assert code == 0
     names = ", ".join(f"net.decoder.layers.{word}.fc1.weight" for word in words.values())
     assert f"{names}{after}" in out
@@ -171,13 +171,13 @@ def test_layers_are_folded_by_whatever_number_they_have(run: Run, tmp_path: Path
 
 def test_a_mapping_with_a_mistake_shows_every_finding_at_once(run: Run, fork: Path) -> None:
     """And those that are no name's get no suggestion."""
-    text = draft(run("plan", fork.name)[1])
+    text = draft(run("plan", "--all", fork.name)[1])
     text = text.replace("op: transpose", "op: identity").replace('"head"', '"dec.input"')
     Path("my.yaml").write_text(text)
     tensors = renamed(distinct_state_dict(CONFIG), SHORT)
     tensors["dec.ln_in.bias"][0] = np.nan
     save_file(tensors, fork)
-    code, out, _ = run("plan", fork.name, "--mapping", "my.yaml", "--json")
+    code, out, _ = run("plan", "--all", fork.name, "--mapping", "my.yaml", "--json")
     told = json.loads(out)
     assert code == 2 and told["complete"] is False
     codes = {(f["code"], f["name"].split(".")[0].split("/")[0]) for f in told["findings"]}
@@ -196,7 +196,7 @@ def test_a_shipped_mapping_by_name_and_what_it_leaves_open(
         | {"shared.weight": np.ones((4, 8), np.float32)},
         tmp_path / "bart.safetensors",
     )
-    code, out, err = run("plan", "bart.safetensors", "--mapping", "hf-bart")
+    code, out, err = run("plan", "--all", "bart.safetensors", "--mapping", "hf-bart")
     assert code == 2
     assert "told by nothing, one each assumed: num_labels, joints" in out
     assert re.search(r"left behind +shared.weight: embeds tokens", out)
@@ -208,7 +208,7 @@ def test_a_shipped_mapping_by_name_and_what_it_leaves_open(
     }
     assert err.count("UNFILLED") == 4 and "and 2 more" in err
 
-    code, out, err = run("plan", "bart.safetensors", "--mapping", "hf-brat")
+    code, out, err = run("plan", "--all", "bart.safetensors", "--mapping", "hf-brat")
     assert (code, out) == (2, "")
     assert "hf-brat: neither a file nor a mapping's name. Known: hf-bart, signbart" in err
     Path("bart.yaml").write_text(CONFIG.model_dump_json())
@@ -222,18 +222,18 @@ def test_a_shipped_mapping_by_name_and_what_it_leaves_open(
 def test_the_sizes_of_a_config_are_held_against_the_tensors(run: Run, tmp_path: Path) -> None:
     save_pth(tmp_path / "model.pth", distinct_state_dict(CONFIG))
     (tmp_path / "more.yaml").write_text(CONFIG.replace(encoder_layers=3).model_dump_json())
-    code, out, _ = run("plan", "model.pth", "--config", "more.yaml")
+    code, out, _ = run("plan", "--all", "model.pth", "--config", "more.yaml")
     assert code == 2
     assert "encoder_layers 3" in out and "the tensors say otherwise: encoder_layers 2\n" in out
     missing = re.findall(r"MISSING (\S+):", out)
     assert len(missing) == 16 and all(n.startswith("encoder.layers.2.") for n in missing)
     assert re.search(r"\n +8 of 12 tensors: encoder.layers.\{enc\}.\{norm\} ", out)
-    assert run("plan", "model.pth", "--config", "wlasl-99")[0] == 2
+    assert run("plan", "--all", "model.pth", "--config", "wlasl-99")[0] == 2
 
 
 def test_another_model_is_planned_as_well(run: Run, tmp_path: Path) -> None:
     save_file({"[red]conv.weight": np.ones((2, 2, 2), np.float32)}, tmp_path / "other.safetensors")
-    code, out, err = run("plan", "other.safetensors")
+    code, out, err = run("plan", "--all", "other.safetensors")
     assert code == 2 and err.count("\n") == 1
     assert "UNMAPPED [red]conv.weight: no rule of the mapping uses it" in out
     assert "MISSING decoder.layers.0.fc1.bias" in out
@@ -276,7 +276,7 @@ def test_who_meets_other_names_is_led_to_plan(run: Run, fork: Path) -> None:
 
 def test_a_mapping_that_confuses_two_tensors_of_one_shape_is_not_seen(run: Run, fork: Path) -> None:
     """As the page says: the reference is filled through the same mapping."""
-    text = draft(run("plan", fork.name)[1])
+    text = draft(run("plan", "--all", fork.name)[1])
     text = text.replace("self_attn/q_proj", "@").replace("self_attn/k_proj", "self_attn/q_proj")
     Path("wrong.yaml").write_text(text.replace("@", "self_attn/k_proj"))
     save_file(renamed(state_dict(CONFIG), SHORT), fork)
@@ -314,7 +314,7 @@ def test_parts_of_weights_are_named_and_get_no_draft(tmp_path: Path, run: Run) -
     arrays["classification_head.out_proj.weight_g"] = weight[:, :1]
     arrays["classification_head.out_proj.weight_v"] = weight
     save_pth(tmp_path / "model.pth", arrays)
-    code, out, err = run("plan", "model.pth")
+    code, out, err = run("plan", "--all", "model.pth")
     assert code == 2 and "schema: 1" not in out
     assert "holds weight norm in place of weights" in err
     assert "remove_weight_norm(model.classification_head.out_proj)" in err
@@ -327,9 +327,9 @@ def test_of_several_weights_one_can_be_planned(tmp_path: Path, run: Run) -> None
         distinct_state_dict(CONFIG),
         ema={name: torch.from_numpy(array) for name, array in EMA.items()},
     )
-    code, out, err = run("plan", "model.pth")
+    code, out, err = run("plan", "--all", "model.pth")
     assert code == 0 and "weights under model" in out and "--weights ema takes them" in err
-    code, out, err = run("plan", "model.pth", "--weights", "ema")
+    code, out, err = run("plan", "--all", "model.pth", "--weights", "ema")
     assert code == 0 and "weights under ema" in out and err == ""
 
 
@@ -351,10 +351,68 @@ def test_a_stored_config_that_convert_refuses_stands_in_the_way(
         distinct_state_dict(CONFIG),
         config=CONFIG.model_dump() | BROKEN[case],
     )
-    code, out, err = run("plan", "model.pth")
+    code, out, err = run("plan", "--all", "model.pth")
     assert code == 2 and err.count("\n") == 1
     assert re.search(r"findings +none\n", out), "of the tensors"
     refused_code, _, refused = run("convert", "model.pth")
     assert (refused_code, refused) == (2, err)
-    code, out, _ = run("plan", "model.pth", "--json")
+    code, out, _ = run("plan", "--all", "model.pth", "--json")
     assert code == 2 and json.loads(out)["complete"] is False
+
+
+def test_the_plan_is_short_unless_all_of_it_is_asked_for(run: Run, fork: Path) -> None:
+    code, out, _ = run("plan", fork.name)
+    tensors = len(distinct_state_dict(CONFIG))
+    assert code == 2 and len(out.splitlines()) < 20
+    assert re.search(rf"tensors +0 of {tensors} by \d+ rules\n", out)
+    assert re.search(r"and \d+ more: --all shows them\n", out) and "schema: 1" not in out
+    assert run("plan", fork.name, "-q")[:2] == (2, "")
+
+
+def test_a_draft_goes_to_a_file_and_its_guesses_are_refused_until_somebody_has_looked(
+    run: Run, tmp_path: Path
+) -> None:
+    """`norm1` may be the norm after the attention, or one before it: if the guess is wrong, both
+    sides have the same weights in the same wrong places, and are equal."""
+    save_file(renamed(distinct_state_dict(CONFIG), FROM_ONE), tmp_path / "fork.safetensors")
+    Path("fork.yaml").write_text(CONFIG.model_dump_json())
+    code, out, err = run("plan", "fork.safetensors", "--out", "my.yaml")
+    assert (code, err) == (0, "")
+    guesses = Path("my.yaml").read_text().count("guess: true")
+    assert guesses and f"look up its {guesses} guesses in the model's code" in out
+    assert run("plan", "fork.safetensors", "--mapping", "my.yaml")[0] == 0
+
+    for command in (
+        "convert fork.safetensors",
+        "predict fork.safetensors clip.npy",
+        "verify fork.safetensors fork.safetensors",
+    ):
+        np.save("clip.npy", np.zeros((3, 75, 2), np.float32))
+        code, _, err = run(*command.split(), "--mapping", "my.yaml", "-q")
+        assert code == 2 and re.match(r"signbart-port: my\.yaml: line \d+: .* is a guess, and", err)
+        assert err.endswith("correct the line, and take out guess: true\n")
+    assert not Path("fork.h5").exists()
+
+    looked_at = Path("my.yaml").read_text().replace(", guess: true", "")
+    Path("my.yaml").write_text(looked_at)
+    assert run("convert", "fork.safetensors", "--mapping", "my.yaml", "-q", "--no-verify")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("fork.safetensors --out my.txt", "my.txt: a mapping is written as .yaml or .yml"),
+        ("fork.safetensors --out there.yaml", "there.yaml: exists; give --force to replace it"),
+        ("fork.safetensors --out my.yaml --mapping there.yaml", "Leave one of them out"),
+        ("model.pth --out my.yaml", "model.pth: needs no mapping of its own"),
+    ],
+)
+def test_a_draft_that_cannot_be_written(
+    run: Run, fork: Path, tmp_path: Path, arguments: str, says: str
+) -> None:
+    save_pth(tmp_path / "model.pth", distinct_state_dict(CONFIG))
+    Path("there.yaml").write_text(mappings.signbart().path.read_text())
+    before = Path("there.yaml").read_text()
+    code, out, err = run("plan", *arguments.split())
+    assert (code, out) == (2, "") and says in err
+    assert Path("there.yaml").read_text() == before and not Path("my.yaml").exists()

@@ -87,6 +87,8 @@ def _unplaced(suggestions: Suggestions) -> Iterator[str]:
 def _line(line: Line) -> str:
     entries = {"torch": _quoted(line.torch), "keras": _quoted(line.keras)}
     entries |= {"kind": _plain(line.kind), **line.sizes}
+    if line.doubt:
+        entries["guess"] = "true"
     return _flow(entries) + _comment(line.doubt)
 
 
