@@ -119,33 +119,45 @@ def _lengths(clips: Clips) -> Lengths:
 def _values(
     clips: Clips, parts: Sequence[NDArray[Any]], skeleton: Skeleton | None
 ) -> tuple[Values, tuple[Entry, ...]]:
-    """Return the figures of all clips, and the clips without any point."""
-    xy = np.concatenate([keypoints[..., :2].astype(np.float64) for keypoints in parts])
-    not_finite = ~np.isfinite(xy).all(axis=-1)
-    there = xy.any(axis=-1) & ~not_finite
-    seen = xy[there]
+    """Return the figures of all clips, and the clips without any point.
+
+    Clip by clip: all of them together would take many times the memory of the dataset.
+    """
     hands = skeleton.hands if skeleton else {}
-    starts = np.cumsum([0, *map(len, clips.keypoints)])
-    blank = tuple(
-        entry
-        for entry, start, end in zip(clips.entries, starts, starts[1:], strict=False)
-        if not there[start:end].any()
-    )
+    counts, unseen = Counter[str](), Counter[str]()
+    lowest, highest, blank = np.inf, -np.inf, []
+    for entry, keypoints in zip(clips.entries, parts, strict=True):
+        xy = keypoints[..., :2].astype(np.float64)
+        not_finite = ~np.isfinite(xy).all(axis=-1)
+        there: NDArray[np.bool_] = np.logical_and(xy.any(axis=-1), ~not_finite)
+        seen = xy[there]
+        counts["frames"] += len(xy)
+        counts["points"] += there.size
+        counts["missing"] += int((~there).sum())
+        counts["not finite"] += int(not_finite.sum())
+        counts["coordinates"] += seen.size
+        counts["outside"] += int(((seen < 0) | (seen > 1)).sum())
+        for name, hand in hands.items():
+            unseen[name] += int((~there[:, hand].any(axis=1)).sum())
+        if seen.size:
+            lowest, highest = min(lowest, seen.min()), max(highest, seen.max())
+        else:
+            blank.append(entry)
     values = Values(
-        points=xy.shape[1],
+        points=parts[0].shape[1],
         coordinates=tuple(sorted({keypoints.shape[2] for keypoints in clips.keypoints})),
-        lowest=float(seen.min()) if seen.size else 0.0,
-        highest=float(seen.max()) if seen.size else 0.0,
-        outside=_share((seen < 0) | (seen > 1)),
-        missing=_share(~there),
-        without={name: _share(~there[:, hand].any(axis=1)) for name, hand in hands.items()},
-        not_finite=int(not_finite.sum()),
+        lowest=float(lowest) if counts["coordinates"] else 0.0,
+        highest=float(highest) if counts["coordinates"] else 0.0,
+        outside=_share(counts["outside"], counts["coordinates"]),
+        missing=_share(counts["missing"], counts["points"]),
+        without={name: _share(unseen[name], counts["frames"]) for name in hands},
+        not_finite=counts["not finite"],
     )
-    return values, blank
+    return values, tuple(blank)
 
 
-def _share(of: NDArray[np.bool_]) -> float:
-    return float(of.mean()) if of.size else 0.0
+def _share(count: int, of: int) -> float:
+    return count / of if of else 0.0
 
 
 def _repeated(clips: Clips, blank: Sequence[Entry]) -> tuple[tuple[Entry, ...], ...]:
@@ -155,8 +167,9 @@ def _repeated(clips: Clips, blank: Sequence[Entry]) -> tuple[tuple[Entry, ...], 
     may hold what the others hold.
     """
     alike: dict[Any, list[Entry]] = {}
+    left_out = set(blank)
     for entry, keypoints in zip(clips.entries, clips.keypoints, strict=True):
-        if entry not in blank:
+        if entry not in left_out:
             xy = keypoints[..., :2].astype(np.float64)
             same = (entry.split == "all", len(xy), digest.of_tensor(xy))
             alike.setdefault(same, []).append(entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -203,3 +204,18 @@ def test_nothing_to_check(folder: Folder) -> None:
         path.write_text("")
     with pytest.raises(PortError, match="None of 5 samples can be used"):
         check(folder.root)
+
+
+def test_memory_does_not_follow_the_size_of_the_dataset_many_times(folder: Folder) -> None:
+    """One clip is looked at after the other: what is held is the clips as they are stored."""
+    stored = 0
+    for number in range(20):
+        path = folder.put(f"all/cat/{number}", a_clip(number, 2000).astype(np.float32))
+        stored += path.stat().st_size
+    tracemalloc.start()
+    try:
+        check(folder.root)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * stored

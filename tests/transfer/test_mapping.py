@@ -30,7 +30,11 @@ NOT_A_MAPPING = {
     "schema true": ("schema: 1", "schema: true", "schema is True, this program reads 1"),
     "schema text": ("schema: 1", "schema: '1'", "schema is 1, this program reads 1"),
     "schema null": ("schema: 1", "schema:", "schema is None"),
-    "rule key": ("joints}", "joints, kind2: a}", "unknown key 'kind2'; known: guess, in, kind, out"),
+    "rule key": (
+        "joints}",
+        "joints, kind2: a}",
+        "unknown key 'kind2'; known: guess, in, kind, out",
+    ),
     "unknown kind": (XY, XY.replace("linear", "conv"), "unknown kind 'conv'; declared: linear"),
     "kind is a list": (XY, XY.replace("linear", "[linear]"), "kind must be a name, got ['linear"),
     "guess": (XY, XY.replace("}", ", guess: yes}").replace("{xy, guess: yes}", "{xy}"), "guess is"),
