@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, first_of
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
 from signbart_port.untrusted.weights_file import weights_file
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from signbart_port.model_files.config_resolution import Options
     from signbart_port.tflite.card import Card
+
+_MOST_NAMED = 6  # tensors in a note
 
 
 @dataclass(frozen=True)
@@ -138,11 +143,24 @@ def _checkpoint(path: Path, options: Options | None) -> Inspection:
             Listed(name, array.shape, checkpoint.dtypes[name])
             for name, array in checkpoint.tensors.items()
         ),
-        notes=(*checkpoint.notes, *notes),
+        notes=(*checkpoint.notes, *notes, *_not_finite(checkpoint.tensors)),
         config=config,
         config_note=note,
         facts={"container": checkpoint.container},
     )
+
+
+def _not_finite(tensors: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+    """Yield a note on the weights that no model computes with."""
+    import numpy as np
+
+    names = [
+        name
+        for name, array in tensors.items()
+        if array.dtype.kind == "f" and not np.isfinite(array).all()
+    ]
+    if names:
+        yield f"NaN or infinity in {len(names)} tensors: {first_of(names, _MOST_NAMED)}"
 
 
 def _keras(path: Path, options: Options | None) -> Inspection:
@@ -172,7 +190,7 @@ def _keras(path: Path, options: Options | None) -> Inspection:
         sha256=found.sha256,
         size=path.stat().st_size,
         tensors=tuple(Listed(n, t.shape, str(t.dtype)) for n, t in tensors.items()),
-        notes=notes,
+        notes=(*notes, *_not_finite(tensors)),
         config=config,
         config_note=note,
         provenance=None if isinstance(found, keras_file.WeightsAlone) else found.provenance,

@@ -215,3 +215,12 @@ def test_what_a_stranger_wrote_is_printed_and_not_obeyed(
     assert "\x1b" not in out and "[/nope]" in out and "[red]x" in out
     assert not any(line.startswith("sha256   FORGED") for line in out.splitlines())
     assert max(len(line) for line in out.splitlines()) < 5_000
+
+
+def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    weights = distinct_state_dict(CONFIG)
+    names = [name for name in weights if name.endswith("fc1.bias")]
+    for name in names:
+        weights[name] = weights[name] * np.float32(np.inf)
+    found = inspect_file(save_pth(tmp_path / "model.pth", weights, config=CONFIG.model_dump()))
+    assert f"NaN or infinity in {len(names)} tensors: {', '.join(names)}" in found.notes
