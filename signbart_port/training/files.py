@@ -69,10 +69,12 @@ class Files:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise PortError(folder, f"cannot be made: {error.strerror}") from None
+        outputs = (self.last, self.best, self.log, self.curves)
+        for path in outputs:
+            atomic_output.check(path, force=True)
         if leads:
             self._lock()
-        for path in (self.last, self.best, self.log, self.curves):
-            atomic_output.check(path, force=True)
+        for path in outputs:
             atomic_output.remove_unfinished(path)  # of a run that was killed while it wrote
         for path in self.models.glob(f".epoch-*{self.suffix}"):
             path.unlink(missing_ok=True)
@@ -91,7 +93,10 @@ class Files:
         path = self.models.resolve() / ".lock"
         if path in _LOCKS:
             return
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise PortError(path, f"cannot be written: {error.strerror}") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

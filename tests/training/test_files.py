@@ -101,3 +101,10 @@ def test_a_folder_in_which_a_training_runs_is_refused(tmp_path: Path) -> None:
     os.close(lock)
     assert files.open(resume=True, force=False)
     assert files.open(resume=True, force=False), "the lock is this process's own"
+
+
+def test_a_lock_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    files = Files(tmp_path / "models", tmp_path / "logs", ".h5")
+    (files.models / ".lock").mkdir(parents=True)
+    with pytest.raises(PortError, match=r"\.lock: cannot be written: Is a directory"):
+        files.open(resume=False, force=True)
