@@ -183,7 +183,7 @@ def completed(
     Raises PortError where it is not one.
     """
     adapted, override = chosen.readable, options.override()
-    # `transformers` leaves out its default.
+    # `transformers` leaves out the number of labels where it is its default.
     missing = {*chosen.unread, *(("num_labels",) if adapted.hub else ())} - adapted.data.keys()
     known = {name: size for name, size in sizes.items() if name in missing}
     notes = tuple(f"{name} {size}, from the tensors" for name, size in known.items())
