@@ -128,3 +128,5 @@ def _print(found: Prediction, top: int) -> None:
         for guess in found.best(one, top):
             label = f"class {guess.id}" if guess.label is None else guess.label
             print(f"  {guess.probability:6.1%}  {printable(label)}")
+    if found.labels is None:
+        print("The model does not name its classes: --labels FILE does")

@@ -171,7 +171,13 @@ def _train_once(
         going_on = (f"going on from {files.last}",) if goes_on else ()
         notes = (*parts.notes, *plan.notes, *going_on)
         bar.says("training", _training_progress.about(job, len(data.bad), notes))
-        done = engine.fit(job, files, bar, resume=goes_on)
+        try:
+            done = engine.fit(job, files, bar, resume=goes_on)
+        except KeyboardInterrupt:
+            if files.last.exists():
+                what = f"interrupted: {files.last} is from the last finished epoch"
+                bar.warn((f"{what}; --resume goes on from there",))
+            raise
         return done, engine.leads()
 
 

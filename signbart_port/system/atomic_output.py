@@ -118,11 +118,14 @@ def _lock_of_folder(target: Path) -> int | None:
     with suppress(OSError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         remove_unfinished(target)
-    for _ in range(_LOCK_TRIES):  # the lock of one that removes is short
-        with suppress(OSError):
+    for _ in range(_LOCK_TRIES):
+        try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             break
-        time.sleep(0.01)
+        except BlockingIOError:  # by one that removes, for a moment
+            time.sleep(0.01)
+        except OSError:  # this filesystem has no locks
+            break
     return lock
 
 

@@ -1,6 +1,7 @@
 """Outputs are the old file or the whole new one: after refusals, faults, signals and races."""
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -458,6 +459,22 @@ def test_an_ignored_signal_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 # What a killed process left
+
+
+def test_a_filesystem_without_locks_is_written_to_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left there is not removed: nobody could tell whose it is."""
+    calls = []
+
+    def none(lock: int, operation: int) -> None:
+        calls.append(operation)
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    (tmp_path / ".model-0123abcd.h5").write_bytes(NEW)
+    replace(tmp_path / "model.h5")
+    assert names(tmp_path) == [".model-0123abcd.h5", "model.h5"] and len(calls) == 2
 
 
 def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from pt_reference import train
+from signbart_port.training import torch_fit
+from signbart_port.training.files import Files
+from signbart_port.training.run import Job, Trained, Watcher
 from tests.support.datasets import Folder, a_clip
 from tests.support.running import run_cli
 from tests.support.small_trainings import Run, left, without_times, write_config
@@ -225,3 +228,27 @@ def test_leaving_one_signer_out(signs: Path, tmp_path: Path, run_main: Run) -> N
     assert (code, printed) == (2, "") and "was trained with batch_size 5, not 4" in err
     code, printed, err = run_main(train.main, *arguments, "--quiet")
     assert (code, printed) == (2, "") and "exists: a training was here" in err
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_an_interrupted_training_says_how_to_go_on(
+    work: Path,
+    tmp_path: Path,
+    run_main: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    finished: bool,
+) -> None:
+    """With -q too: it is what the next command depends on."""
+
+    def fit(job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained:
+        if finished:
+            files.last.write_bytes(b"of an epoch")
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(work)
+    monkeypatch.setattr(torch_fit, "fit", fit)
+    arguments = ("--data", "signs", "--config", "good.yaml", "--checkpoint-dir", tmp_path, "-q")
+    code, out, err = run_main(train.main, *arguments)
+    assert (code, out) == (130, "")
+    said = f"interrupted: {tmp_path / 'last.pth'} is from the last finished epoch; --resume goes on"
+    assert (said in err) == finished and "Traceback" not in err

@@ -135,6 +135,7 @@ def test_without_labels_there_are_numbers(run: Run) -> None:
     first, *rest = out.splitlines()
     assert code == 0 and first.startswith("bare.tflite has no model card: taken for")
     assert rest[0] == "a.npy" and "%  class " in rest[1]
+    assert rest[2:] == ["The model does not name its classes: --labels FILE does"]
 
 
 def test_probabilities_are_not_made_again(run: Run, folder: Path) -> None:
