@@ -41,7 +41,7 @@ def plan(
         ),
     ] = None,
     show_all: Annotated[
-        bool, typer.Option("--all", help="Show every rule, every tensor and the suggestions.")
+        bool, typer.Option("--all", help="Show every rule, every tensor, every finding.")
     ] = False,
     force: _options.Force = False,
     json: _options.Json = False,
@@ -69,7 +69,7 @@ def plan(
         _show.as_json(_as_dict(found))
     elif not quiet:
         _show.facts(list(_rows(found, mapping, show_all)))
-        if show_all and found.draft and out is None:
+        if found.draft and out is None:
             print(f"\n{found.draft}", end="")
     _show.cautions(found.checkpoint.cautions)
     if out is not None:
@@ -164,7 +164,7 @@ def _advice(found: Planned, mapping: str | None) -> str:
     if not found.suggestions or not found.suggestions.lines:
         return ""
     if mapping:
-        return "Paste the suggested lines that are right into the mapping: --all shows them"
+        return "Paste the suggested lines that are right into the mapping"
     path = shlex.quote(str(found.checkpoint.path))
     return f"Write the suggested mapping: signbart-port plan {path} --out my.yaml"
 
