@@ -4,7 +4,6 @@ between."""
 from __future__ import annotations
 
 import errno
-import fcntl
 import glob
 import os
 import secrets
@@ -18,6 +17,8 @@ from types import FrameType
 from typing import NoReturn
 
 from signbart_port.errors import PortError, printable
+from signbart_port.system import locks
+from signbart_port.system.locks import Lock
 
 _LOCK_TRIES = 20
 _EXISTS = "exists; give --force to replace it"
@@ -115,17 +116,12 @@ def _lock_of_folder(target: Path) -> int | None:
         lock = os.open(target.parent, os.O_RDONLY)
     except OSError:
         return None
-    with suppress(OSError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if locks.take(lock) is Lock.HELD:
         remove_unfinished(target)
     for _ in range(_LOCK_TRIES):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if locks.take(lock, shared=True) is not Lock.BUSY:
             break
-        except BlockingIOError:  # by one that removes, for a moment
-            time.sleep(0.01)
-        except OSError:  # this filesystem has no locks
-            break
+        time.sleep(0.01)  # one that removes is busy for a moment
     return lock
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import resource
 import shutil
@@ -14,6 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from signbart_port.errors import PortError, printable
+from signbart_port.system import locks
+from signbart_port.system.locks import Lock
 
 
 def command(module: str, *arguments: str | Path) -> list[str]:
@@ -32,15 +33,16 @@ def limit_memory(size: int) -> None:
 
 
 @contextmanager
-def scratch_errors() -> Iterator[None]:
-    """Turn what a full or unwritable temporary folder does into a PortError about that folder."""
+def scratch_errors(folder: Path | None = None) -> Iterator[None]:
+    """Turn what a full or unwritable temporary folder does into a PortError about that folder: by
+    default that of this process."""
     try:
         yield
     except OSError as error:
-        raise scratch_error(error) from error
+        raise scratch_error(error, folder) from error
 
 
-def scratch_error(error: OSError, folder: str | Path | None = None) -> PortError:
+def scratch_error(error: OSError, folder: Path | None = None) -> PortError:
     """Return the refusal of a temporary folder that cannot be written to."""
     why = os.strerror(error.errno) if error.errno else printable(error)
     return PortError(
@@ -60,9 +62,9 @@ def new_folder() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="signbart-new-"))  # not to be swept before its lock
     lock = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # of a filesystem without locks
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            folder = folder.rename(folder.with_name(_PREFIX + folder.name.rpartition("-")[2]))
+        if locks.take(lock) is Lock.HELD:
+            with suppress(OSError):
+                folder = folder.rename(folder.with_name(_PREFIX + folder.name.rpartition("-")[2]))
         yield str(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -80,8 +82,6 @@ def _sweep(root: Path) -> None:
             if folder.is_symlink() or folder.stat().st_uid != os.getuid():
                 continue
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if locks.take(lock) is Lock.HELD:
                 shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(lock)
+            os.close(lock)

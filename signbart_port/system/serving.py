@@ -68,7 +68,8 @@ def serve(
                 raise PortError(None, "takes one job, and it is not the first")
             order, arrays = _taken(folder, memory)
             result, given = run(messages.from_plain(job_type, order.job), arrays)
-            _answer(folder, result, given)
+            with processes.scratch_errors(folder.parent):
+                messages.write(folder, ANSWER, {"result": result, "failure": None}, given)
         except Exception as error:
             _report(folder, error)
         os.write(answers, TURN)
@@ -85,13 +86,6 @@ def _taken(folder: Path, memory: int | None) -> tuple[Order, Arrays]:
             raise PortError(None, f"is {size:,} bytes, more than the {limit:,} that it may take")
         processes.limit_memory(limit)
     return order, arrays
-
-
-def _answer(folder: Path, result: object, arrays: Arrays) -> None:
-    try:
-        messages.write(folder, ANSWER, {"result": result, "failure": None}, arrays)
-    except OSError as error:
-        raise processes.scratch_error(error, folder.parent) from None
 
 
 def _report(folder: Path, error: Exception) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import atexit
-import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from signbart_port.config.training import Settings
 from signbart_port.errors import PortError
-from signbart_port.system import atomic_output
+from signbart_port.system import atomic_output, locks
+from signbart_port.system.locks import Lock
 
 
 @dataclass(frozen=True)
@@ -97,15 +97,10 @@ class Files:
             lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise PortError(path, f"cannot be written: {error.strerror}") from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if locks.take(lock) is Lock.BUSY:
             os.close(lock)
             what = "is in use: another training is running there"
-            raise PortError(self.models, what, "Give it another checkpoint_dir") from None
-        except OSError:  # this filesystem has no locks
-            os.close(lock)
-            return
+            raise PortError(self.models, what, "Give it another checkpoint_dir")
         _LOCKS[path] = lock
         atexit.register(path.unlink, missing_ok=True)
 
