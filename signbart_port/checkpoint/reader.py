@@ -41,8 +41,8 @@ class Checkpoint:
     notes: tuple[str, ...]  # short sentences for the user
     location: Location  # of the weights, for a second reader
     cautions: tuple[str, ...] = ()  # the notes on other weights in the file: to be said always
+    # Keys of settings that are no plain data, by the entry that they are in.
     unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    # Keys of the settings in `beside` that are no plain data, by the entry's key.
     complete: bool = True  # whether the tensors are all that was wanted, and nothing else
 
     @property

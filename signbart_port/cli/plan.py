@@ -98,17 +98,17 @@ def _rows(found: Planned, mapping: str | None, show_all: bool) -> Iterator[tuple
         yield "", f"told by nothing, one each assumed: {', '.join(found.unsettled)}"
     yield from _show.labeled("config", found.config_notes)
     uses = list(found.uses())
-    taken, rules_of = sum(use.found for use in uses), len(uses)
-    if not show_all:
-        yield "tensors", f"{taken} of {sum(use.of for use in uses)} by {rules_of} rules"
-    rows = [
-        f"{use.found} of {use.of} tensors: {use.rule.torch} -> {use.rule.keras},"
-        f" {use.rule.kind} ({rules.at(use.rule.line)})"
-        for use in uses
-    ]
     if show_all:
+        rows = [
+            f"{use.found} of {use.of} tensors: {use.rule.torch} -> {use.rule.keras},"
+            f" {use.rule.kind} ({rules.at(use.rule.line)})"
+            for use in uses
+        ]
         yield from _show.labeled("rules", rows)
         yield from _show.labeled("transfers", _folded(found.transfers()))
+    else:
+        taken, wanted = sum(use.found for use in uses), sum(use.of for use in uses)
+        yield "tensors", f"{taken} of {wanted} by {len(uses)} rules"
     left = [f"{name}: {why}" for name, why in found.left_behind().items()]
     yield from _show.labeled("left behind", left)
     sentences = [finding.sentence() for finding in transfer.gathered(found.findings)]
@@ -117,8 +117,8 @@ def _rows(found: Planned, mapping: str | None, show_all: bool) -> Iterator[tuple
         sentences = [*sentences[:_MOST_SHOWN], f"and {more} more: --all shows them"]
     yield from _show.labeled("findings", sentences)
     if found.suggestions:
-        guesses = sum(bool(line.doubt) for line in found.suggestions.lines)
-        said = f"{len(found.suggestions.lines)} rules, {guesses} of them guesses"
+        lines, guesses = len(found.suggestions.lines), found.suggestions.guesses
+        said = f"{lines} rules, {guesses} of them guesses"
         yield "suggestions", said if found.draft else "none: nothing in it fits a SignBART"
 
 
@@ -171,8 +171,7 @@ def _advice(found: Planned, mapping: str | None) -> str:
 
 def _next(found: Planned, out: Path) -> str:
     """Say what to do with a draft."""
-    lines = found.suggestions.lines if found.suggestions else ()
-    guesses = sum(bool(line.doubt) for line in lines)
+    guesses = found.suggestions.guesses if found.suggestions else 0
     looked = f"look up its {guesses} guesses in the model's code, " if guesses else ""
     path = shlex.quote(str(found.checkpoint.path))
     return f"{looked}then: signbart-port plan {path} --mapping {shlex.quote(str(out))}"

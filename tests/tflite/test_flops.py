@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from signbart_port.errors import PortError
 from signbart_port.metrics.flops import of_forward
-from signbart_port.tflite import flops, model_file
+from signbart_port.tflite import flops, model_file, tables
 from tests.support.cards import emit
 from tests.support.small_models import small_config
 
@@ -53,17 +53,11 @@ def a_bomb(count: int) -> bytes:
     builder = flatbuffers.Builder()
     schema.TensorStart(builder)
     tensor = schema.TensorEnd(builder)
-    schema.SubGraphStartTensorsVector(builder, count)
-    for _ in range(count):
-        builder.PrependUOffsetTRelative(tensor)
-    tensors = builder.EndVector()
+    tensors = tables.vector(builder, [tensor] * count)
     schema.SubGraphStart(builder)
     schema.SubGraphAddTensors(builder, tensors)
     graph = schema.SubGraphEnd(builder)
-    schema.ModelStartSubgraphsVector(builder, count)
-    for _ in range(count):
-        builder.PrependUOffsetTRelative(graph)
-    graphs = builder.EndVector()
+    graphs = tables.vector(builder, [graph] * count)
     schema.ModelStart(builder)
     schema.ModelAddSubgraphs(builder, graphs)
     builder.Finish(schema.ModelEnd(builder), b"TFL3")

@@ -44,6 +44,11 @@ class Suggestions:
     sizes: Mapping[str, int]
     """The config's: those that were known, and those that the placed tensors' shapes give."""
 
+    @property
+    def guesses(self) -> int:
+        """The number of lines whose name does not settle their place."""
+        return sum(bool(line.doubt) for line in self.lines)
+
 
 def suggest(
     own: WeightMapping,
