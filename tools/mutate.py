@@ -12,7 +12,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,26 +99,16 @@ class Chain:
         """Let every `verify` within use one run of PyTorch."""
         runs: dict[int, Any] = {}
 
-        class Kept:
-            def __init__(self, source: CheckpointModel, inputs: Any, *, truth: bool) -> None:
+        with ExitStack() as stack:
+
+            def kept(source: CheckpointModel, inputs: Any, *, truth: bool) -> Any:
                 key = inputs.attention_mask.shape[1]
                 if key not in runs:
-                    runs[key] = torch_run(source, inputs, truth=truth)
+                    runs[key] = stack.enter_context(torch_run(source, inputs, truth=truth))
+                return nullcontext(runs[key])
 
-                self.run = runs[key]
-
-            def __enter__(self) -> Any:
-                return self.run
-
-            def __exit__(self, *error: object) -> None:
-                pass
-
-        with mock.patch.object(_sides, "torch_run", Kept):
-            try:
+            with mock.patch.object(_sides, "torch_run", kept):
                 yield
-            finally:
-                for run in runs.values():
-                    run.__exit__(None, None, None)
 
     def judge(self, fault: Fault) -> Outcome:
         """Run `verify` on the checkpoint and a .h5 or a Keras model that has the fault.

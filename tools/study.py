@@ -96,15 +96,10 @@ def measure(models: int, tflite: int, seed: int) -> Iterator[dict[str, Any]]:
     tap."""
     with tempfile.TemporaryDirectory() as name, silenced_stderr():
         folder = Path(name)
-        # The next model's PyTorch process runs while this one's Keras does.
-        source, inputs = make(folder, 0, seed)
-        run = torch_run(source, inputs, truth=True)
         for number in range(models):
-            now, (source, inputs) = (run, source, inputs), make(folder, number + 1, seed)
-            run = torch_run(source, inputs, truth=True)
-            yield from _compare(*now, emit=number < tflite, folder=folder)
-            now[0].__exit__(None, None, None)
-        run.__exit__(None, None, None)
+            source, inputs = make(folder, number, seed)
+            with torch_run(source, inputs, truth=True) as run:
+                yield from _compare(run, source, inputs, emit=number < tflite, folder=folder)
 
 
 def _compare(
@@ -143,13 +138,13 @@ def _tflite_row(model: Any, double: Any, inputs: Inputs, folder: Path) -> Row:
     from signbart_port.model_files import h5
     from signbart_port.tflite import model_file
     from signbart_port.tflite.modes import Quantization
-    from signbart_port.tflite_export.conversion import Conversion, start
+    from signbart_port.tflite_export.conversion import Conversion, running
 
     keras, path = folder / "model.h5", folder / "model.tflite"
     model.save(keras)
     frames, interface = inputs.attention_mask.shape[1], Interface(model.config.keypoints)
     conversion = Conversion((frames,), Quantization.NONE, interface)
-    with start(h5.read(keras), conversion, path) as work:
+    with running(h5.read(keras), conversion, path) as work:
         work.answer()
     feed = (inputs.keypoints, inputs.attention_mask)
     truth = np.asarray(double(*feed, training=False))

@@ -94,7 +94,7 @@ class Study:
         conversion = Conversion((self.frames,), Quantization.INT8, self.interface)
         (self.folder / "float.tflite").write_bytes(converter.converted(model, conversion))
         out = self.folder / "int8.tflite"
-        with quantization.start(
+        with quantization.running(
             self.folder, Integers(Quantization.INT8), out, self.calibration
         ) as work:
             work.answer()

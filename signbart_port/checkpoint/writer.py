@@ -12,7 +12,8 @@ import numpy.typing as npt
 import safetensors.numpy
 
 from signbart_port.errors import PortError
-from signbart_port.system.worker import FailureKind, Limits, Worker, WorkerFailed
+from signbart_port.system.warm_workers import lent
+from signbart_port.system.worker import FailureKind, Limits, WorkerFailed
 
 WORKER = "signbart_port.checkpoint.workers.torch_save"
 DATA = "data"
@@ -67,7 +68,7 @@ def torch_bytes(
     for name in tensors.keys() - set(layout.names):
         raise PortError(None, f"PyTorch cannot write the checkpoint (an unexpected tensor {name})")
     limits = Limits(_SECONDS, _MEMORY * sum(tensor.nbytes for tensor in tensors.values()))
-    with Worker(WORKER) as worker:
+    with lent(WORKER) as worker:
         try:
             answer = worker.run(TorchSave(layout, beside), limits, _contiguous(tensors))
         except WorkerFailed as error:

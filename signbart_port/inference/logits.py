@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from signbart_port.data.clip_format import AS_STORED, ClipFormat
 from signbart_port.errors import PortError
 from signbart_port.inference.jobs import WEIGHTS, FrameworkJob, TFLiteJob, TFLiteResult
-from signbart_port.system.worker import Answer, Limits, Worker, WorkerFailed
+from signbart_port.system.warm_workers import lent
+from signbart_port.system.worker import Answer, Limits, WorkerFailed
 from signbart_port.untrusted.model_kind import ModelKind
 
 if TYPE_CHECKING:
@@ -75,19 +77,27 @@ class SignatureRun:
 class Inference:
     """A model file at work in a process of its own.
 
-    A context manager: leaving it ends the process. One `send`, then one `outputs`.
+    A context manager: leaving it lets the process go. One `send`, then one `outputs`.
     """
 
     def __init__(self, path: Path, kind: ModelKind) -> None:
         self._path, self._kind = path, kind
         self._frames: NDArray[np.intp] | None = None
-        self._worker = Worker(_WORKERS[kind])
+        # A .tflite may leave its process in any state: no other file is run there.
+        program = str(path.absolute()) if kind is ModelKind.TFLITE else ""
+        self._lent = lent(_WORKERS[kind], program=program)
+        self._worker = self._lent.__enter__()
 
     def __enter__(self) -> Inference:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._worker.__exit__(*error)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lent.__exit__(kind, error, traceback)
 
     def send(
         self,

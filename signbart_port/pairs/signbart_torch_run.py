@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.pairs.signbart import SIGNBART, case_of
 from signbart_port.parity.pair import place_of
-from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.reference import TorchRun, running
 from signbart_port.parity.workers.torch_run import TorchJob
 
 
 def torch_run(
     source: CheckpointModel, inputs: Inputs, *, truth: bool, logits_alone: bool = False
-) -> TorchRun:
-    """Start PyTorch on clips, with the weights of an opened checkpoint. See `TorchRun`."""
+) -> AbstractContextManager[TorchRun]:
+    """Run PyTorch on clips, with the weights of an opened checkpoint. See `reference.running`."""
     checkpoint, mapping = source.checkpoint, source.plan.mapping
     job = TorchJob(
         weights=checkpoint.location,
@@ -24,4 +26,4 @@ def torch_run(
         truth=truth,
         logits_alone=logits_alone,
     )
-    return TorchRun(checkpoint.path, job, case_of(inputs), lambda: source.digests)
+    return running(checkpoint.path, job, case_of(inputs), lambda: source.digests)

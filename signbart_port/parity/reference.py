@@ -7,7 +7,7 @@ within bounds of memory and time; and never put both frameworks into one address
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from signbart_port.parity.proof import Call
 from signbart_port.parity.taps import Floats
 from signbart_port.parity.workers import torch_run
 from signbart_port.parity.workers.torch_run import TorchJob, TorchResult
+from signbart_port.system.warm_workers import lent
 from signbart_port.system.worker import FailureKind, Limits, Worker, WorkerFailed
 
 _SECONDS = 1200
@@ -31,8 +32,17 @@ NOT_READ_ITSELF = (
 )
 
 
-class TorchRun(Worker):
-    """A running PyTorch process. A context manager: leaving it ends the process.
+@contextmanager
+def running(
+    path: Path, job: TorchJob, case: Case, digests: Callable[[], Mapping[str, str]]
+) -> Iterator[TorchRun]:
+    """Yield a run of PyTorch that has begun; leaving the context ends it. See `TorchRun`."""
+    with lent(torch_run.__name__) as worker:
+        yield TorchRun(worker, path, job, case, digests)
+
+
+class TorchRun:
+    """A run of PyTorch in a worker.
 
     With `job.truth`, the outputs are float64, and `noise` says how far PyTorch in float32 was from
     them in the whole run; `alone.noise` how far each module alone, fed the inputs of `calls`.
@@ -42,19 +52,20 @@ class TorchRun(Worker):
     """
 
     def __init__(
-        self, path: Path, job: TorchJob, case: Case, digests: Callable[[], Mapping[str, str]]
+        self,
+        worker: Worker,
+        path: Path,
+        job: TorchJob,
+        case: Case,
+        digests: Callable[[], Mapping[str, str]],
     ) -> None:
-        super().__init__(torch_run.__name__)
-        self._path = path
-        with ExitStack() as stack:
-            stack.push(self)
-            files = tuple(file.resolve() for file in job.weights.files)
-            weights = replace(job.weights, files=files)
-            job = replace(job, weights=weights, mapping=job.mapping.resolve())
-            limits = Limits(_SECONDS, memory=30 * sum(file.stat().st_size for file in files))
-            self.send(job, limits, torch_run.arrays_of(case))
-            self._digests = digests()
-            stack.pop_all()
+        self._worker, self._path = worker, path
+        files = tuple(file.resolve() for file in job.weights.files)
+        weights = replace(job.weights, files=files)
+        job = replace(job, weights=weights, mapping=job.mapping.resolve())
+        limits = Limits(_SECONDS, memory=30 * sum(file.stat().st_size for file in files))
+        worker.send(job, limits, torch_run.arrays_of(case))
+        self._digests = digests()
 
     @cached_property
     def result(self) -> TorchResult:
@@ -65,7 +76,7 @@ class TorchRun(Worker):
         """
         path = self._path
         try:
-            result = self.answer().read(TorchResult)
+            result = self._worker.answer().read(TorchResult)
         except WorkerFailed as failed:
             if failed.failure.kind is FailureKind.TIMEOUT:
                 raise PortError(path, f"PyTorch {failed}") from None
@@ -91,10 +102,9 @@ class TorchRun(Worker):
     @property
     def calls(self) -> tuple[Call, ...]:
         """Every module's call, in the order in which they ended."""
+        folder = self._worker.folder
         return tuple(
-            Call(
-                call.path, call.number, call.taps, tuple(self.folder / file for file in call.files)
-            )
+            Call(call.path, call.number, call.taps, tuple(folder / file for file in call.files))
             for call in self.result.calls
         )
 
@@ -105,7 +115,7 @@ class TorchRun(Worker):
 
     def value(self, tap: str) -> Floats:
         index = self.result.taps.index(tap)
-        array: NDArray[np.floating] = np.load(self.folder / f"{index}.npy")
+        array: NDArray[np.floating] = np.load(self._worker.folder / f"{index}.npy")
         return array
 
     def outputs(self) -> Iterator[tuple[str, Floats]]:

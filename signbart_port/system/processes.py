@@ -32,6 +32,35 @@ def limit_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
+def resident(process: int) -> int:
+    """Return the memory of a process that is resident, in bytes; 0 where the system has no /proc
+    to tell it."""
+    try:
+        pages = Path(f"/proc/{process}/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * resource.getpagesize()
+
+
+def address_space() -> int:
+    """Return the address space of this process in bytes; 0 where the system has no /proc to tell
+    it."""
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[0]
+    except OSError:
+        return 0
+    return int(pages) * resource.getpagesize()
+
+
+def empty(folder: Path) -> None:
+    """Remove everything in a folder. Raises OSError."""
+    for one in folder.iterdir():
+        if one.is_dir() and not one.is_symlink():
+            shutil.rmtree(one)
+        else:
+            one.unlink()
+
+
 @contextmanager
 def scratch_errors(folder: Path | None = None) -> Iterator[None]:
     """Turn what a full or unwritable temporary folder does into a PortError about that folder: by
@@ -59,6 +88,7 @@ def new_folder() -> Iterator[str]:
     It is locked while its process lives. Raises OSError.
     """
     _sweep(Path(tempfile.gettempdir()))
+    owner = os.getpid()
     folder = Path(tempfile.mkdtemp(prefix="signbart-new-"))  # not to be swept before its lock
     lock = os.open(folder, os.O_RDONLY)
     try:
@@ -67,7 +97,8 @@ def new_folder() -> Iterator[str]:
                 folder = folder.rename(folder.with_name(_PREFIX + folder.name.rpartition("-")[2]))
         yield str(folder)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if os.getpid() == owner:  # and not a fork of it, at its end
+            shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
 
 

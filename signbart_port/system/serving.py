@@ -36,19 +36,17 @@ def serve(
     *,
     framework: str | None,
     memory: int | None,
-    isolated: bool = False,
 ) -> None:
     """Be the worker of the process that has started this one: `run` its jobs.
 
     `framework` is the module that is imported before the first job comes, `memory` the bound on the
-    address space until then (each job adds its own); None for no bound at all. An `isolated` worker
-    may crash, or keep what a job took: it refuses a second one. An exception ends the job, not the
-    worker.
+    address space until then (each job adds its own); None for no bound at all. An exception ends
+    the job, not the worker.
     """
     folder = Path(sys.argv[1])
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever an import prints is no answer
-    _end_with_caller(folder)
+    watch = _end_with_caller(folder)
     tempfile.tempdir = str(folder)  # removed with the worker, whatever ends it
     if memory is not None:
         processes.limit_memory(memory)
@@ -60,12 +58,10 @@ def serve(
             missing = error  # told to the job that needs it
         except Exception as error:
             raise SystemExit(_line(error)) from None
-    for number, _ in enumerate(sys.stdin.buffer):
+    for _ in sys.stdin.buffer:
         try:
             if missing is not None:
                 raise missing
-            if isolated and number:
-                raise PortError(None, "takes one job, and it is not the first")
             order, arrays = _taken(folder, memory)
             result, given = run(messages.from_plain(job_type, order.job), arrays)
             with processes.scratch_errors(folder.parent):
@@ -73,6 +69,7 @@ def serve(
         except Exception as error:
             _report(folder, error)
         os.write(answers, TURN)
+    watch.join()  # it removes the folder
 
 
 def _taken(folder: Path, memory: int | None) -> tuple[Order, Arrays]:
@@ -81,7 +78,7 @@ def _taken(folder: Path, memory: int | None) -> tuple[Order, Arrays]:
     plain, arrays = messages.read(folder, JOB)
     order = messages.from_plain(Order, plain)
     if memory is not None:
-        limit = memory + order.memory
+        limit = max(memory, processes.address_space()) + order.memory
         if size > limit:
             raise PortError(None, f"is {size:,} bytes, more than the {limit:,} that it may take")
         processes.limit_memory(limit)
@@ -110,7 +107,7 @@ def _line(error: Exception) -> str:
     return name if isinstance(error, UnpicklingError) else f"{name}: {printable(error)}"
 
 
-def _end_with_caller(folder: Path) -> None:
+def _end_with_caller(folder: Path) -> Thread:
     """Watch the pipe from the caller, whose other end is closed when the caller ends, even by
     SIGKILL, and end with it in the middle of a job."""
 
@@ -121,4 +118,6 @@ def _end_with_caller(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
-    Thread(target=watch, daemon=True).start()
+    thread = Thread(target=watch, daemon=True)
+    thread.start()
+    return thread

@@ -128,6 +128,7 @@ class Worker:
 
     def __init__(self, module: str) -> None:
         self._limits: Limits | None = None
+        self._jobs, self._failed = 0, False
         self._received = b""
         with ExitStack() as stack, processes.scratch_errors():
             self.folder = Path(stack.enter_context(processes.new_folder()))
@@ -146,14 +147,43 @@ class Worker:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End the process, whatever it does, and remove its scratch folder."""
         self._stack.close()
+
+    def lives(self) -> bool:
+        """Return whether the process is there to take a job."""
+        return self._process.poll() is None
+
+    def rests(self, most_jobs: int | None, most_memory: int) -> bool:
+        """Empty the scratch folder, and return whether the process may take another job.
+
+        It may not after a job that failed or was not waited for, after `most_jobs`, or with more
+        than `most_memory` bytes resident, where the system tells.
+        """
+        if self._failed or self._limits is not None or not self.lives():
+            return False
+        if self._jobs == most_jobs or processes.resident(self._process.pid) > most_memory:
+            return False
+        try:
+            processes.empty(self.folder)
+        except OSError:
+            return False
+        return True
+
+    def let_go(self) -> None:
+        """Close this process' side of the pipes: another process, of which it is a fork, has the
+        worker."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
 
     def _end(self) -> None:
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
+        self.let_go()
 
     def send(
         self, job: object, limits: Limits, arrays: Mapping[str, NDArray[Any]] | None = None
@@ -164,6 +194,7 @@ class Worker:
             order = Order(messages.to_plain(job), limits.memory)
             messages.write(self.folder, JOB, order, arrays)
         self._limits = limits
+        self._jobs += 1
         assert self._process.stdin is not None
         with suppress(ConnectionError):  # of a process that has ended `answer` tells
             self._process.stdin.write(TURN)
@@ -172,11 +203,13 @@ class Worker:
         """Wait for the result of the job that was sent last. Raises WorkerFailed without one."""
         assert self._limits is not None, "no job was sent"
         seconds, self._limits = self._limits.seconds, None
+        self._failed = True  # until its result is here
         if (ended := self._wait(seconds)) is not None:
             raise WorkerFailed(ended)
         plain, arrays = messages.read(self.folder, ANSWER)
         if plain["failure"] is not None:
             raise WorkerFailed(messages.from_plain(Failure, plain["failure"]))
+        self._failed = False
         return Answer(plain["result"], arrays)
 
     def run(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from signbart_port.data.model_interface import Interface
 from signbart_port.model_files.h5_model import KerasModel
+from signbart_port.system.warm_workers import lent
 from signbart_port.system.worker import Limits, Worker
 from signbart_port.tflite.modes import Quantization
 
@@ -18,6 +20,7 @@ MASK_BOUND = -100.0
 80 above the best real one still get no more than exp(-20) of its weight."""
 PREPROCESSING = "preprocessing"
 """The scope of the operators that prepare raw keypoints: a quantizer leaves them in float."""
+_MOST_JOBS = 12
 SECONDS = 900
 """For a conversion, and for a calibration: both take seconds, a few minutes for the largest."""
 
@@ -42,10 +45,14 @@ class ConverterJob:
     conversion: Conversion
 
 
-def start(model: KerasModel, conversion: Conversion, out: Path, seconds: float = SECONDS) -> Worker:
-    """Begin to convert: `out` is there when the worker has answered."""
-    worker = Worker(WORKER)
-    limits = Limits(seconds, memory=40 * model.path.stat().st_size)
+@contextmanager
+def running(
+    model: KerasModel, conversion: Conversion, out: Path, seconds: float = SECONDS
+) -> Iterator[Worker]:
+    """Yield a worker that has begun to convert: `out` is there when it has answered."""
+    size = sum(tensor.nbytes for tensor in model.tensors.values())
     config = model.config.model_dump(exclude={"training"})
-    worker.send(ConverterJob(config, out.resolve(), conversion), limits, model.tensors)
-    return worker
+    job = ConverterJob(config, out.resolve(), conversion)
+    with lent(WORKER, most_jobs=_MOST_JOBS) as worker:
+        worker.send(job, Limits(seconds, memory=40 * size), model.tensors)
+        yield worker

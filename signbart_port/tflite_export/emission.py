@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -49,32 +49,53 @@ class Emission:
         self._file, self._request, self._folder = file, request, folder
         self._progress = progress
         self._float = folder / "float.tflite"
+        self.models: Models
+        self.expected: dict[int, Expected]
         self._outputs: dict[str, Logits] = {}
         self._calibration: Inputs | None = None
         self.cautions: tuple[str, ...] = ()
 
-    def convert(self, pytorch: str | Path | None) -> None:
+    def convert(self, pytorch: str | Path | None, like: Emission | None = None) -> None:
         """Convert in a worker, and meanwhile run Keras here and PyTorch, if a checkpoint is given,
-        in another."""
+        in another.
+
+        What Keras and PyTorch gave to an emission of the same model that is `like` this one but for
+        its mode is used again.
+        """
         file, request = self._file, self._request
         wanted = Conversion(request.frames, request.quantization, request.interface)
         with ExitStack() as stack:
-            work = stack.enter_context(conversion.start(file, wanted, self._float, _SECONDS))
-            torch = stack.enter_context(self._pytorch(Path(pytorch))) if pytorch else None
-            self._progress("Importing TensorFlow")
-            self.models = Models(file, request.interface, request.quantization.calibrated)
-            self._progress("Running Keras")
-            self.expected: dict[int, Expected] = {
-                frames: self.models.expected(frames) for frames in request.proof_lengths
-            }
-            if pytorch and torch:
-                self._outputs[Path(pytorch).name] = torch.value(LOGITS)
-                self.cautions += torch.notes
-            if request.data:
-                inputs = gate.keras_inputs(request.data, file.config)
-                self._outputs[file.path.name] = gate.keras_logits(self.models.float32, inputs)
+            work = stack.enter_context(conversion.running(file, wanted, self._float, _SECONDS))
+            if like is not None and like._serves(request):
+                self.models, self.expected = like.models, like.expected
+                self._outputs, self.cautions = like._outputs, like.cautions
+            else:
+                self._run_others(pytorch, stack)
             self._progress("Converting")
             self._finish("TensorFlow's converter", work)
+
+    def _serves(self, request: TFLiteRequest) -> bool:
+        """Return whether what Keras gave is what it would give for another request."""
+        ours = self._request
+        return (ours.quantization.calibrated, ours.interface, ours.proof_lengths) == (
+            request.quantization.calibrated,
+            request.interface,
+            request.proof_lengths,
+        )
+
+    def _run_others(self, pytorch: str | Path | None, stack: ExitStack) -> None:
+        file, request = self._file, self._request
+        torch = stack.enter_context(self._pytorch(Path(pytorch))) if pytorch else None
+        self._progress("Importing TensorFlow")
+        self.models = Models(file, request.interface, request.quantization.calibrated)
+        self._progress("Running Keras")
+        self.expected = {frames: self.models.expected(frames) for frames in request.proof_lengths}
+        if pytorch and torch:
+            self._outputs[Path(pytorch).name] = torch.value(LOGITS)
+            self.cautions += torch.notes
+        if request.data:
+            inputs = gate.keras_inputs(request.data, file.config)
+            self._outputs[file.path.name] = gate.keras_logits(self.models.float32, inputs)
 
     def quantize(self) -> tuple[Path, Accuracy | None, mixed_precision.Kept]:
         """Quantize the file. Returns it, its accuracy on real clips, and what it keeps in float to
@@ -130,7 +151,7 @@ class Emission:
             ):
                 raise ProofError(f"{self._file.path}: describing the .tflite has changed it")
 
-    def _pytorch(self, checkpoint: Path) -> TorchRun:
+    def _pytorch(self, checkpoint: Path) -> AbstractContextManager[TorchRun]:
         """Start PyTorch on the real clips."""
         assert self._request.data is not None  # see `request`
         config = Resolved(self._file.config, f"config of {self._file.path.name}")
@@ -143,7 +164,7 @@ class Emission:
         out = self._folder / "quantized.tflite"
         integers = Integers(self._request.quantization, kept, with_weights)
         clips = self._calibration
-        with quantization.start(self._folder, integers, out, clips, _SECONDS) as work:
+        with quantization.running(self._folder, integers, out, clips, _SECONDS) as work:
             self._finish("the quantizer", work)
         return out
 

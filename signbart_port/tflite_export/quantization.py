@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from signbart_port.data.model_inputs import Inputs
+from signbart_port.system.warm_workers import lent
 from signbart_port.system.worker import Limits, Worker
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export.conversion import SECONDS
 
 WORKER = "signbart_port.tflite_export.workers.quantizer"
+_MOST_JOBS = 12
 ROOM = {8: 8.0, 16: 20.0}
 """How far below the lowest score a masked one may be kept, by the bits of an activation: softmax
 makes of it at most exp(-8), a tenth of an int8 step. More room would only cost resolution."""
@@ -38,21 +42,22 @@ class QuantizerJob:
     integers: Integers
 
 
-def start(
+@contextmanager
+def running(
     folder: Path, integers: Integers, out: Path, clips: Inputs | None, seconds: float = SECONDS
-) -> Worker:
-    """Begin to quantize `float.tflite` in this folder: `out` is there when the worker has answered.
+) -> Iterator[Worker]:
+    """Yield a worker that has begun to quantize `float.tflite` in this folder: `out` is there when
+    it has answered.
 
     The ranges that the clips give stay in the folder for the next time. No clips are needed where
     the mode is not calibrated.
     """
     source = folder / "float.tflite"
     job = QuantizerJob(source.resolve(), ranges_of(folder).resolve(), out.resolve(), integers)
-    worker = Worker(WORKER)
-    worker.send(
-        job, Limits(seconds, memory=60 * source.stat().st_size), clips.arrays() if clips else None
-    )
-    return worker
+    limits = Limits(seconds, memory=60 * source.stat().st_size)
+    with lent(WORKER, most_jobs=_MOST_JOBS) as worker:
+        worker.send(job, limits, clips.arrays() if clips else None)
+        yield worker
 
 
 def ranges_of(folder: Path) -> Path:

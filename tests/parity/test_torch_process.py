@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from signbart_port.errors import PortError
@@ -49,19 +50,32 @@ def test_the_two_readers_must_agree(tmp_path: Path) -> None:
         run.noise  # noqa: B018  waits for the process
 
 
-def test_leaving_the_run_ends_the_process_and_clears_its_folder(tmp_path: Path) -> None:
+def test_a_run_that_is_not_waited_for_ends_with_its_process_and_folder(tmp_path: Path) -> None:
     source, inputs = source_of(tmp_path)
     with torch_run(source, inputs, truth=True) as run:
-        folder = run.folder
+        folder = run._worker.folder
         assert (folder / "job.json").exists()
-    assert run._process.poll() is not None and not folder.exists()
+    assert not run._worker.lives() and not folder.exists()
+
+
+def test_a_second_run_pays_for_no_import(tmp_path: Path) -> None:
+    """And gives the same: nothing of the first is left in its process."""
+    source, inputs = source_of(tmp_path)
+    with torch_run(source, inputs, truth=True) as first:
+        logits, noise, calls = first.value("logits"), first.noise, len(first.calls)
+        worker = first._worker
+    assert not any(worker.folder.iterdir())
+    with torch_run(source, inputs, truth=True) as second:
+        assert second._worker is worker
+        assert np.array_equal(second.value("logits"), logits)
+        assert second.noise == noise and len(second.calls) == calls
 
 
 def test_a_full_temporary_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     source, inputs = source_of(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     with pytest.raises(PortError, match="missing: cannot hold temporary files: No such file"):
-        torch_run(source, inputs, truth=True)
+        torch_run(source, inputs, truth=True).__enter__()
 
 
 def test_memory_is_limited() -> None:

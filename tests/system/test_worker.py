@@ -118,16 +118,6 @@ def test_a_worker_that_has_ended_takes_no_more_jobs(worker: Worker) -> None:
     assert failed(worker, Rehearsal(Act.DOUBLE)).failure.message == "was ended by SIGSEGV"
 
 
-def test_an_isolated_worker_refuses_a_second_job(
-    scratch: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ALONE", "")
-    with Worker(MODULE) as worker:
-        worker.run(Rehearsal(Act.DOUBLE), LIMITS)
-        refused = failed(worker, Rehearsal(Act.DOUBLE)).failure
-    assert refused.kind is FailureKind.REFUSED and "takes one job" in refused.message
-
-
 def test_each_job_has_its_own_memory(worker: Worker) -> None:
     fill = Rehearsal(Act.FILL, Part((BASE,), None))
     assert "MemoryError" in failed(worker, fill).failure.message

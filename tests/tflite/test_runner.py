@@ -147,7 +147,7 @@ def test_integers_in_and_out(folder: Path) -> None:
     (folder / "float.tflite").write_bytes(data)
     clips = parity_inputs.make(12, 16).beginning_real()
     path = folder / "integers.tflite"
-    with quantization.start(
+    with quantization.running(
         folder, quantization.Integers(Quantization.INT8_FULL), path, clips
     ) as work:
         work.answer()

@@ -40,7 +40,7 @@ def test_it_makes_what_this_process_would(h5: Path, tmp_path: Path) -> None:
     interface = Interface(75, preprocessing=True, count_missing=False, probabilities=True)
     asked = Conversion((4, 9), Quantization.FLOAT16, interface)
     file = signbart_port.model_files.h5.read(h5)
-    with conversion.start(file, asked, tmp_path / "model.tflite") as work:
+    with conversion.running(file, asked, tmp_path / "model.tflite") as work:
         work.answer()
     model = build(file)
     assert (tmp_path / "model.tflite").read_bytes() == converter.converted(model, asked)

@@ -155,7 +155,7 @@ def emitted(tmp_path_factory: pytest.TempPathFactory) -> Emitted:
     data = converter.converted(model, Conversion((FRAMES,), Quantization.INT8, of_model(CONFIG)))
     (folder / "float.tflite").write_bytes(data)
     out = folder / "int8.tflite"
-    with quantization.start(folder, Integers(Quantization.INT8), out, seen) as work:
+    with quantization.running(folder, Integers(Quantization.INT8), out, seen) as work:
         work.answer()
     aware = quantization_aware(model, forgetting=0.0)
     for part in (slice(12), slice(12, None)):

@@ -64,4 +64,4 @@ def _prepared(job: TFLiteJob, signature: str, inputs: Inputs) -> Result:
 
 
 if __name__ == "__main__":
-    serve(TFLiteJob, _run, framework="ai_edge_litert.interpreter", memory=4 << 30, isolated=True)
+    serve(TFLiteJob, _run, framework="ai_edge_litert.interpreter", memory=4 << 30)

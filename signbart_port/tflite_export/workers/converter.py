@@ -104,4 +104,4 @@ def _run(job: ConverterJob, arrays: Arrays) -> Result:
 
 
 if __name__ == "__main__":
-    serve(ConverterJob, _run, framework="tensorflow", memory=12 << 30, isolated=True)
+    serve(ConverterJob, _run, framework="tensorflow", memory=12 << 30)

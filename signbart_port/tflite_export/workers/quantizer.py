@@ -169,4 +169,4 @@ def _run(job: QuantizerJob, arrays: Arrays) -> Result:
 
 
 if __name__ == "__main__":
-    serve(QuantizerJob, _run, framework="ai_edge_quantizer", memory=8 << 30, isolated=True)
+    serve(QuantizerJob, _run, framework="ai_edge_quantizer", memory=8 << 30)

@@ -89,4 +89,4 @@ def _run(job: Rehearsal, arrays: Arrays) -> Result:
 
 if __name__ == "__main__":
     FRAMEWORK = os.environ.get("FRAMEWORK", "decimal")
-    serve(Rehearsal, _run, framework=FRAMEWORK, memory=BASE, isolated="ALONE" in os.environ)
+    serve(Rehearsal, _run, framework=FRAMEWORK, memory=BASE)
