@@ -60,11 +60,11 @@ def cautions(said: Sequence[str], to: Console | None = None) -> None:
         warn(printable(caution, _LONGEST), to)
 
 
-def as_json(data: dict[str, Any]) -> None:
-    """Print strict JSON: what is not finite becomes null."""
+def as_json(data: dict[str, Any], *, lines: bool = True) -> None:
+    """Print strict JSON, on several `lines` or on one: what is not finite becomes null."""
     from signbart_port.report.document import strict_json
 
-    print(strict_json(data))
+    print(strict_json(data, lines=lines))
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> None:

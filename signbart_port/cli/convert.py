@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import _options, _show
+from signbart_port.cli import _many, _options, _show
 from signbart_port.cli._report_file import ReportFile
+from signbart_port.errors import PortError
+from signbart_port.system.progress import ProgressCallback
+from signbart_port.untrusted.model_kind import ModelKind
+
+if TYPE_CHECKING:
+    from signbart_port.verbs.convert import Converted
 
 
 def convert(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="A .pth, .pt or .safetensors checkpoint.", metavar="MODEL.pth")
+    checkpoints: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A .pth, .pt or .safetensors checkpoint; several, or a folder of them.",
+            metavar="MODEL.pth...",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -24,6 +34,7 @@ def convert(
             metavar="MODEL.h5",
         ),
     ] = None,
+    out_dir: _many.OutDir = None,
     config: _options.Config = None,
     heads: _options.Heads = None,
     joints: _options.Joints = None,
@@ -47,34 +58,64 @@ def convert(
     Nothing is written unless the proof holds.
     """
     from signbart_port.verbs.convert import convert as run
+    from signbart_port.verbs.convert import default_name
 
     chosen = _options.resolve_options(
         config, heads, joints, layout, sizes_from_checkpoint, override_config, weights
     )
-    file = ReportFile(report, force, (checkpoint, config, mapping), silent=quiet or json)
-    file.check(proof=not no_verify)
-    with file.of_failure(), _show.steps(quiet or json) as progress:
-        done = run(
-            checkpoint,
-            out,
+
+    def converted(path: Path, to: Path | None, progress: ProgressCallback) -> Converted:
+        return run(
+            path,
+            to,
             chosen,
             mapping=mapping,
             verify=not no_verify,
             force=force,
             progress=progress,
         )
+
+    for path in checkpoints[1:]:
+        if path.suffix == ".h5":
+            raise PortError(path, "is no checkpoint", f"To write to it, give --out {path}")
+    models = _many.models_of(checkpoints, [ModelKind.CHECKPOINT])
+    if _many.are_several(models, out, out_dir):
+        _many.check_options(report=report, every_module=every_module)
+
+        def output(path: Path) -> _many.Output:
+            to = (out_dir or path.parent) / default_name(path)
+            return _many.Output(
+                path, to, lambda progress: _in_a_line(converted(path, to, progress))
+            )
+
+        _many.Batch(json, quiet).write([output(path) for path in models], out_dir)
+        return
+    (checkpoint,) = models
+    file = ReportFile(report, force, (checkpoint, config, mapping), silent=quiet or json)
+    file.check(proof=not no_verify)
+    with file.of_failure(), _show.steps(quiet or json) as progress:
+        done = converted(checkpoint, out, progress)
     if json:
         _show.as_json(_as_dict(done))
     elif not quiet:
         _print(done, every_module)
-    _show.cautions(done.cautions)
+    _show.cautions(_cautions(done))
     if done.report:
         file.write(done.report)
-    else:
-        _show.warn(
-            f"NOT PROVEN: {done.out} was not compared with PyTorch (--no-verify);"
-            " the file says so too"
-        )
+
+
+def _in_a_line(done: Converted) -> _many.Done:
+    path = done.source.checkpoint.path
+    verdict, word = (done.report.verdict(), "equal") if done.report else ("not proven",) * 2
+    line = f"{path} -> {_show.written(done.out)}: {verdict}"
+    return _many.Done(line, _as_dict(done), _cautions(done), word)
+
+
+def _cautions(done: Converted) -> list[str]:
+    if done.report:
+        return list(done.cautions)
+    unproven = f"NOT PROVEN: {done.out} was not compared with PyTorch (--no-verify)"
+    return [*done.cautions, f"{unproven}; the file says so too"]
 
 
 def _as_dict(done: Any) -> dict[str, Any]:

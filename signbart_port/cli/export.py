@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import _options, _show
+from signbart_port.cli import _many, _options, _show
 from signbart_port.cli._report_file import ReportFile
+from signbart_port.system.progress import ProgressCallback
+from signbart_port.untrusted.model_kind import ModelKind
+
+if TYPE_CHECKING:
+    from signbart_port.verbs.export import Exported
 
 _WITHOUT_CONFIG = (
     "not in the checkpoint: no tensor tells heads and joints",
@@ -19,9 +24,12 @@ _WITHOUT_CONFIG = (
 
 
 def export(
-    model: Annotated[
-        Path,
-        typer.Argument(help="A model.h5, model.keras or model.weights.h5.", metavar="MODEL.h5"),
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A model.h5, model.keras or model.weights.h5; several, or a folder of them.",
+            metavar="MODEL.h5...",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -33,6 +41,7 @@ def export(
             metavar="MODEL.pth",
         ),
     ] = None,
+    out_dir: _many.OutDir = None,
     container: Annotated[
         str,
         typer.Option(
@@ -63,30 +72,55 @@ def export(
 
     Nothing is written unless the proof holds.
     """
+    from signbart_port.verbs.export import default_name
     from signbart_port.verbs.export import export as run
 
     options = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
-    file = ReportFile(report, force, (model, config), silent=quiet or json)
-    file.check(proof=not no_verify)
-    with file.of_failure(), _show.steps(quiet or json) as progress:
-        done = run(
-            model,
-            out,
+
+    def exported(path: Path, to: Path | None, progress: ProgressCallback) -> Exported:
+        return run(
+            path,
+            to,
             container=container,
             verify=not no_verify,
             force=force,
             options=options,
             progress=progress,
         )
+
+    models = _many.models_of(files, [ModelKind.KERAS])
+    if _many.are_several(models, out, out_dir):
+        _many.check_options(report=report, every_module=every_module)
+
+        def output(path: Path) -> _many.Output:
+            to = (out_dir or path.parent) / default_name(path)
+            return _many.Output(path, to, lambda progress: _in_a_line(exported(path, to, progress)))
+
+        _many.Batch(json, quiet).write([output(path) for path in models], out_dir)
+        return
+    (model,) = models
+    file = ReportFile(report, force, (model, config), silent=quiet or json)
+    file.check(proof=not no_verify)
+    with file.of_failure(), _show.steps(quiet or json) as progress:
+        done = exported(model, out, progress)
     if json:
         _show.as_json(_as_dict(done))
     elif not quiet:
         _print(done, every_module)
-    _show.cautions(done.source.cautions)
+    _show.cautions(_cautions(done))
     if done.report:
         file.write(done.report)
-    else:
-        _show.warn(f"NOT PROVEN: {done.out} was not run in PyTorch (--no-verify)")
+
+
+def _in_a_line(done: Exported) -> _many.Done:
+    verdict, word = (done.report.verdict(), "equal") if done.report else ("not proven",) * 2
+    line = f"{done.source.path} -> {_show.written(done.out)}: {verdict}"
+    return _many.Done(line, _as_dict(done), _cautions(done), word)
+
+
+def _cautions(done: Exported) -> list[str]:
+    unproven = f"NOT PROVEN: {done.out} was not run in PyTorch (--no-verify)"
+    return [*done.source.cautions, *([] if done.report else [unproven])]
 
 
 def _as_dict(done: Any) -> dict[str, Any]:

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_module
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import _options, _show
+from signbart_port.cli import _many, _options, _show
 from signbart_port.config import joints as named_joints
 from signbart_port.errors import printable
+from signbart_port.system.progress import ProgressCallback
+from signbart_port.untrusted.model_kind import ModelKind
 
 if TYPE_CHECKING:
     from signbart_port.tflite.card import Card
+    from signbart_port.verbs.inspect_file import Inspection
 
 _MOST_LABELS = 10
 
 
 def inspect(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A .pth, .safetensors, .h5, .keras or .tflite.")
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="A .pth, .safetensors, .h5, .keras or .tflite; several, or a folder of them.",
+        ),
     ],
     tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor.")] = False,
     config: _options.Config = None,
@@ -42,24 +51,32 @@ def inspect(
     ] = None,
     force: _options.Force = False,
     json: _options.Json = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Say what a file is: its tensors, its config, where it comes from.
 
     Imports no framework.
     """
-    from math import prod
-
     from signbart_port.verbs.inspect_file import inspect_file as run
     from signbart_port.verbs.inspect_file import write_config
 
     chosen = _options.options_if_any(
         config, heads, joints, layout, sizes_from_checkpoint, override_config, weights
     )
-    found = run(file, options=chosen)
+    models = _many.models_of(files, list(ModelKind))
+    if _many.are_several(models, config_out, None):
+        _many.check_options(tensors=tensors)
+        work = [partial(_in_a_line, partial(run, path, options=chosen)) for path in models]
+        tasks = [_many.Task(str(path), one) for path, one in zip(models, work, strict=True)]
+        _many.Batch(json, quiet, "files").run(tasks)
+        return
+    found = run(models[0], options=chosen)
     if config_out is not None:
         write_config(found, config_out, force=force)
     if json:
-        _show.as_json(dataclasses.asdict(found) | {"kind": found.kind.value})
+        _show.as_json(_as_dict(found))
+        return
+    if quiet:
         return
     values = sum(prod(t.shape) for t in found.tensors)
     rows = [
@@ -98,6 +115,20 @@ def inspect(
             shape = "×".join(map(str, tensor.shape)) or "scalar"
             table.add_row(escape(printable(tensor.name)), shape, tensor.dtype)
         _show.out().print(table)
+
+
+def _in_a_line(run: Callable[[], Inspection], _: ProgressCallback) -> _many.Done:
+    found = run()
+    values = sum(prod(tensor.shape) for tensor in found.tensors)
+    line = (
+        f"{found.path}: {found.kind.value}, {_show.bytes_of(found.size)},"
+        f" {len(found.tensors)} tensors, {values:,} values; config: {found.config_note}"
+    )
+    return _many.Done(line, _as_dict(found), word="read")
+
+
+def _as_dict(found: Inspection) -> dict[str, Any]:
+    return dataclasses.asdict(found) | {"kind": found.kind.value}
 
 
 def _first(names: Sequence[str]) -> str:

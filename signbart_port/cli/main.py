@@ -6,14 +6,13 @@ functions: `--help` takes no longer than the parser itself.
 
 from __future__ import annotations
 
-import sys
-import traceback
 from collections.abc import Callable
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
 from signbart_port.cli import (
+    _failures,
     convert,
     data_check,
     data_synth,
@@ -27,9 +26,7 @@ from signbart_port.cli import (
     verify,
 )
 from signbart_port.cli._streams import safe_streams
-from signbart_port.errors import ExitCode, PortError, ProofError
 from signbart_port.system.atomic_output import interruptible
-from signbart_port.system.packages import not_installed
 
 STYLE: dict[str, Any] = {
     "no_args_is_help": True,
@@ -87,23 +84,6 @@ def run(command: Callable[[], object]) -> None:
     try:
         with interruptible(), safe_streams():
             command()
-    except PortError as error:
-        _end(str(error), ExitCode.BAD_INPUT)
-    except ProofError as error:
-        _end(str(error), ExitCode.PROOF_FAILED)
-    except ModuleNotFoundError as error:
-        if (refused := not_installed(error)) is None:
-            _end_as_defect()
-        _end(str(refused), ExitCode.BAD_INPUT)
-    except Exception:  # a defect of ours: never to be taken for a failed proof
-        _end_as_defect()
-
-
-def _end_as_defect() -> NoReturn:
-    traceback.print_exc()
-    raise SystemExit(ExitCode.DEFECT) from None
-
-
-def _end(message: str, code: ExitCode) -> NoReturn:
-    print(f"signbart-port: {message}", file=sys.stderr)
-    raise SystemExit(code)
+    except Exception as error:
+        _, code = _failures.tell(error)
+        raise SystemExit(code) from None

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import _options, _show
-from signbart_port.errors import printable
+from signbart_port.cli import _many, _options, _show
+from signbart_port.errors import PortError, printable
 
 if TYPE_CHECKING:
-    from signbart_port.verbs.predict import Prediction
+    from signbart_port.verbs.predict import Guess, Predicted, Prediction
+
+_AT_ONCE = 64  # clips of a folder
+_UNNAMED = "The model does not name its classes: --labels FILE does"
 
 
 def predict(
@@ -23,7 +26,8 @@ def predict(
     clips: Annotated[
         list[Path],
         typer.Argument(
-            metavar="CLIP...", help="Raw keypoints of a sign: a .pkl, .npz, .npy or .json each."
+            metavar="CLIP...",
+            help="Raw keypoints of a sign: a .pkl, .npz, .npy or .json each, or a folder of them.",
         ),
     ],
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to print.")] = 5,
@@ -69,12 +73,11 @@ def predict(
     chosen = _options.options_if_any(
         config, heads, joints, layout, sizes_from_checkpoint, override_config, weights
     )
-    if golden is not None:
-        vectors.check(golden, model, clips, force=force)
-    with _steps(model, quiet or json) as progress:
-        found = run(
+
+    def predicted(paths: Sequence[Path], progress: Callable[[str], None]) -> Prediction:
+        return run(
             model,
-            clips,
+            paths,
             labels=labels,
             options=chosen,
             mapping=mapping,
@@ -82,6 +85,17 @@ def predict(
             frame_size=frame_size,
             progress=progress,
         )
+
+    if any(clip.is_dir() for clip in clips):
+        _many.check_options(golden=golden)
+        with _steps(model, quiet or json) as progress:
+            each = _in_folders(clips, lambda paths: predicted(paths, progress))
+            _print_each(each, _many.Batch(json, quiet, "clips"), top)
+        return
+    if golden is not None:
+        vectors.check(golden, model, clips, force=force)
+    with _steps(model, quiet or json) as progress:
+        found = predicted(clips, progress)
     if golden is not None:
         vectors.write(golden, found, force=force)
     if json:
@@ -105,17 +119,82 @@ def _as_dict(found: Prediction, top: int) -> dict[str, Any]:
         "output": found.output,
         **found.form.as_dict(),
         "notes": found.notes,
-        "clips": [
-            {
-                "clip": str(one.clip.path),
-                "label": one.clip.label,
-                "frames": len(one.clip.keypoints),
-                "top": [vars(guess) for guess in found.best(one, top)],
-                "scores": one.scores.tolist(),
-            }
-            for one in found.clips
-        ],
+        "clips": [_clip_as_dict(found, one, top) for one in found.clips],
     }
+
+
+def _clip_as_dict(found: Prediction, one: Predicted, top: int) -> dict[str, Any]:
+    return {
+        "clip": str(one.clip.path),
+        "label": one.clip.label,
+        "frames": len(one.clip.keypoints),
+        "top": [vars(guess) for guess in found.best(one, top)],
+        "scores": one.scores.tolist(),
+    }
+
+
+def _in_folders(
+    given: Sequence[Path], run: Callable[[Sequence[Path]], Prediction]
+) -> Iterator[tuple[Path, Prediction | PortError]]:
+    """Yield each clip of files and folders with what was predicted for it and others, or why there
+    is nothing. A bounded number of clips is held at a time.
+
+    Raises PortError where it is the model that cannot be used.
+    """
+    from signbart_port.data import samples
+
+    clips = [
+        one for path in given for one in (samples.in_folder(path) if path.is_dir() else [path])
+    ]
+    for start in range(0, len(clips), _AT_ONCE):
+        left = clips[start : start + _AT_ONCE]
+        while left:
+            try:
+                found = run(left)
+            except PortError as error:
+                if (bad := Path(error.path or "")) not in left:
+                    raise
+                yield bad, error
+                left.remove(bad)
+            else:
+                yield from ((clip, found) for clip in left)
+                break
+
+
+def _print_each(
+    each: Iterable[tuple[Path, Prediction | PortError]], batch: _many.Batch, top: int
+) -> None:
+    right = labeled = 0
+    unnamed = False
+    for path, found in each:
+        if isinstance(found, PortError):
+            batch.failed(str(path), found)
+            continue
+        unnamed = found.labels is None
+        one = next(one for one in found.clips if one.clip.path == path)
+        guesses = list(found.best(one, top))
+        if one.clip.label is not None and found.labels is not None:
+            labeled += 1
+            right += guesses[0].label == one.clip.label
+        said = f" (said to be {one.clip.label})" if one.clip.label else ""
+        shares = ", ".join(f"{_name(guess)} {guess.probability:.1%}" for guess in guesses)
+        data = {"model": str(found.model), "output": found.output, **found.form.as_dict()}
+        data |= _clip_as_dict(found, one, top)
+        about = [note for note in found.cautions if _is_about(note, path, found)]
+        batch.done(str(path), _many.Done(f"{path}: {shares}{said}", data, about, "classified"))
+    said = f"; {right} of {labeled} as their files say" if labeled else ""
+    batch.end(f"{said}\n{_UNNAMED}" if unnamed else said)
+
+
+def _is_about(note: str, path: Path, found: Prediction) -> bool:
+    """Return whether a note is about this clip, or about none alone."""
+    return note.startswith(f"{path}: ") or not any(
+        note.startswith(f"{one.clip.path}: ") for one in found.clips
+    )
+
+
+def _name(guess: Guess) -> str:
+    return f"class {guess.id}" if guess.label is None else guess.label
 
 
 def _print(found: Prediction, top: int) -> None:
@@ -126,7 +205,9 @@ def _print(found: Prediction, top: int) -> None:
         said = f", said to be {one.clip.label}" if one.clip.label else ""
         print(printable(f"{one.clip.path}{said}", 1000))
         for guess in found.best(one, top):
-            label = f"class {guess.id}" if guess.label is None else guess.label
-            print(f"  {guess.probability:6.1%}  {printable(label)}")
+            print(f"  {guess.probability:6.1%}  {printable(_name(guess))}")
     if found.labels is None:
-        print("The model does not name its classes: --labels FILE does")
+        print(_UNNAMED)
+    elif len(labeled := [one for one in found.clips if one.clip.label is not None]) > 1:
+        right = sum(next(found.best(one, 1)).label == one.clip.label for one in labeled)
+        print(f"{right} of {len(labeled)} as their files say")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from signbart_port.cli import _options, _show
+from signbart_port.cli import _emitted, _many, _options, _show
 from signbart_port.config.skeletons import KNOWN
-from signbart_port.errors import PortError, printable
-from signbart_port.tflite.modes import MODES, Quantization, describe_gates, describe_modes
+from signbart_port.errors import PortError
+from signbart_port.system.progress import ProgressCallback
+from signbart_port.tflite.modes import Quantization, describe_gates, describe_modes
+from signbart_port.untrusted.model_kind import ModelKind
 
 if TYPE_CHECKING:
-    from signbart_port.metrics.accuracy import Accuracy
     from signbart_port.verbs.to_tflite import Emitted
 
 _CLIPS = "Real clips"
@@ -21,9 +25,13 @@ _EDGES = "What goes in and out"
 
 
 def tflite(
-    model: Annotated[
-        Path,
-        typer.Argument(help="A model.h5, model.keras or model.weights.h5.", metavar="MODEL.h5"),
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A model.h5, model.keras or model.weights.h5, or a checkpoint, which is converted"
+            " first; several, or a folder of them.",
+            metavar="MODEL...",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -34,13 +42,14 @@ def tflite(
             metavar="MODEL.tflite",
         ),
     ] = None,
+    out_dir: _many.OutDir = None,
     quantization: Annotated[
         str,
         typer.Option(
             "--quantization",
             "--quantize",
-            metavar="|".join(mode.value for mode in MODES),
-            help=describe_modes(),
+            metavar="MODE[,MODE...]",
+            help=f"{describe_modes()} Several, such as none,dynamic, for a file each.",
         ),
     ] = Quantization.NONE.value,
     frames: Annotated[
@@ -154,48 +163,103 @@ def tflite(
     joints: _options.Joints = None,
     layout: _options.Layout = None,
     sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
+    override_config: _options.OverrideConfig = False,
+    weights: _options.Weights = None,
+    mapping: _options.Mapping = None,
     force: _options.Force = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:
-    """Emit a TFLite file from a Keras model.h5: builtin operators only, checked against Keras."""
-    from signbart_port.verbs.to_tflite import to_tflite
+    """Emit a TFLite file from a Keras model.h5 or a checkpoint: builtin operators only, checked
+    against Keras."""
+    from signbart_port.tflite_export.request import TFLiteOptions
+    from signbart_port.verbs.tflite_files import TFLiteFiles, default_name, outputs
 
-    options = _options.resolve_options(config, heads, joints, layout, sizes_from_checkpoint)
-    with _show.steps(quiet or json) as progress:
-        done = to_tflite(
-            model,
-            out,
-            quantization=quantization,
-            frames=_lengths(frames),
-            dynamic_frames=dynamic_frames,
-            preprocessing=preprocessing,
-            skeleton=skeleton,
-            frame_size=frame_size,
-            softmax=softmax,
-            labels=labels,
-            calibration=calibration,
-            clips=clips,
-            seed=seed,
-            data=data,
-            min_agreement=min_agreement,
-            max_drop=max_drop,
-            pytorch=pytorch,
-            skip_bad=skip_bad,
-            force=force,
-            options=options,
-            progress=progress,
-        )
+    options = _options.resolve_options(
+        config, heads, joints, layout, sizes_from_checkpoint, override_config, weights
+    )
+    asked = TFLiteOptions(
+        frames=_lengths(frames),
+        dynamic_frames=dynamic_frames,
+        preprocessing=preprocessing,
+        skeleton=skeleton,
+        frame_size=frame_size,
+        softmax=softmax,
+        labels=labels,
+        calibration=calibration,
+        clips=clips,
+        seed=seed,
+        data=data,
+        min_agreement=min_agreement,
+        max_drop=max_drop,
+        pytorch=pytorch,
+        skip_bad=skip_bad,
+    )
+    modes, models = quantization.split(","), _models(files)
+    several = _many.are_several(models, out, out_dir)
+
+    def outputs_of(model: Path) -> list[_many.Output]:
+        opened = TFLiteFiles(model, asked, options, mapping, force=force)
+        to = out if out_dir is None else out_dir / default_name(model)
+
+        def make(mode: str, path: Path, progress: ProgressCallback) -> _many.Done:
+            with ExitStack() as stack:
+                if mode == modes[-1]:
+                    stack.enter_context(opened)  # which ends here
+                return _in_a_line(opened.emit(mode, path, progress), model)
+
+        return [
+            _many.Output(model, path, partial(make, mode, path))
+            for mode, path in zip(modes, outputs(model, to, modes), strict=True)
+        ]
+
+    if several or len(modes) > 1:
+        made = [output for model in models for output in outputs_of(model)]
+        _many.Batch(json, quiet, "files").write(made, out_dir)
+        return
+    (model,) = models
+    (to,) = outputs(model, out, modes)
+    with (
+        _show.steps(quiet or json) as progress,
+        TFLiteFiles(model, asked, options, mapping, force=force) as opened,
+    ):
+        done = opened.emit(modes[0], to, progress)
     if json:
-        _show.as_json(_as_dict(done))
+        _show.as_json(_emitted.as_dict(done))
     elif not quiet:
-        _print(done)
-    _show.cautions((*done.notes, *done.cautions))
-    if not done.source_proven:
-        _show.warn(
-            f"NOT PROVEN against PyTorch: {model} does not come straight from a proven conversion;"
-            f" {done.out} was compared with it alone"
-        )
+        _emitted.show(done)
+    _show.cautions(_cautions(done, model))
+
+
+def _models(paths: Sequence[Path]) -> list[Path]:
+    """Return the models of the command: in a folder, what Keras saved, or else its checkpoints."""
+    models = list[Path]()
+    for path in paths:
+        for kind in (ModelKind.KERAS, ModelKind.CHECKPOINT):
+            found = _many.models_of([path], [kind])
+            if found != [path]:
+                break
+        models += found
+    return models
+
+
+def _in_a_line(done: Emitted, model: Path) -> _many.Done:
+    worst = max(done.reports, key=lambda report: report.logits.error / report.logits.limit)
+    line = (
+        f"{model} -> {done.out} ({_show.bytes_of(done.file.size)}): {done.quantization.value},"
+        f" {worst.verdict()}, {done.milliseconds[-1]:.2f} ms a clip"
+    )
+    if done.accuracy:
+        line += f", {done.accuracy.candidate.agreement:.1%} of {done.accuracy.clips} clips the same"
+    return _many.Done(line, _emitted.as_dict(done), _cautions(done, model), "equal")
+
+
+def _cautions(done: Emitted, model: Path) -> list[str]:
+    unproven = (
+        f"NOT PROVEN against PyTorch: {model} does not come straight from a proven conversion;"
+        f" {done.out} was compared with it alone"
+    )
+    return [*done.notes, *done.cautions, *([] if done.source_proven else [unproven])]
 
 
 def _lengths(frames: str | None) -> list[int] | None:
@@ -207,87 +271,3 @@ def _lengths(frames: str | None) -> list[int] | None:
         raise PortError(
             None, f"--frames {frames}: not a number, nor several", "Such as 64, or 16,32,64"
         ) from None
-
-
-def _print(done: Emitted) -> None:
-    _show.logits(done.reports)
-    if done.accuracy:
-        _print_accuracy(done.accuracy)
-    file, proven = done.file, done.reports[0].weights
-    computed = _shares(file.share_of_computation())
-    ops = ", ".join(f"{count} {name}" for name, count in file.ops.most_common())
-    inputs = ", ".join(f"{name} {list(t.shape)}" for name, t in file.inputs.items())
-    result = f"{file.output} {list(file.outputs[file.output].shape)}"
-    others = [name for name in file.lengths if name != file.signature]
-    times = ", ".join(
-        f"{milliseconds:.2f} ms a clip of {report.frames}"
-        for report, milliseconds in zip(done.reports, done.milliseconds, strict=True)
-    )
-    rows = [
-        ("weights", _shares(file.share_of_types())),
-        ("", proven.sentence() if proven else ""),
-        ("computes in", computed),
-        ("signature", f"{file.signature}: {inputs} -> {result}"),
-        *((("", f"and {', '.join(others)}"),) if others else ()),
-        ("operators", f"{file.ops.total()}, all builtin: {ops}"),
-        ("latency", f"{times} frames, one thread, this machine"),
-    ]
-    if done.calibrated_on:
-        rows.append(("calibrated", f"on {len(done.calibrated_on)} clips"))
-    if done.kept.modules:
-        rows.append(
-            ("in float", f"{', '.join(done.kept.modules)}: +{_show.bytes_of(done.kept.bytes)}")
-        )
-    if done.skipped:
-        rows.append(("left out", f"{len(done.skipped)} samples that cannot be read"))
-    _show.facts([*rows, ("written", f"{done.out} ({_show.bytes_of(file.size)})")])
-
-
-def _print_accuracy(accuracy: Accuracy) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=f"accuracy on {accuracy.clips} clips", title_justify="left")
-    for name in ("model", "top-1", "top-5", "same prediction"):
-        table.add_column(name, justify="left" if name == "model" else "right")
-    for score in accuracy.scores:
-        shares = (f"{share:.1%}" for share in (score.top1, score.top5, score.agreement))
-        table.add_row(escape(printable(score.model)), *shares)
-    _show.out().print(table)
-    for worst in accuracy.worst:
-        if worst.expected != worst.got:
-            _show.out().print(
-                escape(
-                    printable(
-                        f"{worst.clip}, a {worst.label}: {worst.got} instead of {worst.expected}"
-                    )
-                )
-            )
-
-
-def _shares(shares: dict[str, float]) -> str:
-    return ", ".join(f"{share:.1%} {name.lower()}" for name, share in shares.items())
-
-
-def _as_dict(done: Emitted) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        "out": str(done.out),
-        "source_proven": done.source_proven,
-        "quantization": done.quantization.value,
-        "bytes": done.file.size,
-        "sha256": done.file.sha256,
-        "signatures": dict(done.file.lengths),
-        "operators": dict(done.file.ops),
-        "weights_by_type": done.file.share_of_types(),
-        "operators_by_type": done.file.share_of_computation(),
-        "frames": done.file.frames,
-        "milliseconds": list(done.milliseconds),
-        "accuracy": done.accuracy.as_dict() if done.accuracy else None,
-        "calibrated_on": list(done.calibrated_on),
-        "notes": list(done.notes),
-        "skipped": sorted(map(str, done.skipped)),
-        "kept_in_float": asdict(done.kept),
-        "reports": [report.as_dict() for report in done.reports],
-    }

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from signbart_port.cli import _options, _show
+from signbart_port.cli import _many, _options, _show
 from signbart_port.cli._report_file import ReportFile
-from signbart_port.errors import ExitCode
+from signbart_port.errors import ExitCode, PortError, ProofError, printable
+from signbart_port.system.progress import ProgressCallback
+from signbart_port.untrusted.model_kind import ModelKind, stem_of
+
+if TYPE_CHECKING:
+    from signbart_port.parity.report import Report
 
 
 def verify(
     a: Annotated[
-        Path, typer.Argument(metavar="A", help="A .pth, .safetensors, .h5, .keras or .tflite.")
+        Path,
+        typer.Argument(
+            metavar="A", help="A .pth, .safetensors, .h5, .keras or .tflite, or a folder of them."
+        ),
     ],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another, of any of these kinds.")],
+    b: Annotated[
+        Path,
+        typer.Argument(
+            metavar="B",
+            help="Another, of any of these kinds; or a folder of models, each of which is compared"
+            " with the one of the same name in A.",
+        ),
+    ],
     config: _options.Config = None,
     heads: _options.Heads = None,
     joints: _options.Joints = None,
@@ -31,7 +48,7 @@ def verify(
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:
-    """Compare two models on the same inputs.
+    """Compare two models, or those of two folders, on the same inputs.
 
     Exit code 0: equal; 1: not.
     """
@@ -40,10 +57,27 @@ def verify(
     chosen = _options.resolve_options(
         config, heads, joints, layout, sizes_from_checkpoint, override_config, weights
     )
+
+    def compared(one: Path, other: Path, progress: ProgressCallback) -> Report:
+        return run(one, other, chosen, mapping=mapping, progress=progress)
+
+    def in_a_line(one: Path, other: Path, progress: ProgressCallback) -> _many.Done:
+        found = compared(one, other, progress)
+        line = f"{found.candidate} against {found.reference}: {found.verdict()}"
+        if not found.passed:
+            raise ProofError(line.replace(": ", ": NOT EQUAL, ", 1), found)
+        return _many.Done(line, found.as_dict(), found.cautions, "equal")
+
+    if a.is_dir() and b.is_dir() and (pairs := _pairs(a, b)) is not None:
+        _many.check_options(report=report, every_module=every_module)
+        work = [partial(in_a_line, *pair) for pair in pairs]
+        tasks = [_many.Task(str(pair[0]), one) for pair, one in zip(pairs, work, strict=True)]
+        _many.Batch(json, quiet, "pairs").run(tasks)
+        return
     file = ReportFile(report, force, (a, b, config, mapping), silent=quiet or json)
     file.check()
     with _show.steps(quiet or json) as progress:
-        found = run(a, b, chosen, mapping=mapping, progress=progress)
+        found = compared(a, b, progress)
     if json:
         _show.as_json(found.as_dict())
     elif not quiet:
@@ -51,4 +85,34 @@ def verify(
     _show.cautions(found.cautions)
     file.write(found)
     if not found.passed:
+        if quiet:
+            line = f"NOT EQUAL: {found.candidate} against {found.reference}: {found.verdict()}"
+            _show.warn(printable(line, 1000))
         raise typer.Exit(ExitCode.PROOF_FAILED)
+
+
+def _pairs(a: Path, b: Path) -> list[tuple[Path, Path]] | None:
+    """Return the models of two folders that have one name; None where each holds one model, whose
+    names may differ.
+
+    Raises PortError for a model without a partner, or with two.
+    """
+    from signbart_port.untrusted.model_folder import models_in
+
+    folders = {folder: models_in(folder, list(ModelKind)) for folder in (a, b)}
+    if all(len(models) < 2 for models in folders.values()):
+        return None
+    named: dict[Path, dict[str, list[Path]]] = {}
+    for folder, models in folders.items():
+        named[folder] = defaultdict(list)
+        for model in models:
+            name = str(model.relative_to(folder).with_name(stem_of(model)))
+            named[folder][name].append(model)
+    for folder, other in ((a, b), (b, a)):
+        for name, models in named[folder].items():
+            partners = named[other].get(name, [])
+            if len(models) != 1 or len(partners) != 1:
+                found = ", ".join(str(one) for one in (*models[1:], *partners)) or "none"
+                what = f"needs one model named {printable(name)} in {printable(other)}"
+                raise PortError(models[0], f"{what}, found: {printable(found)}")
+    return [(named[a][name][0], named[b][name][0]) for name in named[a]]

@@ -25,11 +25,13 @@ from signbart_port.data.sample_pickles import LARGEST, SAVE_ARRAYS
 from signbart_port.data.stored_array import Dtype, StoredArray
 from signbart_port.errors import printable
 from signbart_port.untrusted.file_kind import HEAD, Kind, kind_of, regular_file
+from signbart_port.untrusted.folder import files_under
 from signbart_port.untrusted.pickle_globals import Other
 from signbart_port.untrusted.refusal import COPY_AGAIN, Refusal, naming
 
 SUFFIXES = (".pkl", ".pickle", ".npz", ".npy")
 JSON_SUFFIX = ".json"
+_MOST_SAMPLES = 1_000_000  # in a folder
 _MOST_MEMBERS = 1000  # of an .npz
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _LONGEST_LABEL = 200
@@ -47,6 +49,20 @@ class Sample:
     keypoints: NDArray[np.floating[Any]]  # (T, K, 2 or more), T and K at least 1; read-only
     label: str | None  # None if the file has none
     notes: tuple[str, ...] = ()  # what was taken for what, for the user
+
+
+def in_folder(folder: Path) -> list[Path]:
+    """Return the samples in a folder and the folders in it, in the order of their paths: JSON files
+    only where there are no others, as beside samples they hold labels.
+
+    Raises PortError for a folder with none.
+    """
+    with naming(folder):
+        files = sorted(files_under(folder, _MOST_SAMPLES))
+        for suffixes in (SUFFIXES, (JSON_SUFFIX,)):
+            if found := [path for path in files if path.suffix.lower() in suffixes]:
+                return found
+        raise Refusal(f"is a folder without a sample: no {', '.join((*SUFFIXES, JSON_SUFFIX))}")
 
 
 def read(path: str | os.PathLike[str]) -> Sample:

@@ -175,13 +175,12 @@ def open_pair(
     )
     try:
         candidate = open_model(last, options, mapping)  # first: a checkpoint may need its config
-    except PortError as error:  # or weights that Keras saved alone may need the checkpoint's
-        if model_kind.kind_of(last) is not ModelKind.KERAS or error.path != last:
+    except PortError as error:  # or weights alone may need the reference's
+        if model_kind.kind_of(last) is ModelKind.TFLITE or error.path != last:
             raise
         reference = open_model(first, options, mapping)
         return reference, open_model(last, options, mapping, _config_of(reference))
-    fallback = _config_of(candidate) if candidate.kind is ModelKind.KERAS else None
-    return open_model(first, options, mapping, fallback), candidate
+    return open_model(first, options, mapping, _config_of(candidate)), candidate
 
 
 def _config_of(model: ModelFile) -> Resolved | None:

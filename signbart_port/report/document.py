@@ -62,9 +62,13 @@ def document(report: Report | Evaluation, origin: Origin) -> dict[str, Any]:
     }
 
 
-def strict_json(data: dict[str, Any]) -> str:
-    """Return JSON that every reader accepts: figures that are not finite become null."""
-    return json.dumps(_finite(data), indent=2, default=str, allow_nan=False)
+def strict_json(data: dict[str, Any], *, lines: bool = True) -> str:
+    """Return JSON that every reader accepts: figures that are not finite become null.
+
+    On several lines for people, or else on one.
+    """
+    indent = 2 if lines else None
+    return json.dumps(_finite(data), indent=indent, default=str, allow_nan=False)
 
 
 def _finite(data: Any) -> Any:

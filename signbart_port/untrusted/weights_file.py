@@ -8,6 +8,7 @@ from pathlib import Path
 
 from signbart_port.errors import printable
 from signbart_port.untrusted.file_kind import CHECKPOINTS, Kind, sniff
+from signbart_port.untrusted.folder import files_under
 from signbart_port.untrusted.refusal import Refusal, naming
 
 INDEX = ".index.json"
@@ -18,8 +19,6 @@ _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl")
 _BESIDE = re.compile(
     r"(optimizer|scheduler|scaler|rng_state|training_args|random_states)", re.IGNORECASE
 )
-_DEEPEST = 4
-_MOST_FILES = 10_000
 
 
 def weights_file(path: str | os.PathLike[str]) -> Path:
@@ -32,7 +31,7 @@ def weights_file(path: str | os.PathLike[str]) -> Path:
     if not path.is_dir():
         return path
     with naming(path):
-        found = list(_checkpoints(path))
+        found = [one for one in files_under(path) if is_checkpoint(one)]
         if not found:
             raise Refusal(
                 "is a folder without a checkpoint", "Give the .pth or .safetensors itself"
@@ -46,28 +45,8 @@ def weights_file(path: str | os.PathLike[str]) -> Path:
         return found[0]
 
 
-def _checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints and indexes in a folder, those of the upper levels first."""
-    level, visited, found = [folder], 0, list[Path]()
-    for _ in range(_DEEPEST):
-        below: list[Path] = []
-        for parent in level:
-            for one in sorted(parent.iterdir()):
-                visited += 1
-                if visited > _MOST_FILES:
-                    raise Refusal("is a folder with too many files", "Give the checkpoint itself")
-                if one.name.startswith((".", "__MACOSX")):
-                    continue
-                if one.is_dir():
-                    if not one.is_symlink():
-                        below.append(one)
-                elif one.is_file() and _is_checkpoint(one):
-                    found.append(one)
-        level = below
-    return found
-
-
-def _is_checkpoint(path: Path) -> bool:
+def is_checkpoint(path: Path) -> bool:
+    """Return whether a file is a checkpoint or an index of shards, and not one of the shards."""
     if path.name.endswith(INDEX):
         return sniff(path) is Kind.INDEX
     if path.suffix.lower() not in _SUFFIXES or _BESIDE.match(path.name):

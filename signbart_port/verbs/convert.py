@@ -96,8 +96,7 @@ def convert(
     """
     path = weights_file(path)
     model_kind.check_kind(path, model_kind.ModelKind.CHECKPOINT)
-    name = path.with_name(path.name.removesuffix(INDEX))
-    out = name.with_suffix(".h5") if out is None else Path(out)
+    out = path.with_name(default_name(path)) if out is None else Path(out)
     if out.suffix != ".h5" or out.name.endswith(".weights.h5"):
         raise PortError(out, "the Keras model is written as .h5", "Name it like model.h5")
     atomic_output.check(out, force=force, inputs=(path,))
@@ -118,6 +117,11 @@ def convert(
         progress("Importing TensorFlow")
         with silenced_stderr():
             return conversion.run(temp, out)
+
+
+def default_name(path: Path) -> str:
+    """Return the name of the .h5 of a checkpoint, where none is given."""
+    return Path(path.name.removesuffix(INDEX)).with_suffix(".h5").name
 
 
 class _Conversion:

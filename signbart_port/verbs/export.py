@@ -104,7 +104,7 @@ def export(
     """
     path = Path(path)
     model_kind.check_kind(path, model_kind.ModelKind.KERAS)
-    out = path.with_name(f"{model_kind.stem_of(path)}.pth") if out is None else Path(out)
+    out = path.with_name(default_name(path)) if out is None else Path(out)
     container = _container_of(out, container)
     atomic_output.check(out, force=force, inputs=(path,))
     progress("Reading the Keras model")
@@ -119,6 +119,11 @@ def export(
         _read_back(temp, file, plan, holds_config)
         report = _prove(temp, file, out, progress) if verify else None
     return Exported(out, replace(file, tensors={}), plan, holds_config, report)
+
+
+def default_name(path: Path) -> str:
+    """Return the name of the checkpoint of a Keras file, where none is given."""
+    return f"{model_kind.stem_of(path)}.pth"
 
 
 def _container_of(out: Path, container: Container | str) -> Container:

@@ -1,68 +1,18 @@
-"""A Keras model's file to a .tflite, proven against the Keras model before it is written."""
+"""A model to a .tflite, proven against the Keras model before it is written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from pathlib import Path
 
-from signbart_port.config import SignBartConfig
-from signbart_port.data.clips import ENOUGH, RealClips
-from signbart_port.errors import PortError
-from signbart_port.metrics.accuracy import Accuracy
-from signbart_port.model_files import keras_file
 from signbart_port.model_files.config_resolution import Options
-from signbart_port.parity.report import Report
-from signbart_port.system import atomic_output, processes
 from signbart_port.system.progress import ProgressCallback, no_progress
-from signbart_port.system.stderr import silenced_stderr
-from signbart_port.tflite import model_file
-from signbart_port.tflite.metadata import attach
 from signbart_port.tflite.modes import Quantization
-from signbart_port.tflite_export import mixed_precision
-from signbart_port.tflite_export.emission import Emission
-from signbart_port.tflite_export.model_card import card_of
-from signbart_port.tflite_export.request import TFLiteOptions, validate_options
-from signbart_port.untrusted import model_kind
+from signbart_port.tflite_export.request import TFLiteOptions
+from signbart_port.untrusted.weights_file import weights_file
+from signbart_port.verbs.tflite_files import Emitted, TFLiteFiles, outputs
 
-
-@dataclass(frozen=True, repr=False)
-class Emitted:
-    """The result of `to_tflite`."""
-
-    out: Path
-    config: SignBartConfig
-    quantization: Quantization
-    files: tuple[model_file.TFLiteFile, ...]
-    """The signatures of the file, the longest first."""
-    reports: tuple[Report, ...]
-    """A report for each number of frames that was checked."""
-    milliseconds: tuple[float, ...]
-    """The time of one clip, for each report."""
-    source_proven: bool
-    """Whether the .h5 was proven against PyTorch."""
-    accuracy: Accuracy | None = None
-    """The accuracy of the file on real clips."""
-    kept: mixed_precision.Kept = field(default_factory=mixed_precision.Kept)
-    """The modules that stay in float so that the file passes its gate."""
-    calibrated_on: tuple[str, ...] = ()
-    """The clips of the calibration."""
-    skipped: frozenset[Path] = frozenset()
-    """The samples that were left out because they cannot be read."""
-    notes: tuple[str, ...] = ()
-    """How the real clips were read, what in them may surprise, and what was taken for what."""
-    cautions: tuple[str, ...] = ()
-    """What must be known of the checkpoint beside it, however quiet the program is."""
-
-    def __repr__(self) -> str:
-        passed = all(report.passed for report in self.reports)
-        verdict = "equal" if passed else "NOT EQUAL"
-        return f"<Emitted {self.out}: {self.quantization.value}, {verdict}>"
-
-    @property
-    def file(self) -> model_file.TFLiteFile:
-        """The longest signature, `serving_default`."""
-        return self.files[0]
+__all__ = ["Emitted", "to_tflite"]
 
 
 def to_tflite(
@@ -87,9 +37,12 @@ def to_tflite(
     skip_bad: bool = False,
     force: bool = False,
     options: Options | None = None,
+    mapping: str | Path | None = None,
     progress: ProgressCallback = no_progress,
 ) -> Emitted:
-    """Write the SignBART of a Keras model's file as a .tflite that classifies one clip at a time.
+    """Write the SignBART of a model's file as a .tflite that classifies one clip at a time.
+
+    A checkpoint is converted to Keras first, and the two proven equal, as `convert` does.
 
     The file has builtin operators only. The signature `serving_default`, for the longest clips,
     takes `keypoints` (1, frames, K, 2) and `attention_mask` (1, frames) and gives `logits`
@@ -97,7 +50,7 @@ def to_tflite(
     written unless the file computes what Keras does and passes its gate on real clips.
 
     Args:
-        path: A model.h5, model.keras or model.weights.h5.
+        path: A model.h5, model.keras or model.weights.h5, or a checkpoint.
         out: The .tflite to write. Default: the model's name with .tflite.
         quantization: How the file stores and computes numbers. "none": float32. "float16": half the
             size, for GPUs. "dynamic": int8 weights, a quarter of the size, the fastest on CPUs.
@@ -132,8 +85,10 @@ def to_tflite(
         skip_bad: Whether to leave out samples that cannot be used, and list them, instead of
             raising an error.
         force: Whether to replace an existing `out`.
-        options: The config of a model.weights.h5, which holds none: a config file or the name of a
-            published one, heads, joints, layout. Default: a config beside it.
+        options: The config of a file that does not hold one: a config file or the name of a
+            published one, heads, joints, layout. Default: what the files themselves tell.
+        mapping: The names of a checkpoint's tensors: a mapping file, or a mapping that comes with
+            this program by its name, such as "hf-bart". Default: SignBART's own names.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -143,9 +98,8 @@ def to_tflite(
         PortError: The input cannot be used, or options are invalid or exclude each other.
         ProofError: The file disagrees with Keras or fails its gate; nothing is written.
     """
-    path = Path(path)
-    export_options = TFLiteOptions(
-        quantization=quantization,
+    path = weights_file(path)
+    asked = TFLiteOptions(
         frames=frames,
         dynamic_frames=dynamic_frames,
         preprocessing=preprocessing,
@@ -162,56 +116,6 @@ def to_tflite(
         labels=labels,
         skip_bad=skip_bad,
     )
-    model_kind.check_kind(path, model_kind.ModelKind.KERAS)
-    out = path.with_name(f"{model_kind.stem_of(path)}.tflite") if out is None else Path(out)
-    if out.suffix != ".tflite":
-        raise PortError(out, "the file is written as .tflite", "Name it like model.tflite")
-    atomic_output.check(out, force=force, inputs=(path,))
-    progress("Reading the Keras model")
-    file = keras_file.read(path, options or Options())
-    file.check_weights()
-    request = validate_options(export_options, file)
-    with atomic_output.replacing(out, force=force, inputs=(path,)) as temp, silenced_stderr():
-        with processes.scratch_errors(), processes.new_folder() as folder:
-            emission = Emission(file, request, Path(folder), progress)
-            emission.convert(pytorch)
-            chosen, accuracy, kept = emission.quantize()
-            progress("Proving the file")
-            proofs = emission.prove(chosen, out.name)
-            reports = tuple(report for report, _ in proofs)
-            described = attach(chosen.read_bytes(), card_of(file, request, reports, accuracy))
-        temp.write_bytes(described)
-        files = model_file.read_all(temp)
-        emission.check_unchanged(files, [result for _, result in proofs])
-    return Emitted(
-        out,
-        file.config,
-        request.quantization,
-        tuple(replace(file, path=out) for file in files),
-        reports,
-        tuple(result.milliseconds for _, result in proofs),
-        file.proven,
-        accuracy,
-        kept,
-        request.calibration.names if request.calibration else (),
-        request.skipped,
-        (*file.notes, *request.notes, *_about_calibration(request.calibration, accuracy)),
-        tuple(f"{pytorch}: {said}" for said in emission.cautions),
-    )
-
-
-def _about_calibration(clips: RealClips | None, accuracy: Accuracy | None) -> Iterator[str]:
-    """Yield what a calibration on few clips costs."""
-    if clips is None or (count := len(clips.entries)) >= ENOUGH:
-        return
-    costs = ""
-    if accuracy is not None:
-        reference, candidate = accuracy.reference, accuracy.candidate
-        costs = (
-            f". On {accuracy.clips} clips the file predicts what {reference.model} does for"
-            f" {candidate.agreement:.1%}, and loses {accuracy.drop:.1f} points of top-1 accuracy"
-        )
-    yield (
-        f"calibrated on {count} {'clip' if count == 1 else 'clips'}, fewer than {ENOUGH}:"
-        f" activations beyond the ranges that these show are cut off{costs}"
-    )
+    (to,) = outputs(path, out, [quantization])
+    with TFLiteFiles(path, asked, options, mapping, force=force) as files:
+        return files.emit(quantization, to, progress)
