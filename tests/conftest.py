@@ -17,7 +17,7 @@ from signbart_port.cli import main
 from signbart_port.system import processes
 from tests.support.running import run_program
 from tests.support.small_models import Once, distinct_state_dict, save_pth, small_config
-from tests.support.warm_workers import WarmWorkers
+from tests.support.forked_workers import ForkedWorkers
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 LONG = ("tflite", "tflite_export", "mutation", "training", "end_to_end", "keras_model", "verbs")
@@ -82,8 +82,8 @@ _COMMAND = processes.command
 
 @pytest.fixture(scope="session", autouse=True)
 def warm_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let worker processes start with their framework imported (see `WarmWorkers`)."""
-    workers = WarmWorkers(tmp_path_factory.mktemp("workers"))
+    """Let worker processes start with their framework imported (see `ForkedWorkers`)."""
+    workers = ForkedWorkers(tmp_path_factory.mktemp("workers"))
     kill = subprocess.Popen.kill
 
     def end(self: subprocess.Popen[Any]) -> None:

@@ -122,7 +122,7 @@ def _compare(
         case,
         ("", ""),
         run,
-        run.result.taps,
+        run.record.taps,
         lambda record: keras_run.run(SIGNBART, model, case.keras, layouts, record),
         isolation=keras_run.isolation(model, layouts, run),
     )

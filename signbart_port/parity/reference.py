@@ -20,6 +20,7 @@ from signbart_port.parity.compare import Truth
 from signbart_port.parity.pair import Case
 from signbart_port.parity.proof import Call
 from signbart_port.parity.taps import Floats
+from signbart_port.parity.torch_recording import TorchRecord
 from signbart_port.parity.workers import torch_run
 from signbart_port.parity.workers.torch_run import TorchJob, TorchResult
 from signbart_port.system.warm_workers import lent
@@ -32,6 +33,61 @@ NOT_READ_ITSELF = (
 )
 
 
+class RecordedRun:
+    """A run of PyTorch that is kept in a folder.
+
+    Of a reference, the outputs are float64, and `noise` says how far PyTorch in float32 was from
+    them in the whole run; `alone.noise` how far each module alone, fed the inputs of `calls`.
+    Else the outputs are those of the float32 run, or its logits, and these are empty.
+    """
+
+    def __init__(self, folder: Path, record: Callable[[], TorchRecord]) -> None:
+        self.folder, self._record = folder, record
+
+    @cached_property
+    def record(self) -> TorchRecord:
+        """The record, once it is there."""
+        return self._record()
+
+    @property
+    def noise(self) -> Mapping[str, float]:
+        return self.record.noise
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Every module's call, in the order in which they ended."""
+        return tuple(
+            Call(
+                call.path,
+                call.number,
+                call.taps,
+                tuple(self.folder / file for file in call.files),
+            )
+            for call in self.record.calls
+        )
+
+    @property
+    def alone(self) -> Truth:
+        """The truth of modules that run alone: the same outputs, another noise."""
+        return _Alone(self)
+
+    def value(self, tap: str) -> Floats:
+        index = self.record.taps.index(tap)
+        array: NDArray[np.floating] = np.load(self.folder / f"{index}.npy")
+        return array
+
+    def outputs(self) -> Iterator[tuple[str, Floats]]:
+        """Yield every tap and its output, in the order of the run."""
+        for tap in self.record.taps:
+            yield tap, self.value(tap)
+
+
+class _Alone:
+    def __init__(self, run: RecordedRun) -> None:
+        self.noise = run.record.alone
+        self.value = run.value
+
+
 @contextmanager
 def running(
     path: Path, job: TorchJob, case: Case, digests: Callable[[], Mapping[str, str]]
@@ -41,12 +97,9 @@ def running(
         yield TorchRun(worker, path, job, case, digests)
 
 
-class TorchRun:
-    """A run of PyTorch in a worker.
+class TorchRun(RecordedRun):
+    """A run of PyTorch in a worker; with `job.truth`, of a reference.
 
-    With `job.truth`, the outputs are float64, and `noise` says how far PyTorch in float32 was from
-    them in the whole run; `alone.noise` how far each module alone, fed the inputs of `calls`.
-    Without, the outputs are those of the float32 run, or its logits, and these are empty.
     `digests` returns those of the tensors as this program has read them, by name: it is called
     while PyTorch is being imported. `path` is the file that errors name.
     """
@@ -59,6 +112,7 @@ class TorchRun:
         case: Case,
         digests: Callable[[], Mapping[str, str]],
     ) -> None:
+        super().__init__(worker.folder, lambda: self.result.record)
         self._worker, self._path = worker, path
         files = tuple(file.resolve() for file in job.weights.files)
         weights = replace(job.weights, files=files)
@@ -94,37 +148,3 @@ class TorchRun:
     def notes(self) -> tuple[str, ...]:
         """What PyTorch's reading does not vouch for."""
         return () if self.result.read_itself else (NOT_READ_ITSELF,)
-
-    @property
-    def noise(self) -> Mapping[str, float]:
-        return self.result.noise
-
-    @property
-    def calls(self) -> tuple[Call, ...]:
-        """Every module's call, in the order in which they ended."""
-        folder = self._worker.folder
-        return tuple(
-            Call(call.path, call.number, call.taps, tuple(folder / file for file in call.files))
-            for call in self.result.calls
-        )
-
-    @property
-    def alone(self) -> Truth:
-        """The truth of modules that run alone: the same outputs, another noise."""
-        return _Alone(self)
-
-    def value(self, tap: str) -> Floats:
-        index = self.result.taps.index(tap)
-        array: NDArray[np.floating] = np.load(self._worker.folder / f"{index}.npy")
-        return array
-
-    def outputs(self) -> Iterator[tuple[str, Floats]]:
-        """Yield every tap and its output, in the order of the run."""
-        for tap in self.result.taps:
-            yield tap, self.value(tap)
-
-
-class _Alone:
-    def __init__(self, run: TorchRun) -> None:
-        self.noise = run.result.alone
-        self.value = run.value

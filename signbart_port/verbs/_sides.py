@@ -65,7 +65,7 @@ class TorchSide:
         self.process = process
 
     def truth(self) -> tuple[Truth, Sequence[str]]:
-        return self.process, self.process.result.taps
+        return self.process, self.process.record.taps
 
     def run(self, record: Record) -> None:
         for tap, output in self.process.outputs():

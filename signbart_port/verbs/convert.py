@@ -188,7 +188,7 @@ class _Conversion:
 
         assert self.reference is not None
         self.progress("Running PyTorch")
-        taps = self.reference.result.taps
+        taps = self.reference.record.taps
         self.progress("Comparing every module")
         path, config = self.source.checkpoint.path, self.source.resolved.config
         case, layouts = case_of(self.inputs), SIGNBART.taps(config)

@@ -13,10 +13,10 @@ from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.pairs.signbart import SIGNBART, case_of
 from signbart_port.pairs.signbart_diagnosis.mistakes import candidates
 from signbart_port.pairs.signbart_diagnosis.numpy_model import NumPySignBart
+from signbart_port.parity import torch_recording
 from signbart_port.parity.compare import Row
 from signbart_port.parity.taps import LOGITS, outputs_of
 from signbart_port.parity.tolerances import RUN
-from signbart_port.parity.workers import torch_run
 from tests.support.framework_models import torch_model
 from tests.support.proofs import counting_of, run_torch
 from tests.support.small_models import small_config, state_dict
@@ -41,7 +41,7 @@ class Recording:
 
         def called(path, number, arguments, output) -> None:
             outputs = output if isinstance(output, tuple) else (output,)
-            fed = tuple(torch_run._float32(t).numpy() for t in arguments)
+            fed = tuple(torch_recording._float32(t).numpy() for t in arguments)
             self.calls.append((path, number, fed, tuple(t.numpy() for t in outputs)))
 
         def logits(tap, output) -> None:

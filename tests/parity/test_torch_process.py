@@ -34,7 +34,7 @@ def test_modules_beside_a_strangers_model_are_not_imported(
     source, inputs = source_of(tmp_path)
     monkeypatch.chdir(tmp_path)
     with torch_run(source, inputs, truth=True) as run:
-        assert "logits" in run.result.taps
+        assert "logits" in run.record.taps
     assert not (tmp_path / "canary").exists()
 
 

@@ -32,7 +32,7 @@ class _Done:
 def convert_by(converter: Converter, patch: pytest.MonkeyPatch) -> None:
     """Let the program convert by this function, with a job as its worker would read it."""
 
-    def start(
+    def running(
         model: KerasModel, conversion: Conversion, out: Path, seconds: float = 0
     ) -> AbstractContextManager[_Done]:
         from signbart_port.model_files.keras_h5 import build
@@ -41,4 +41,4 @@ def convert_by(converter: Converter, patch: pytest.MonkeyPatch) -> None:
         out.write_bytes(converter(build(model), received))
         return nullcontext(_Done())
 
-    patch.setattr(conversion_jobs, "start", start)
+    patch.setattr(conversion_jobs, "running", running)

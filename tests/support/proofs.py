@@ -40,10 +40,10 @@ def noise_of(float32: Arrays, float64: Arrays, inputs: Inputs) -> dict[str, floa
 
 
 def run_torch(model: Any, inputs: Inputs, record: proof.Record, called: Any = None) -> None:
-    """Run a PyTorch SignBART on clips, see `torch_run.run`."""
-    from signbart_port.parity.workers import torch_run
+    """Run a PyTorch SignBART on clips, see `torch_recording.run`."""
+    from signbart_port.parity import torch_recording
 
-    torch_run.run(SIGNBART, model, case_of(inputs).torch, LAYOUTS, record, called)
+    torch_recording.run(SIGNBART, model, case_of(inputs).torch, LAYOUTS, record, called)
 
 
 def run_keras(

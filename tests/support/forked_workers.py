@@ -34,7 +34,7 @@ _PRELOADED = {
 # --- in the test's process ------------------------------------------------------------------------
 
 
-class WarmWorkers:
+class ForkedWorkers:
     """The fork servers of this test process, each started when it is first needed."""
 
     def __init__(self, folder: Path) -> None:
