@@ -15,9 +15,9 @@ import pytest
 import signbart_port
 from signbart_port.cli import main
 from signbart_port.system import processes
+from tests.support.forked_workers import ForkedWorkers
 from tests.support.running import run_program
 from tests.support.small_models import Once, distinct_state_dict, save_pth, small_config
-from tests.support.forked_workers import ForkedWorkers
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 LONG = ("tflite", "tflite_export", "mutation", "training", "end_to_end", "keras_model", "verbs")

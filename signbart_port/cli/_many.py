@@ -85,13 +85,16 @@ class Batch:
     def run(self, tasks: Sequence[Task]) -> None:
         """Do them all. Raises typer.Exit with the exit code of the worst: a failed proof comes
         before a refusal."""
-        for number, task in enumerate(tasks, 1):
-            self._do(task, f"{number} of {len(tasks)}, {task.name}: ")
-            if number == 1:
-                # What the frameworks have made is there to stay: it is not searched again for each
-                # model whose memory is freed.
-                gc.collect()
-                gc.freeze()
+        try:
+            for number, task in enumerate(tasks, 1):
+                self._do(task, f"{number} of {len(tasks)}, {task.name}: ")
+                if number == 1:
+                    # What the frameworks have made is there to stay: it is not searched again for
+                    # each model whose memory is freed.
+                    gc.collect()
+                    gc.freeze()
+        finally:
+            gc.unfreeze()
         self.end()
 
     def end(self, more: str = "") -> None:

@@ -89,6 +89,12 @@ def read(path: str | os.PathLike[str]) -> Sample:
         return Sample(Path(path), _keypoints(array), label, notes)
 
 
+def of_array(keypoints: NDArray[np.floating[Any]], name: str) -> Sample:
+    """Return a clip in memory as a sample of this name. Raises PortError as `read` does."""
+    with naming(name):
+        return Sample(Path(name), _keypoints(np.asarray(keypoints)), None)
+
+
 def _only_one_like_keypoints(root: dict[Any, Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Return the one value that has the form of keypoints, as `to_array` does."""
     found = [(key, *form) for key, value in root.items() if (form := _in_their_shape(value))]

@@ -43,7 +43,7 @@ class Options:
     skeleton: str | None = None
     """The name of the skeleton that `joints` count in, where it is not MediaPipe's."""
 
-    def check_unused(self, path: Path) -> None:
+    def check_unused(self, path: str | Path) -> None:
         """Raise PortError if any is given, for a whole model in `path`: it would be ignored."""
         if self != Options():
             what = (

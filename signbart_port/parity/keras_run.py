@@ -12,7 +12,7 @@ import numpy as np
 
 from signbart_port.parity.pair import Arrays, Pair, Tap, tap_of
 from signbart_port.parity.proof import Call, Isolation, Record
-from signbart_port.parity.reference import TorchRun
+from signbart_port.parity.reference import RecordedRun
 from signbart_port.parity.taps import LOGITS, Floats, outputs_of
 
 Taps = Mapping[str, Tap]
@@ -57,7 +57,7 @@ def run_alone(model: keras.Model, calls: Iterable[Call], taps: Taps, record: Rec
             _record(call.path, call.number, output, taps, record)
 
 
-def isolation(model: keras.Model, taps: Taps, reference: TorchRun) -> Isolation:
+def isolation(model: keras.Model, taps: Taps, reference: RecordedRun) -> Isolation:
     """Return a way to run each module of `model` alone, on the inputs of the reference's module."""
 
     def alone(calls: Iterable[Call], record: Record) -> None:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from signbart_port import transfer
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.errors import PortError, ProofError
-from signbart_port.model_files import h5, mappings
+from signbart_port.model_files import h5, in_memory, mappings
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.model_files.config_resolution import Options
+from signbart_port.model_files.in_memory import ModelSource
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.pairs.signbart import SIGNBART, case_of
 from signbart_port.pairs.signbart_torch_run import torch_run
@@ -61,7 +62,7 @@ class Converted:
 
 
 def convert(
-    path: str | Path,
+    path: ModelSource,
     out: str | Path | None = None,
     options: Options = Options(),
     *,
@@ -76,7 +77,8 @@ def convert(
     file, opened again, still gives the proven logits.
 
     Args:
-        path: A .pth, .pt or .safetensors checkpoint, or a folder with one.
+        path: A .pth, .pt or .safetensors checkpoint, or a folder with one; or a PyTorch module or a
+            state dict, whose weights are converted as those of a checkpoint.
         out: The .h5 to write. Default: the checkpoint's name with .h5.
         options: The config of a checkpoint that does not hold one: a config file or the name of a
             published one, heads, joints, layout. Default: what the files themselves tell.
@@ -94,6 +96,29 @@ def convert(
         PortError: The input cannot be used, or `out` cannot be written.
         ProofError: The proof fails; nothing is written.
     """
+    in_memory.check_out(path, out)
+    with in_memory.files_of(path) as files:
+        done = _convert_file(files.paths[0], out, options, mapping, verify, force, progress)
+        if not files.names:
+            return done
+        checkpoint = replace(done.source.checkpoint, path=Path(*files.names.values()))
+        return replace(
+            done,
+            source=replace(done.source, checkpoint=checkpoint),
+            report=None if done.report is None else files.report(done.report),
+            cautions=tuple(map(files.named, (*done.cautions, *files.notes))),
+        )
+
+
+def _convert_file(
+    path: Path,
+    out: str | Path | None,
+    options: Options,
+    mapping: str | Path | None,
+    verify: bool,
+    force: bool,
+    progress: ProgressCallback,
+) -> Converted:
     path = weights_file(path)
     model_kind.check_kind(path, model_kind.ModelKind.CHECKPOINT)
     out = path.with_name(default_name(path)) if out is None else Path(out)

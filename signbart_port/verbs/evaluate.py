@@ -6,8 +6,10 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,9 @@ from signbart_port.data.signers import signer_of
 from signbart_port.errors import PortError, printable
 from signbart_port.evaluation.result import Agreement, Evaluation, LeftOut, Load, ModelScore
 from signbart_port.inference.logits import Inference, Outputs
-from signbart_port.model_files import mappings
+from signbart_port.model_files import in_memory, mappings
 from signbart_port.model_files.config_resolution import Options
+from signbart_port.model_files.in_memory import ModelSource
 from signbart_port.model_files.model_file import (
     ModelFile,
     WeightFile,
@@ -34,7 +37,7 @@ _MEMORY = 4 << 30  # bytes that a framework and its work are given room for
 
 
 def evaluate(
-    models: str | Path | Sequence[str | Path],
+    models: ModelSource | Sequence[ModelSource],
     data: str | Path,
     *,
     split: str | None = None,
@@ -49,7 +52,8 @@ def evaluate(
     """Score models of any kind on the same clips of a dataset.
 
     Args:
-        models: A .pth, .safetensors, .h5, .keras or .tflite each; or one alone.
+        models: A .pth, .safetensors, .h5, .keras or .tflite each, or a PyTorch module, a state dict
+            or a Keras model; or one alone.
         data: The folder of the dataset.
         split: "train", "val", "test" or "all". Default: test; a dataset without it needs `split`.
         signers: Keep only the clips of these signers: a signer is what stands before the first
@@ -71,16 +75,58 @@ def evaluate(
         PortError: A file cannot be used, a model has other labels than the dataset, or its outputs
             are not finite.
     """
-    if isinstance(models, str | Path):
-        models = (models,)
-    if not models:
+    several: Sequence[Any] = models if isinstance(models, list | tuple) else (models,)
+    if not several:
         raise PortError(None, "no model is given")
-    form = ClipFormat.parse(skeleton, frame_size)
+    with in_memory.files_of(*several) as files:
+        found = _evaluate_files(
+            files.paths,
+            data,
+            split,
+            signers,
+            skip_bad,
+            options or Options(),
+            mapping,
+            ClipFormat.parse(skeleton, frame_size),
+            progress,
+        )
+        if not files.names:
+            return found
+        return replace(
+            found,
+            models=tuple(
+                replace(
+                    one,
+                    model=files.named(one.model),
+                    notes=tuple(map(files.named, one.notes)),
+                    cautions=tuple(map(files.named, one.cautions)),
+                )
+                for one in found.models
+            ),
+            notes=(*found.notes, *files.notes),
+            agreement=tuple(
+                replace(one, first=files.named(one.first), second=files.named(one.second))
+                for one in found.agreement
+            ),
+        )
+
+
+def _evaluate_files(
+    models: Sequence[Path],
+    data: str | Path,
+    split: str | None,
+    signers: Sequence[str],
+    skip_bad: bool,
+    options: Options,
+    mapping: str | Path | None,
+    form: ClipFormat,
+    progress: ProgressCallback,
+) -> Evaluation:
     dataset = open_dataset(data)
     progress("Reading models")
     weights = mappings.find(mapping)
-    opened = [open_model(path, options or Options(), weights) for path in models]
-    check_options_used(opened, options or Options())
+    opened = [open_model(path, options, weights) for path in models]
+    check_options_used(opened, options)
     for one in opened:
         check_labels(dataset, one.labels, one.path.name)
         check_class_names(dataset, one.class_names, one.path)

@@ -14,9 +14,10 @@ from signbart_port.checkpoint import NameRules, writer
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError, ProofError
-from signbart_port.model_files import keras_file
+from signbart_port.model_files import in_memory, keras_file
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.h5_model import KerasModel
+from signbart_port.model_files.in_memory import ModelSource
 from signbart_port.pairs.signbart_state_dict import state_layout
 from signbart_port.parity.report import Report
 from signbart_port.system import atomic_output, processes
@@ -68,7 +69,7 @@ class Exported:
 
 
 def export(
-    path: str | Path,
+    path: ModelSource,
     out: str | Path | None = None,
     *,
     container: Container | str = Container.STATE_DICT,
@@ -83,7 +84,7 @@ def export(
     PyTorch gives the same for every module.
 
     Args:
-        path: A model.h5, model.keras or model.weights.h5.
+        path: A model.h5, model.keras or model.weights.h5, or a Keras model.
         out: The .pth, .pt or .safetensors to write; the last holds the config in its metadata.
             Default: the model's name with .pth.
         container: How a .pth keeps the weights: "state-dict" for the tensors alone, "training" for
@@ -102,13 +103,35 @@ def export(
         PortError: The input cannot be used, or `out` cannot be written.
         ProofError: The proof fails; nothing is written.
     """
-    path = Path(path)
+    in_memory.check_out(path, out)
+    with in_memory.files_of(path) as files:
+        done = _export_file(
+            files.paths[0], out, container, verify, force, options or Options(), progress
+        )
+        if not files.names:
+            return done
+        return replace(
+            done,
+            source=replace(done.source, path=Path(*files.names.values())),
+            report=None if done.report is None else files.report(done.report),
+        )
+
+
+def _export_file(
+    path: Path,
+    out: str | Path | None,
+    container: Container | str,
+    verify: bool,
+    force: bool,
+    options: Options,
+    progress: ProgressCallback,
+) -> Exported:
     model_kind.check_kind(path, model_kind.ModelKind.KERAS)
     out = path.with_name(default_name(path)) if out is None else Path(out)
     container = _container_of(out, container)
     atomic_output.check(out, force=force, inputs=(path,))
     progress("Reading the Keras model")
-    file = keras_file.read(path, options or Options())
+    file = keras_file.read(path, options)
     file.check_weights()
     plan = file.plan
     holds_config = container is Container.TRAINING or out.suffix == _SAFETENSORS

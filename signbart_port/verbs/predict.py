@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from signbart_port.data.clip_format import AS_STORED, ClipFormat
 from signbart_port.errors import PortError
 from signbart_port.inference.logits import Inference, Outputs
+from signbart_port.model_files.in_memory import ModelSource, files_of
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from signbart_port.tflite.card import Card
     from signbart_port.tflite.runner import SignatureInputs
 
+Clip: TypeAlias = "str | Path | NDArray[np.floating]"
+"""A clip by its file, or as an array."""
 _SHOWN = 4  # clips in a repr
 _PACKAGES = {ModelKind.CHECKPOINT: "PyTorch", ModelKind.KERAS: "TensorFlow"}
 
@@ -98,8 +101,8 @@ class Prediction:
 
 
 def predict(
-    model: str | Path,
-    clips: str | Path | Sequence[str | Path],
+    model: ModelSource,
+    clips: Clip | Sequence[Clip],
     *,
     labels: str | Path | None = None,
     options: Options | None = None,
@@ -113,8 +116,10 @@ def predict(
     A .tflite is run without any framework.
 
     Args:
-        model: A .pth, .safetensors, .h5, .keras, .weights.h5 or .tflite.
-        clips: Raw keypoints of a sign: a .pkl, .npz, .npy or .json each; or one alone.
+        model: A .pth, .safetensors, .h5, .keras, .weights.h5 or .tflite; a PyTorch module, a state
+            dict or a Keras model.
+        clips: Raw keypoints of a sign: a .pkl, .npz, .npy or .json each, or an array (T, K, 2 or
+            more); or one alone.
         labels: A file with the names of the classes: a label2id.json, a JSON list, or a text file
             with one a line. Default: those that the model's file or config has.
         options: The config of a file that does not hold one: a config file or the name of a
@@ -131,11 +136,35 @@ def predict(
     Raises:
         PortError: A file cannot be used, or the labels are not as many as the model's classes.
     """
-    model = weights_file(model)
-    paths = [Path(clips)] if isinstance(clips, str | Path) else [Path(clip) for clip in clips]
-    form = ClipFormat.parse(skeleton, frame_size)
-    if not paths:
+    # An array of one clip has three axes.
+    alone = isinstance(clips, str | Path) or getattr(clips, "ndim", None) == 3
+    given = cast("Sequence[Clip]", [clips] if alone else clips)
+    if not len(given):
         raise PortError(None, "no clip is given")
+    form = ClipFormat.parse(skeleton, frame_size)
+    with files_of(model) as files:
+        found = _predict_file(
+            weights_file(files.paths[0]), given, labels, options, mapping, form, progress
+        )
+        if not files.names:
+            return found
+        return replace(
+            found,
+            model=Path(*files.names.values()),
+            notes=tuple(map(files.named, (*found.notes, *files.notes))),
+            cautions=tuple(map(files.named, (*found.cautions, *files.notes))),
+        )
+
+
+def _predict_file(
+    model: Path,
+    clips: Sequence[Clip],
+    labels: str | Path | None,
+    options: Options | None,
+    mapping: str | Path | None,
+    form: ClipFormat,
+    progress: ProgressCallback,
+) -> Prediction:
     with ExitStack() as stack:
         early = None
         if model.suffix == ".tflite":
@@ -148,7 +177,13 @@ def predict(
 
         kind = model_kind.kind_of(model)
         named = None if labels is None else read_labels(labels)
-        read = [samples.read(path) for path in paths]
+        read = [
+            samples.read(clip)
+            if isinstance(clip, str | Path)
+            else samples.of_array(clip, f"clip {number}")
+            for number, clip in enumerate(clips, 1)
+        ]
+        paths = [clip.path for clip in read]
         check_coordinates(read, form)
         keypoints = [clip.keypoints for clip in read]
         card: Card | None = None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from signbart_port.model_files import in_memory
 from signbart_port.model_files.config_resolution import Options
+from signbart_port.model_files.in_memory import ModelSource
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export.request import TFLiteOptions
@@ -16,7 +19,7 @@ __all__ = ["Emitted", "to_tflite"]
 
 
 def to_tflite(
-    path: str | Path,
+    path: ModelSource,
     out: str | Path | None = None,
     *,
     quantization: Quantization | str = Quantization.NONE,
@@ -50,7 +53,8 @@ def to_tflite(
     written unless the file computes what Keras does and passes its gate on real clips.
 
     Args:
-        path: A model.h5, model.keras or model.weights.h5, or a checkpoint.
+        path: A model.h5, model.keras or model.weights.h5, or a checkpoint; or a Keras model, a
+            PyTorch module or a state dict.
         out: The .tflite to write. Default: the model's name with .tflite.
         quantization: How the file stores and computes numbers. "none": float32. "float16": half the
             size, for GPUs. "dynamic": int8 weights, a quarter of the size, the fastest on CPUs.
@@ -98,7 +102,7 @@ def to_tflite(
         PortError: The input cannot be used, or options are invalid or exclude each other.
         ProofError: The file disagrees with Keras or fails its gate; nothing is written.
     """
-    path = weights_file(path)
+    in_memory.check_out(path, out)
     asked = TFLiteOptions(
         frames=frames,
         dynamic_frames=dynamic_frames,
@@ -116,6 +120,13 @@ def to_tflite(
         labels=labels,
         skip_bad=skip_bad,
     )
-    (to,) = outputs(path, out, [quantization])
-    with TFLiteFiles(path, asked, options, mapping, force=force) as files:
-        return files.emit(quantization, to, progress)
+    with in_memory.files_of(path) as files:
+        file = weights_file(files.paths[0])
+        (to,) = outputs(file, out, [quantization])
+        with TFLiteFiles(file, asked, options, mapping, force=force) as made:
+            done = made.emit(quantization, to, progress)
+        return replace(
+            done,
+            reports=tuple(map(files.report, done.reports)),
+            cautions=tuple(map(files.named, (*done.cautions, *files.notes))),
+        )

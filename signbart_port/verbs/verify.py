@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.errors import PortError
-from signbart_port.model_files import mappings
+from signbart_port.model_files import in_memory, mappings
 from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.model_files.config_resolution import Options
+from signbart_port.model_files.in_memory import ModelSource
 from signbart_port.model_files.model_file import ModelFile, check_options_used, open_pair
 from signbart_port.model_files.tflite_model import TFLiteModel
 from signbart_port.pairs import signbart_cases as parity_inputs
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 
 
 def verify(
-    a: str | Path,
-    b: str | Path,
+    a: ModelSource,
+    b: ModelSource,
     options: Options = Options(),
     *,
     mapping: str | Path | None = None,
@@ -52,8 +53,14 @@ def verify(
     compared; of two, those that both have. The report is that of the first wrong one, or of the
     longest.
 
+    A PyTorch module and a Keras SignBart that are in memory are run where they are, in this
+    process, if the module's weights have SignBART's names: then it is the code of both that is
+    compared. Neither is changed. Otherwise it is the weights of a model in memory that are
+    compared, and a note says so of a module.
+
     Args:
-        a: A .pth, .safetensors, .h5, .keras or .tflite.
+        a: A .pth, .safetensors, .h5, .keras or .tflite; a PyTorch module, a state dict or a Keras
+            model.
         b: Another one, of the same kind or not.
         options: The config of a file that does not hold one: a config file or the name of a
             published one, heads, joints, layout. Default: the config of the other file.
@@ -68,6 +75,40 @@ def verify(
     Raises:
         PortError: A file cannot be used, or the two cannot be compared.
     """
+    if (live := _live(a, b, options, mapping, progress)) is not None:
+        return live
+    with in_memory.files_of(a, b) as files:
+        first, second = files.paths
+        return files.report(_verify_files(first, second, options, mapping, progress))
+
+
+def _live(
+    a: ModelSource,
+    b: ModelSource,
+    options: Options,
+    mapping: str | Path | None,
+    progress: ProgressCallback,
+) -> Report | None:
+    """Compare a PyTorch module and a Keras SignBart in this process; None for any other two."""
+    torch_model, keras_model = (a, b) if in_memory.is_torch_module(a) else (b, a)
+    if not (in_memory.is_torch_module(torch_model) and in_memory.is_keras_model(keras_model)):
+        return None
+    from signbart_port.keras_model import SignBart
+
+    if mapping is not None or not isinstance(keras_model, SignBart):
+        return None
+    from signbart_port.verbs._live import compare_live
+
+    return compare_live(torch_model, keras_model, options, progress)
+
+
+def _verify_files(
+    a: Path,
+    b: Path,
+    options: Options,
+    mapping: str | Path | None,
+    progress: ProgressCallback,
+) -> Report:
     progress("Reading both files")
     reference, candidate = open_pair(a, b, options, mappings.find(mapping))
     check_options_used((reference, candidate), options)

@@ -1,0 +1,70 @@
+"""The proof on two models that are in memory, in this process."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from signbart_port.errors import PortError, printable
+from signbart_port.parity.blame import Finder
+from signbart_port.parity.counting import Counting
+from signbart_port.parity.pair import Case, Pair
+from signbart_port.parity.proof import Record, judge
+from signbart_port.parity.reference import RecordedRun
+from signbart_port.parity.report import Report, WeightComparison
+from signbart_port.system import processes
+
+
+def prove(
+    pair: Pair,
+    torch_model: Any,
+    keras_model: Any,
+    case: Case,
+    *,
+    config: Any,
+    names: tuple[str, str],
+    weights: WeightComparison | None = None,
+    finder: Finder | None = None,
+) -> Report:
+    """Run both models of a pair on a case, and compare every module's output.
+
+    Neither is changed: PyTorch runs a copy of its module, in evaluation mode, in float32 on the
+    CPU, and another in float64; Keras runs its model at inference. Raises PortError where one
+    cannot be run.
+    """
+    from signbart_port.parity import keras_run
+    from signbart_port.parity.torch_recording import Truth
+
+    layouts = pair.taps(config)
+    with processes.scratch_errors(), processes.new_folder() as folder:
+        truth = Truth(Path(folder), pair, Counting.of(pair, config, case))
+        try:
+            truth.run(copy.deepcopy(torch_model).cpu().float().eval(), case.torch)
+        except Exception as error:
+            raise _refused(names[0], "PyTorch", error) from error
+        reference = RecordedRun(Path(folder), truth.result)
+
+        def candidate(record: Record) -> None:
+            try:
+                keras_run.run(pair, keras_model, case.keras, layouts, record)
+            except Exception as error:
+                raise _refused(names[1], "Keras", error) from error
+
+        return judge(
+            pair,
+            case,
+            names,
+            reference,
+            reference.record.taps,
+            candidate,
+            config=config,
+            isolation=keras_run.isolation(keras_model, layouts, reference),
+            weights=weights,
+            finder=finder,
+        )
+
+
+def _refused(name: str, framework: str, error: Exception) -> PortError:
+    why = f"{type(error).__name__}: {printable(error)}"
+    return PortError(name, f"{framework} cannot run it ({why})")
