@@ -173,7 +173,7 @@ def tflite(
     """Emit a TFLite file from a Keras model.h5 or a checkpoint: builtin operators only, checked
     against Keras."""
     from signbart_port.tflite_export.request import TFLiteOptions
-    from signbart_port.verbs.tflite_files import TFLiteFiles, default_name, outputs
+    from signbart_port.verbs.to_tflite import TFLiteFiles, default_name, outputs
 
     options = _options.resolve_options(
         config, heads, joints, layout, sizes_from_checkpoint, override_config, weights

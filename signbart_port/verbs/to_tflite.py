@@ -13,9 +13,9 @@ from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export.request import TFLiteOptions
 from signbart_port.untrusted.weights_file import weights_file
-from signbart_port.verbs.tflite_files import Emitted, TFLiteFiles, outputs
+from signbart_port.verbs._tflite_files import Emitted, TFLiteFiles, default_name, outputs
 
-__all__ = ["Emitted", "to_tflite"]
+__all__ = ["Emitted", "TFLiteFiles", "default_name", "outputs", "to_tflite"]
 
 
 def to_tflite(

@@ -24,7 +24,7 @@ from signbart_port.tflite import model_file
 from signbart_port.tflite.modes import Precision, Quantization
 from signbart_port.tflite_export import gate
 from signbart_port.tflite_export.conversion import Conversion
-from signbart_port.tflite_export.quantization import Integers, start
+from signbart_port.tflite_export.quantization import Integers, running
 from signbart_port.tflite_export.workers import converter
 from signbart_port.verbs.to_tflite import Emitted
 from tests.support.trained_models import CONFIG, EACH
@@ -185,7 +185,7 @@ def test_padding_is_hidden_though_no_clip_had_any(
     full = known.inputs(interface, CONFIG, frames, frames)
     assert full.attention_mask.all()
     out = tmp_path / "int8.tflite"
-    with start(tmp_path, Integers(Quantization.INT8), out, full) as work:
+    with running(tmp_path, Integers(Quantization.INT8), out, full) as work:
         work.answer()
     runner = Interpreter(str(out)).get_signature_runner()
     mask = np.float32([[1, 1, 0, 0]])
@@ -227,7 +227,7 @@ def real_files(
                 real_signs, keras.config, count=100, seed=0, skip_bad=False
             )
             read = calibration.inputs(interface, keras.config, 64, 64)
-            with start(folder, Integers(quantization), out, read) as work:
+            with running(folder, Integers(quantization), out, read) as work:
                 work.answer()
         return out
 

@@ -18,7 +18,7 @@ from signbart_port.metrics.accuracy import Accuracy, Score
 from signbart_port.model_files import h5
 from signbart_port.tflite.modes import Gate, Quantization
 from signbart_port.tflite_export.request import TFLiteOptions, TFLiteRequest, validate_options
-from signbart_port.verbs.to_tflite import _about_calibration
+from signbart_port.verbs._tflite_files import _about_calibration
 from tests.support.datasets import Folder, a_clip
 from tests.support.framework_models import keras_model
 from tests.support.running import run_python

@@ -18,7 +18,7 @@ from signbart_port import PortError
 from signbart_port.inference.logits import run
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.tflite import model_file
-from tests.support.framework_models import keras_model, save_model
+from tests.support.framework_models import keras_model
 from tests.support.small_models import small_config, state_dict
 
 pytestmark = pytest.mark.usefixtures("converter_here")
@@ -252,8 +252,8 @@ def test_an_existing_file_is_kept(h5: Path, tmp_path: Path) -> None:
     assert model_file.read(out).frames == 4
 
 
-def test_a_checkpoint_is_not_a_keras_model(tmp_path: Path) -> None:
-    source = save_model(tmp_path, CONFIG)
-    with pytest.raises(PortError, match="not a Keras model"):
-        signbart_port.to_tflite(source, tmp_path / "model.tflite")
-    assert not (tmp_path / "model.tflite").exists()
+def test_a_tflite_is_no_model_to_begin_with(h5: Path, tmp_path: Path) -> None:
+    signbart_port.to_tflite(h5, tmp_path / "model.tflite", frames=4)
+    with pytest.raises(PortError, match="is a TFLite model, not a Keras model"):
+        signbart_port.to_tflite(tmp_path / "model.tflite", tmp_path / "again.tflite")
+    assert not (tmp_path / "again.tflite").exists()

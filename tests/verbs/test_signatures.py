@@ -84,7 +84,14 @@ def test_progress_is_silent_by_default() -> None:
 def test_the_options_of_to_tflite_are_its_parameters() -> None:
     parameters = signature(signbart_port.to_tflite).parameters
     options = {field.name: field for field in fields(TFLiteOptions)}
-    assert parameters.keys() == options.keys() | {"path", "out", "force", "options", "progress"}
+    assert parameters.keys() == options.keys() | {
+        "path",
+        "out",
+        "force",
+        "options",
+        "mapping",
+        "progress",
+    }
     for name, field in options.items():
         assert parameters[name].default == field.default
         assert parameters[name].annotation == field.type
