@@ -1,237 +1,138 @@
-"""Try the worst day: flipped bits, and signals at random moments; print what came of it.
+"""Try the worst day, part by part, and print what came of it.
 
-    python tools/soak.py flips   [--count N] [--seed S]
-    python tools/soak.py signals [--count N] [--seed S]
+    python tools/soak.py PART [--count N] [--minutes M] [--seed S] [--state FILE.json]
 
-`flips` flips one bit of a model file or clip, N times a format, and reads it in this process.
-`signals` ends convert, tflite and export at a random moment, N times a signal. Exits with 1 for a
-traceback, a file that is half written or left behind, a process that lives on, or a difference
-where a format has a checksum.
+flips    one bit of a model file or clip is flipped, and it is read in this process
+fuzz     bytes, opcodes, tokens and members of files are changed, and each of our parsers reads them
+signals  convert, tflite and export are ended at a random moment, by each of four signals
+writes   the k-th write, sync, rename or opening of an output fails, for every k
+inputs   bad inputs, each given to every verb that reads their kind
+limits   disks, memory, numbers of files and sizes of files that are too small
+
+N is the number of trials of each row: every trial has a seed of its own, so that a run can be
+resumed: with --state, what was done is kept in a file and not done again. Exits with 1 for a
+traceback, a file that is half written or left behind, a process that lives on, a hang, or a
+difference where a format has a checksum.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import random
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from rich.table import Table
 
-from signbart_port.data import samples
-from signbart_port.errors import PortError
-from signbart_port.model_files.model_file import open_model
-from signbart_port.system import digest
+from soak_common import Trial
 
-SAMPLE = Path(__file__).parents[1] / "samples" / "synthetic-signs.pth"
-PROGRAM = Path(sys.executable).with_name("signbart-port")
-CHECKED = ("zip.pth", "model.h5")
-"""The formats with a checksum of all weights: no difference may be silent."""
-SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
-SECONDS = 120
+PARTS = ("flips", "fuzz", "signals", "writes", "inputs", "limits")
+_TURN = 200  # trials of a row before the next one's, so that a short run tries them all
+_SHOWN = 40  # defects of a row that are kept in words
 
 
 @dataclass
 class Outcomes:
-    """What came of one kind of trial: how often, and the defects in words."""
+    """The result of a row's trials: how often which, and the defects in words."""
 
+    done: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     defects: list[str] = field(default_factory=list)
 
-
-def make_files(folder: Path) -> dict[str, Path]:
-    """Write the sample's weights in every format, and a clip in two."""
-    import torch
-    from safetensors.torch import save_file
-
-    container = torch.load(SAMPLE, weights_only=True)
-    files = {name: folder / name for name in ("zip.pth", "legacy.pth", "model.safetensors")}
-    torch.save(container, files["zip.pth"])
-    torch.save(container, files["legacy.pth"], _use_new_zipfile_serialization=False)
-    save_file(container["model"], files["model.safetensors"])
-    run("inspect", SAMPLE, "--config-out", folder / "config.yaml", "--json")
-    files["model.h5"], files["model.tflite"] = folder / "model.h5", folder / "model.tflite"
-    run("convert", SAMPLE, "--out", files["model.h5"], "-q")
-    run("tflite", files["model.h5"], "--out", files["model.tflite"], "-q")
-    clip = np.random.default_rng(0).random((20, 75, 2), np.float32)
-    files |= {"clip.npy": folder / "clip.npy", "clip.npz": folder / "clip.npz"}
-    np.save(files["clip.npy"], clip)
-    np.savez(files["clip.npz"], keypoints=clip)
-    return files
+    def add(self, number: int, word: str, defect: str) -> None:
+        """Count a trial."""
+        self.done += 1
+        self.counts[word] += 1
+        if defect:
+            self.counts["defects"] += 1
+            self.defects = [*self.defects, f"{number}: {defect}"][:_SHOWN]
 
 
-def run(*arguments: object) -> None:
-    subprocess.run([PROGRAM, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+class Run:
+    """The trials of a part, some of which may have been made in an earlier run."""
 
+    def __init__(self, part: str, seed: int, state: Path | None) -> None:
+        self.part, self.seed, self._state = part, seed, state
+        self.rows: dict[str, Outcomes] = {}
+        if state is not None and state.exists():
+            kept = json.loads(state.read_text())
+            if (kept["part"], kept["seed"]) != (part, seed):
+                raise SystemExit(f"{state}: is of {kept['part']} with the seed {kept['seed']}")
+            self.rows = {
+                name: Outcomes(row["done"], Counter(row["counts"]), row["defects"])
+                for name, row in kept["rows"].items()
+            }
 
-def content_of(path: Path) -> Any:
-    """Return what a reader makes of a file, in a form that can be compared."""
-    if path.name.startswith("clip"):
-        return digest.of_tensor(np.array(samples.read(path).keypoints))
-    model = open_model(path)
-    if model.config is None:
-        return repr((model.interface, model.labels, model.frames, model.class_names))
-    weights = {name: digest.of_tensor(np.array(one)) for name, one in model.torch_tensors.items()}
-    return model.config, weights
+    def do(self, trials: Mapping[str, Trial], count: int, minutes: float | None) -> None:
+        """Make the trials that are not done yet: `count` of each row, or its `most`, for at most so
+        many minutes."""
+        end = None if minutes is None else time.monotonic() + 60 * minutes
+        wanted = {
+            name: count if trial.most is None else min(count, trial.most)
+            for name, trial in trials.items()
+        }
+        for name in trials:
+            self.rows.setdefault(name, Outcomes())
+        with Progress(console=Console(stderr=True)) as progress:
+            bar = progress.add_task(self.part, total=sum(wanted.values()))
+            while left := [name for name in trials if self.rows[name].done < wanted[name]]:
+                for name in left:
+                    row = self.rows[name]
+                    for number in range(row.done, min(row.done + _TURN, wanted[name])):
+                        if end is not None and time.monotonic() > end:
+                            return
+                        draw = random.Random(f"{self.seed} {name} {number}")
+                        row.add(number, *trials[name].run(number, draw))
+                    self._keep()
+                    progress.update(bar, completed=sum(row.done for row in self.rows.values()))
 
+    def _keep(self) -> None:
+        if self._state is not None:
+            rows = {
+                name: {"done": row.done, "counts": row.counts, "defects": row.defects}
+                for name, row in self.rows.items()
+            }
+            kept = {"part": self.part, "seed": self.seed, "rows": rows}
+            (temp := self._state.with_suffix(".new")).write_text(json.dumps(kept))
+            temp.replace(self._state)
 
-def flips(folder: Path, count: int, draw: random.Random) -> dict[str, Outcomes]:
-    """Flip one bit of each format, again and again."""
-    found = {}
-    for name, path in make_files(folder).items():
-        content, outcomes = path.read_bytes(), Outcomes()
-        before = content_of(path)
-        for _ in track(range(count), name, console=Console(stderr=True)):
-            at = draw.randrange(8 * len(content))
-            flipped = bytearray(content)
-            flipped[at // 8] ^= 1 << at % 8
-            path.write_bytes(flipped)
-            try:
-                same = content_of(path) == before
-                outcomes.counts["equal" if same else "different"] += 1
-                if not same and name in CHECKED:
-                    outcomes.defects.append(f"bit {at}: a difference that nothing says")
-            except PortError:
-                outcomes.counts["refused"] += 1
-            except Exception as error:
-                outcomes.defects.append(f"bit {at}: {type(error).__name__}: {error}")
-        path.write_bytes(content)
-        found[name] = outcomes
-    return found
-
-
-def signals(folder: Path, count: int, draw: random.Random) -> dict[str, Outcomes]:
-    """End each command at a random moment of its life."""
-    h5, found = folder / "model.h5", dict[str, Outcomes]()
-    run("convert", SAMPLE, "--out", h5, "-q")
-    commands: Mapping[str, tuple[object, ...]] = {
-        "convert": (SAMPLE, "--out"),
-        "tflite": (h5, "--out"),
-        "export": (h5, "--out"),
-    }
-    suffixes = {"convert": ".h5", "tflite": ".tflite", "export": ".pth"}
-    for verb, arguments in commands.items():
-        out = folder / verb / f"model{suffixes[verb]}"
-        out.parent.mkdir()
-        life = min(_seconds(verb, *arguments, out, "--force", "-q") for _ in range(2))
-        old = out.read_bytes()
-        for name in SIGNALS:
-            outcomes = found.setdefault(f"{verb}, {name}", Outcomes())
-            for _ in track(range(count), f"{verb}, {name}", console=Console(stderr=True)):
-                moment = draw.uniform(0.1, life)
-                trial(signal.Signals[name], moment, (verb, *arguments, out), out, old, outcomes)
-                out.write_bytes(old)
-    return found
-
-
-def _seconds(*command: object) -> float:
-    start = time.monotonic()
-    run(*command)
-    return time.monotonic() - start
-
-
-def trial(
-    number: signal.Signals,
-    moment: float,
-    command: tuple[object, ...],
-    out: Path,
-    old: bytes,
-    outcomes: Outcomes,
-) -> None:
-    """Run a command, end it, and look at what it has left."""
-    scratch = out.parent.parent / "scratch"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
-    process = subprocess.Popen(
-        [PROGRAM, *map(str, command), "--force", "-q"],
-        env=os.environ | {"TMPDIR": str(scratch)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        preexec_fn=_signals_as_in_a_terminal,
-    )
-    time.sleep(moment)
-    late = process.poll() is not None
-    process.send_signal(number)
-    _, said = process.communicate(timeout=SECONDS)
-    code, at = process.returncode, f"{number.name} after {moment:.2f} s"
-    outcomes.counts["had ended" if late else f"exit {code}"] += 1
-    if not late and code not in (-number, 128 + number):
-        outcomes.defects.append(f"{at}: exit code {code}")
-    if b"Traceback" in said and code != -number:  # Python's own, before the program begins
-        outcomes.defects.append(f"{at}: a traceback")
-    if out.read_bytes() != old:
-        try:
-            content_of(out)
-        except PortError as error:
-            outcomes.defects.append(f"{at}: half written: {error}")
-    deadline = time.monotonic() + 10
-    while (alive := _with_scratch(scratch)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    if alive:
-        outcomes.defects.append(f"{at}: {len(alive)} processes live on")
-    left = [one.name for one in (*scratch.iterdir(), *out.parent.iterdir()) if one != out]
-    if left and number != signal.SIGKILL:
-        outcomes.defects.append(f"{at}: left {', '.join(left)}")
-    outcomes.counts["left something"] += bool(left)
-
-
-def _signals_as_in_a_terminal() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _with_scratch(scratch: Path) -> list[str]:
-    """Return the processes that were started with this temporary folder."""
-    found = []
-    for one in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"TMPDIR={scratch}".encode() in (one / "environ").read_bytes().split(b"\0"):
-                found.append(one.name)
-        except OSError:  # it has ended, or is somebody else's
-            continue
-    return found
-
-
-PARTS: Mapping[str, Callable[[Path, int, random.Random], dict[str, Outcomes]]] = {
-    "flips": flips,
-    "signals": signals,
-}
-
-
-def table_of(part: str, found: Mapping[str, Outcomes]) -> Table:
-    columns = sorted({name for outcomes in found.values() for name in outcomes.counts})
-    table = Table(part, *columns, "defects")
-    for name, outcomes in found.items():
-        cells = (str(outcomes.counts[column]) for column in columns)
-        table.add_row(name, *cells, str(len(outcomes.defects)))
-    return table
+    def table(self) -> Table:
+        """Return the rows as a table."""
+        words = sorted({word for row in self.rows.values() for word in row.counts} - {"defects"})
+        table = Table(self.part, "trials", *words, "defects")
+        for name, row in self.rows.items():
+            cells = [row.done, *(row.counts[word] for word in words), row.counts["defects"]]
+            table.add_row(name, *map(str, cells))
+        return table
 
 
 def main() -> None:
+    """Run a part."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--minutes", type=float)
     parser.add_argument("--seed", type=int, default=379)
+    parser.add_argument("--state", type=Path)
     asked = parser.parse_args()
+    run = Run(asked.part, asked.seed, asked.state)
     with tempfile.TemporaryDirectory() as folder:
-        found = PARTS[asked.part](Path(folder), asked.count, random.Random(asked.seed))
-    console = Console(width=160, soft_wrap=True)
-    console.print(table_of(asked.part, found))
-    defects = [f"{name}: {said}" for name, one in found.items() for said in one.defects]
+        trials = import_module(f"soak_{asked.part}").trials(Path(folder))
+        run.do(trials, asked.count, asked.minutes)
+    console = Console(width=200, soft_wrap=True)
+    console.print(run.table())
+    defects = [f"{name}, trial {said}" for name, row in run.rows.items() for said in row.defects]
     for said in defects:
         console.print(said, markup=False)
     sys.exit(bool(defects))

@@ -1,0 +1,87 @@
+"""What the parts of `soak.py` share: trials, the files they spoil, and runs of the program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from signbart_port.data import samples
+from signbart_port.model_files.model_file import open_model
+from signbart_port.system import digest
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "synthetic-signs.pth"
+PROGRAM = Path(sys.executable).with_name("signbart-port")
+SECONDS = 120
+"""The most that a command may take."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One of a row's trials, by its number and its source of chance: what it is counted as, and the
+    defect that it shows, or nothing."""
+
+    run: Callable[[int, Random], tuple[str, str]]
+    most: int | None = None
+    """The number of different trials, where that is bounded."""
+
+
+def run(*arguments: object) -> None:
+    """Run the program, which must succeed."""
+    subprocess.run([PROGRAM, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+
+
+def make_files(folder: Path) -> dict[str, Path]:
+    """Write the sample's weights in every format, and a clip in two."""
+    import torch
+    from safetensors.torch import save_file
+
+    container = torch.load(SAMPLE, weights_only=True)
+    files = {name: folder / name for name in ("zip.pth", "legacy.pth", "model.safetensors")}
+    torch.save(container, files["zip.pth"])
+    torch.save(container, files["legacy.pth"], _use_new_zipfile_serialization=False)
+    save_file(container["model"], files["model.safetensors"])
+    run("inspect", SAMPLE, "--config-out", folder / "config.yaml", "--json")
+    files["model.h5"], files["model.tflite"] = folder / "model.h5", folder / "model.tflite"
+    run("convert", SAMPLE, "--out", files["model.h5"], "-q")
+    run("tflite", files["model.h5"], "--out", files["model.tflite"], "-q")
+    clip = np.random.default_rng(0).random((20, 75, 2), np.float32)
+    files |= {"clip.npy": folder / "clip.npy", "clip.npz": folder / "clip.npz"}
+    np.save(files["clip.npy"], clip)
+    np.savez(files["clip.npz"], keypoints=clip)
+    return files
+
+
+def content_of(path: Path) -> Any:
+    """Return what a reader makes of a file, in a form that can be compared."""
+    if path.name.startswith("clip"):
+        return digest.of_tensor(np.array(samples.read(path).keypoints))
+    model = open_model(path)
+    if model.config is None:
+        return repr((model.interface, model.labels, model.frames, model.class_names))
+    weights = {name: digest.of_tensor(np.array(one)) for name, one in model.torch_tensors.items()}
+    return model.config, weights
+
+
+def with_scratch(scratch: Path) -> list[str]:
+    """Return the processes that were started with this temporary folder."""
+    found = []
+    for one in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"TMPDIR={scratch}".encode() in (one / "environ").read_bytes().split(b"\0"):
+                found.append(one.name)
+        except OSError:  # it has ended, or is somebody else's
+            continue
+    return found
+
+
+def environment(scratch: Path) -> dict[str, str]:
+    """Return the environment of a run whose temporary files go to `scratch`."""
+    return os.environ | {"TMPDIR": str(scratch)}
