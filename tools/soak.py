@@ -1,6 +1,6 @@
 """Try the worst day, part by part, and print what came of it.
 
-    python tools/soak.py PART [--count N] [--minutes M] [--seed S] [--state FILE.json]
+    python tools/soak.py PART [--count N] [--minutes M] [--seed S] [--state FILE.json] [--row ROW]
 
 flips    one bit of a model file or clip is flipped, and it is read in this process
 fuzz     bytes, opcodes, tokens and members of files are changed, and each of our parsers reads them
@@ -125,10 +125,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--seed", type=int, default=379)
     parser.add_argument("--state", type=Path)
+    parser.add_argument("--row", action="append", help="a row alone; several times for several")
     asked = parser.parse_args()
     run = Run(asked.part, asked.seed, asked.state)
     with tempfile.TemporaryDirectory() as folder:
         trials = import_module(f"soak_{asked.part}").trials(Path(folder))
+        if unknown := {*(asked.row or ())} - trials.keys():
+            parser.error(f"no row {min(unknown)}; the rows are {', '.join(trials)}")
+        trials = {name: one for name, one in trials.items() if name in (asked.row or trials)}
         run.do(trials, asked.count, asked.minutes)
     console = Console(width=200, soft_wrap=True)
     console.print(run.table())
