@@ -6,7 +6,7 @@ import sys
 import traceback
 
 from signbart_port.errors import ExitCode, PortError, ProofError
-from signbart_port.system.packages import not_installed
+from signbart_port.system.packages import no_memory, not_installed
 
 
 def tell(error: Exception) -> tuple[str, ExitCode]:
@@ -17,6 +17,8 @@ def tell(error: Exception) -> tuple[str, ExitCode]:
     """
     if isinstance(error, ModuleNotFoundError):
         error = not_installed(error) or error
+    elif isinstance(error, MemoryError | ImportError):
+        error = no_memory(error) or error
     match error:
         case PortError():
             code = ExitCode.BAD_INPUT

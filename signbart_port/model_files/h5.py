@@ -43,12 +43,14 @@ def read(path: str | Path) -> KerasModel:
 
 def read_opened(path: Path, file: h5py.File) -> KerasModel:
     """Read a SignBART model.h5 that is open, as `read` does."""
+    config = _config(path, file)
+    provenance = _provenance(path, file, config)
     return KerasModel(
         path=path,
         sha256=digest.of_file(path),
-        config=(config := _config(path, file)),
-        tensors=_tensors(path, file, path.stat().st_size),
-        provenance=_provenance(path, file, config),
+        config=config,
+        tensors=_tensors(path, file, path.stat().st_size, digests=provenance is not None),
+        provenance=provenance,
     )
 
 
@@ -57,9 +59,9 @@ def check(path: str | Path) -> set[str]:
     path = Path(path)
     names = set()
     with hdf5.opened(path) as file:
-        _provenance(path, file, _config(path, file))
+        provenance = _provenance(path, file, _config(path, file))
         for name, dataset in _datasets(path, file):
-            _tensor(path, name, dataset, path.stat().st_size)
+            _tensor(path, name, dataset, path.stat().st_size, digests=provenance is not None)
             names.add(name)
     return names
 
@@ -101,13 +103,18 @@ def _provenance(path: Path, file: h5py.File, config: SignBartConfig) -> dict[str
     return provenance
 
 
-def _tensors(path: Path, file: h5py.File, room: int) -> dict[str, NDArray[np.float32]]:
-    """Return every weight by variable path; all of them together take no more than `room` bytes."""
+def _tensors(
+    path: Path, file: h5py.File, room: int, *, digests: bool
+) -> dict[str, NDArray[np.float32]]:
+    """Return every weight by variable path; all of them together take no more than `room` bytes.
+
+    With `digests`, each must have one.
+    """
     tensors: dict[str, NDArray[np.float32]] = {}
     for name, dataset in _datasets(path, file):
         if name in tensors:
             raise PortError(path, f"COLLISION: {printable(name)} is there twice", RESAVE)
-        tensors[name] = _tensor(path, name, dataset, room)
+        tensors[name] = _tensor(path, name, dataset, room, digests=digests)
         room -= tensors[name].nbytes
     return tensors
 
@@ -122,8 +129,13 @@ def _datasets(path: Path, file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]
             yield "/".join(parts), dataset
 
 
-def _tensor(path: Path, name: str, dataset: h5py.Dataset, room: int) -> NDArray[np.float32]:
+def _tensor(
+    path: Path, name: str, dataset: h5py.Dataset, room: int, *, digests: bool
+) -> NDArray[np.float32]:
     array = hdf5.values(path, name, dataset, room)
+    if digests and DIGEST not in dataset.attrs:
+        what = f"{printable(name)} was replaced after the conversion: it has no digest"
+        raise PortError(path, what, "Convert it again")
     if DIGEST in dataset.attrs and str(dataset.attrs[DIGEST]) != digest.of_tensor(array):
         what = f"{printable(name)} is damaged: its values do not match their digest"
         raise PortError(path, what, "Convert it again")

@@ -1,4 +1,4 @@
-"""Packages that may not be installed, named as people know them."""
+"""Packages that may not be installed, or find no room, named as people know them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,18 @@ _NAMES = {
     "tensorflow": "TensorFlow",
     "torch": "PyTorch",
 }
+
+
+_NO_ROOM = ("failed to map segment", "annot allocate memory")
+"""What the dynamic linker says where a library does not fit into the memory."""
+
+
+def no_memory(error: MemoryError | ImportError) -> PortError | None:
+    """Return the refusal of a job for which there is not enough memory; None where a package that
+    is there cannot be imported for another reason."""
+    if isinstance(error, ImportError) and not any(said in str(error) for said in _NO_ROOM):
+        return None
+    return PortError(None, "memory has run out", "Free some, or raise its limit (ulimit -v)")
 
 
 def not_installed(error: ModuleNotFoundError) -> PortError | None:

@@ -75,10 +75,17 @@ def scratch_error(error: OSError, folder: Path | None = None) -> PortError:
     """Return the refusal of a temporary folder that cannot be written to."""
     why = os.strerror(error.errno) if error.errno else printable(error)
     return PortError(
-        folder or tempfile.gettempdir(),
+        folder or _temporary_folder(),
         f"cannot hold temporary files: {why}",
         "Free some space, or set TMPDIR to another folder",
     )
+
+
+def _temporary_folder() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:  # not even the smallest file can be written
+        return os.environ.get("TMPDIR", "/tmp")
 
 
 @contextmanager
@@ -97,9 +104,9 @@ def new_folder() -> Iterator[str]:
                 folder = folder.rename(folder.with_name(_PREFIX + folder.name.rpartition("-")[2]))
         yield str(folder)
     finally:
+        os.close(lock)  # first: the last file that may be open is needed to list the folder
         if os.getpid() == owner:  # and not a fork of it, at its end
             shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
 
 
 _PREFIX = "signbart-port-"

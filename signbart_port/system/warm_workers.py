@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from signbart_port.system import processes
 from signbart_port.system.worker import Worker
 
 _MOST_MEMORY = 2 << 30
@@ -46,7 +47,8 @@ def lent(module: str, *, program: str = "", most_jobs: int | None = None) -> Ite
     holds too much memory. `program` stands for what it has read and may not mix: one that was kept
     for another is ended. Raises PortError as `Worker` does.
     """
-    surroundings = _Surroundings.now(program)
+    with processes.scratch_errors():
+        surroundings = _Surroundings.now(program)
     worker = _taken(module, surroundings) or Worker(module)
     try:
         yield worker

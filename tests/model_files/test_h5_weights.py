@@ -126,6 +126,7 @@ def test_a_sparse_file_of_any_length_is_refused(spoilt, refusal, tmp_path):
 
 def test_one_weight_under_many_names_takes_no_more_than_the_file(spoilt, refusal):
     with spoilt() as file:
+        del file.attrs[h5.PROVENANCE]  # as of a file that another program wrote
         big = file.create_dataset("model_weights/encoder/big", data=np.zeros(10**5, np.float32))
         for i in range(200):
             file[f"model_weights/encoder/big{i:03}"] = big
@@ -166,8 +167,18 @@ def test_a_name_that_a_terminal_would_obey_is_refused(spoilt, refusal, name):
     assert refusal().startswith('has a weight with the unusable name "')
 
 
+def test_a_weight_that_was_replaced_is_refused(spoilt, refusal):
+    """Its digest went with it, and the file would still claim to be proven."""
+    with spoilt() as file:
+        values = file[STORED][()] + np.float32(0.5)
+        put(file, STORED, data=values)
+    says = f"{KERNEL} was replaced after the conversion: it has no digest. Convert it again"
+    assert refusal() == says
+
+
 def test_a_wrong_shape_a_missing_and_an_extra_weight_are_found_by_the_check(spoilt, tmp_path):
     with spoilt() as file:
+        del file.attrs[h5.PROVENANCE]
         put(file, STORED, data=np.zeros((12, 8), np.float32))
         file.move("model_weights/encoder/encoder/layers.1/fc1/bias", "elsewhere")
         file.copy("elsewhere", "model_weights/encoder/encoder/layers.2/fc1/bias")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from signbart_port.cli.main import run
-from signbart_port.system.packages import not_installed
+from signbart_port.system.packages import no_memory, not_installed
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,30 @@ def test_it_is_one_line_on_the_command_line(
     printed = capsys.readouterr()
     assert end.value.code == 2 and printed.out == ""
     assert printed.err.startswith(f"signbart-port: {says}") and printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ImportError("libtensorflow_cc.so.2: failed to map segment from shared object"),
+        ImportError("libtorch.so: cannot allocate memory in static TLS block"),
+    ],
+)
+def test_no_room_for_a_package_is_one_line(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        run(command)
+    says = "signbart-port: memory has run out. Free some, or raise its limit (ulimit -v)\n"
+    assert (end.value.code, capsys.readouterr().err) == (2, says)
+
+
+def test_another_import_error_is_a_defect() -> None:
+    assert no_memory(ImportError("cannot import name 'a'")) is None
 
 
 @pytest.mark.parametrize("module", ["signbart_port.gone", "numpy", None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from signbart_port.errors import PortError
 from signbart_port.system import processes, warm_workers
 from signbart_port.system.warm_workers import end_all, lent
 from signbart_port.system.worker import Limits, Worker, WorkerFailed
@@ -108,6 +110,19 @@ def test_nothing_is_read_from_where_it_started(
     assert [worker.lives() for worker in workers] == [False] * 4 + [True]
     end_all()
     assert not any(elsewhere.iterdir())
+
+
+def test_no_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor any other that Python would take."""
+
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    with monkeypatch.context() as patch, pytest.raises(PortError) as refused:
+        patch.setattr(tempfile, "gettempdir", none)
+        patch.setenv("TMPDIR", str(tmp_path))
+        used()
+    assert str(refused.value).startswith(f"{tmp_path}: cannot hold temporary files: ")
 
 
 def test_a_fork_leaves_it_to_its_parent() -> None:
