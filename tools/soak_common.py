@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,16 @@ def content_of(path: Path) -> Any:
     return model.config, weights
 
 
-def with_scratch(scratch: Path) -> list[str]:
+def outliving(scratch: Path) -> list[str]:
+    """Wait for the processes that were started with this temporary folder. Returns those that are
+    there after ten seconds."""
+    deadline = time.monotonic() + 10
+    while (alive := _with_scratch(scratch)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return alive
+
+
+def _with_scratch(scratch: Path) -> list[str]:
     """Return the processes that were started with this temporary folder."""
     found = []
     for one in Path("/proc").glob("[0-9]*"):

@@ -77,10 +77,7 @@ def trial(
             soak_common.content_of(out)
         except PortError as error:
             defects.append(f"half written: {error}")
-    deadline = time.monotonic() + 10
-    while (alive := soak_common.with_scratch(scratch)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    if alive:
+    if alive := soak_common.outliving(scratch):
         defects.append(f"{len(alive)} processes live on")
     left = [one.name for one in (*scratch.iterdir(), *out.parent.iterdir()) if one != out]
     if left and number != signal.SIGKILL:

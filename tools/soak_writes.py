@@ -35,19 +35,21 @@ class Command:
 
 def trials(folder: Path) -> dict[str, Trial]:
     """Return a row for each command and folder; trial n fails the call n + 1."""
-    library = folder / "failing_writes.so"
-    subprocess.run(
-        ["gcc", "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"],
-        check=True,
-        capture_output=True,
-    )
-    found = {}
+    found, made = {}, library(folder)
     for name, command in _commands(folder).items():
         for place in ("output", "temporary"):
-            counted = Failing(folder, library, command, place)
+            counted = Failing(folder, made, command, place)
             if calls := counted.calls():
                 found[f"{name}, {place}"] = Trial(counted.trial, most=calls)
     return found
+
+
+def library(folder: Path) -> Path:
+    """Compile the library whose calls fail."""
+    path = folder / "failing_writes.so"
+    command = ["gcc", "-shared", "-fPIC", "-O1", "-o", str(path), str(SOURCE), "-ldl"]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
 
 
 def _commands(folder: Path) -> dict[str, Command]:
@@ -101,10 +103,10 @@ class Failing:
             defects.append("the old output is gone")
         if done.returncode == 0 and not replaced:
             defects.append("exit code 0, and the old output")
+        if alive := soak_common.outliving(self._scratch):
+            defects.append(f"{len(alive)} processes live on")
         if left := [one.name for one in (*out.parent.iterdir(), *self._scratch.iterdir())][1:]:
             defects.append(f"left {', '.join(left)}")
-        if alive := soak_common.with_scratch(self._scratch):
-            defects.append(f"{len(alive)} processes live on")
         return ("done all the same", "refused")[done.returncode == 2], "; ".join(defects)
 
     def _run(self, number: int, code: int) -> subprocess.CompletedProcess[bytes]:
