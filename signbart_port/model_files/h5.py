@@ -55,10 +55,11 @@ def read_opened(path: Path, file: h5py.File) -> KerasModel:
 
 
 def check(path: str | Path) -> set[str]:
-    """Read every weight as `read` does, and keep none. Returns their variable paths."""
+    """Read every weight of a file that this process has written as `read` does, and keep none.
+    Returns their variable paths."""
     path = Path(path)
     names = set()
-    with hdf5.opened(path) as file:
+    with hdf5.opened(path, ours=True) as file:
         provenance = _provenance(path, file, _config(path, file))
         for name, dataset in _datasets(path, file):
             _tensor(path, name, dataset, path.stat().st_size, digests=provenance is not None)

@@ -3,9 +3,15 @@ run, followed or allocated on the file's word. No Keras."""
 
 from __future__ import annotations
 
+import faulthandler
 import io
+import os
+import resource
+import signal
+import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
@@ -19,19 +25,23 @@ DIGEST = "sha256"
 RESAVE = "Save the model again with model.save('model.h5')"
 LARGEST_FILE = 4 << 30  # bytes, as for checkpoints
 _DEEPEST = 16
+_SECONDS = 60  # of processor time for all that is not a weight's values
 _MOST_ITEMS = 20_000  # groups and weights
 Parts = tuple[str, ...]
 
 
 @contextmanager
-def opened(path: Path, content: bytes | None = None) -> Iterator[h5py.File]:
+def opened(path: Path, content: bytes | None = None, *, ours: bool = False) -> Iterator[h5py.File]:
     """Open the HDF5 file at `path`, or the one inside it that has this content.
 
-    The one boundary to h5py: whatever goes wrong inside leaves as a PortError.
+    One that this process has just written is `ours`. The one boundary to h5py: whatever goes wrong
+    inside leaves as a PortError.
     """
     model_kind.check_kind(path, model_kind.ModelKind.KERAS)
     if (size := path.stat().st_size) > LARGEST_FILE:
         raise PortError(path, f"has {size:,} bytes, more than any SignBART")
+    if not ours:
+        check_survived(path, content)
     try:
         with h5py.File(path if content is None else io.BytesIO(content), "r") as file:
             yield file
@@ -41,6 +51,61 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[h5py.File]:
         raise PortError(
             path, f"cannot be read as HDF5: {printable(error)}", "Copy or convert it again"
         ) from None
+
+
+def check_survived(path: Path, content: bytes | None = None) -> None:
+    """Raise PortError for a file that ends the HDF5 library by a signal, as damaged bytes can.
+
+    A fork of this process reads all but the values of weights first. Where there is no fork that
+    can be relied on, as on macOS, nothing is tried.
+    """
+    if sys.platform != "linux":
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads: the fork uses none of them
+        child = os.fork()
+    if child == 0:
+        try:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+            faulthandler.disable()
+            with h5py.File(path if content is None else io.BytesIO(content), "r") as file:
+                _visit(file)
+        finally:
+            os._exit(0)  # an exception comes again, where it is told
+    try:
+        _, status = os.waitpid(child, 0)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    if os.WIFSIGNALED(status):
+        name = signal.Signals(os.WTERMSIG(status)).name
+        what = f"is damaged: the HDF5 library cannot read it, and is ended by {name}"
+        raise PortError(path, what, "Copy or convert it again")
+
+
+def _visit(file: h5py.File) -> None:
+    """Read every attribute and every description of a weight."""
+    stack: list[h5py.Group | h5py.Dataset] = [file]
+    for _ in range(_MOST_ITEMS):
+        if not stack:
+            return
+        item = stack.pop()
+        with suppress(Exception):
+            for name in item.attrs:
+                with suppress(Exception):
+                    item.attrs[name]
+        if isinstance(item, h5py.Dataset):
+            with suppress(Exception):
+                _ = item.dtype, item.shape, item.is_virtual, item.external
+                _ = item.id.get_storage_size(), item.id.get_create_plist().get_nfilters()
+            continue
+        with suppress(Exception):
+            for name in item:
+                with suppress(Exception):
+                    if isinstance(item.get(name, getlink=True), h5py.HardLink):
+                        stack.append(item[name])
 
 
 def datasets(path: Path, group: h5py.Group, name: str) -> Iterator[tuple[Parts, h5py.Dataset]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from signbart_port.errors import PortError
 from signbart_port.keras_model import SignBart
-from signbart_port.model_files import h5
+from signbart_port.model_files import h5, hdf5
 from signbart_port.model_files.hdf5 import DIGEST
 from signbart_port.model_files.keras_h5 import write
 from signbart_port.system import digest
@@ -58,12 +58,12 @@ def read_state(path: Path) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     """Return the state that `save` has written. Raises PortError if it is missing or damaged."""
     hint = "Give --force to begin anew"
     try:
-        with h5py.File(path, "r") as file:
-            group = file[_GROUP]
+        with hdf5.opened(path) as file:
+            group = hdf5.linked(path, file, _GROUP)
             state = json.loads(group.attrs["state"])
             variables = [group[str(number)][()] for number in range(len(group))]
             digests = [group[str(number)].attrs[DIGEST] for number in range(len(group))]
-    except (OSError, KeyError, ValueError, TypeError, MemoryError, RecursionError):
+    except PortError:
         raise PortError(path, "holds no training to go on with", hint) from None
     if digests != [digest.of_tensor(np.asarray(values)) for values in variables]:
         raise PortError(path, "the state of its optimizer is damaged", hint)

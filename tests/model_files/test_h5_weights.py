@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import h5py
 import numpy as np
 import pytest
 
-from signbart_port.model_files import h5
+from signbart_port.errors import PortError
+from signbart_port.model_files import h5, hdf5
 from signbart_port.transfer import Code, Direction, check
 from tests.support.small_models import plan_of, small_config
 
@@ -189,3 +193,21 @@ def test_a_wrong_shape_a_missing_and_an_extra_weight_are_found_by_the_check(spoi
         (Code.MISSING, "encoder/layers.1/fc1/bias"),
         (Code.UNMAPPED, "encoder/layers.2/fc1/bias"),
     }
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGXCPU"])
+def test_a_file_that_ends_the_library_is_refused(ported, name, monkeypatch):
+    """Found by the fuzzer: damaged attributes let libhdf5 itself crash."""
+    with monkeypatch.context() as patch, pytest.raises(PortError) as refused:
+        patch.setattr(hdf5, "_visit", lambda file: os.kill(os.getpid(), signal.Signals[name]))
+        h5.read(ported / "model.h5")
+    says = f"is damaged: the HDF5 library cannot read it, and is ended by {name}. Copy or convert"
+    assert says in str(refused.value)
+    assert h5.read(ported / "model.h5").tensors
+
+
+def test_what_a_fork_raises_is_found_again(ported, monkeypatch, capfd):
+    """In this process, where it is told; the fork itself says nothing."""
+    monkeypatch.setattr(hdf5, "_visit", lambda file: 1 / 0)
+    assert h5.read(ported / "model.h5").tensors
+    assert capfd.readouterr() == ("", "")
