@@ -37,6 +37,7 @@ from soak_common import Trial
 
 PARTS = ("flips", "fuzz", "signals", "writes", "inputs", "limits")
 _TURN = 200  # trials of a row before the next one's, so that a short run tries them all
+_OFTEN = 10  # seconds between two writes of the state
 _SHOWN = 40  # defects of a row that are kept in words
 
 
@@ -62,6 +63,7 @@ class Run:
 
     def __init__(self, part: str, seed: int, state: Path | None) -> None:
         self.part, self.seed, self._state = part, seed, state
+        self._kept = time.monotonic()
         self.rows: dict[str, Outcomes] = {}
         if state is not None and state.exists():
             kept = json.loads(state.read_text())
@@ -92,11 +94,14 @@ class Run:
                             return
                         draw = random.Random(f"{self.seed} {name} {number}")
                         row.add(number, *trials[name].run(number, draw))
+                        self._keep(_OFTEN)
                     self._keep()
                     progress.update(bar, completed=sum(row.done for row in self.rows.values()))
 
-    def _keep(self) -> None:
-        if self._state is not None:
+    def _keep(self, seconds: float = 0) -> None:
+        """Write the state, unless that was done within the last `seconds`."""
+        if self._state is not None and time.monotonic() - self._kept >= seconds:
+            self._kept = time.monotonic()
             rows = {
                 name: {"done": row.done, "counts": row.counts, "defects": row.defects}
                 for name, row in self.rows.items()

@@ -6,9 +6,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from signbart_port.errors import PortError, ProofError
+from signbart_port.system import processes
 
 
 @contextmanager
@@ -16,15 +17,18 @@ def silenced_stderr() -> Iterator[None]:
     """Hold back everything written to stderr, also by C++.
 
     It is released if the body raises anything but this program's own errors, a disk's, and the lack
-    of a package, which need no more than their one line.
+    of a package or of memory, which need no more than their one line. Raises PortError where there
+    is no room for temporary files.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    with ExitStack() as stack:
+        with processes.scratch_errors():
+            held = stack.enter_context(tempfile.TemporaryFile())
+        kept = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except (PortError, ProofError, OSError, ModuleNotFoundError):
+        except (PortError, ProofError, OSError, ImportError, MemoryError):
             raise
         except Exception:
             held.seek(0)

@@ -201,6 +201,8 @@ class Emission:
         try:
             yield
         except PortError as error:
+            if error.path is None or not Path(error.path).is_relative_to(self._folder):
+                raise  # such as a full temporary folder
             raise ProofError(f"{self._file.path}: the .tflite made of it {error.what}") from None
 
     def _finish(self, who: str, work: Worker) -> None:
