@@ -101,7 +101,7 @@ Report = Annotated[
     Path | None,
     typer.Option(
         "--report",
-        metavar="FILE.html|FILE.json",
+        metavar="HTML|JSON",
         help="Write the proof to a file as well, whether it holds or not: a page to read, or JSON.",
     ),
 ]

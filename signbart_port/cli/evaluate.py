@@ -33,15 +33,16 @@ def evaluate(
         typer.Option(
             "--data",
             metavar="DIR",
-            help="A dataset: label2id.json, and test/<class>/<sample>.pkl, .npz, .npy or .json.",
+            help="A dataset: label2id.json, and clips in test/<class>/: .pkl, .npz, .npy or .json.",
         ),
     ],
     split: Annotated[
         str | None,
         typer.Option(
             "--split",
-            metavar="test|val|train|all",
-            help="The clips to run. Default: test; a dataset without it needs this option.",
+            metavar="NAME",
+            help="The clips to run: test, val, train or all. Default: test; a dataset without it"
+            " needs this option.",
         ),
     ] = None,
     signers: Annotated[
@@ -68,7 +69,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--report",
-            metavar="FILE.html|FILE.json",
+            metavar="HTML|JSON",
             help="Write the result to a file as well: a page to read, or JSON.",
         ),
     ] = None,
@@ -76,7 +77,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--confusion",
-            metavar="FILE.png|FILE.svg",
+            metavar="PNG|SVG",
             help="Draw the confusion matrices, a panel a model.",
         ),
     ] = None,

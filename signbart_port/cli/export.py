@@ -47,7 +47,7 @@ def export(
         typer.Option(
             "--container",
             metavar="state-dict|training",
-            help="state-dict: the weights alone, as torch.save(model.state_dict()) writes them."
+            help="state-dict: the weights alone, as torch.save writes a state dict."
             " training: the weights under model, the config beside them.",
         ),
     ] = "state-dict",

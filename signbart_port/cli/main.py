@@ -25,6 +25,7 @@ from signbart_port.cli import (
     train,
     verify,
 )
+from signbart_port.cli._help import Command, Group
 from signbart_port.cli._streams import safe_streams
 from signbart_port.system.atomic_output import interruptible
 
@@ -57,21 +58,23 @@ def _signbart_port(
     """
 
 
-app = typer.Typer(name="signbart-port", callback=_signbart_port, **STYLE)
-app.command("convert")(convert.convert)
-app.command("evaluate")(evaluate.evaluate)
-app.command("export")(export.export)
-app.command("inspect")(inspect.inspect)
-app.command("plan")(plan.plan)
-app.command("predict")(predict.predict)
-app.command("tflite")(tflite.tflite)
-app.command("train")(train.train)
-app.command("verify")(verify.verify)
+app = typer.Typer(
+    name="signbart-port", cls=Group, callback=_signbart_port, **STYLE | {"add_completion": True}
+)
+app.command("convert", cls=Command)(convert.convert)
+app.command("evaluate", cls=Command)(evaluate.evaluate)
+app.command("export", cls=Command)(export.export)
+app.command("inspect", cls=Command)(inspect.inspect)
+app.command("plan", cls=Command)(plan.plan)
+app.command("predict", cls=Command)(predict.predict)
+app.command("tflite", cls=Command)(tflite.tflite)
+app.command("train", cls=Command)(train.train)
+app.command("verify", cls=Command)(verify.verify)
 
-data = typer.Typer(no_args_is_help=True)
+data = typer.Typer(cls=Group, no_args_is_help=True)
 app.add_typer(data, name="data", help="Look at datasets of keypoints, or make one up.")
-data.command("check")(data_check.data_check)
-data.command("synth")(data_synth.data_synth)
+data.command("check", cls=Command)(data_check.data_check)
+data.command("synth", cls=Command)(data_synth.data_synth)
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ def predict(
         Path | None,
         typer.Option(
             "--labels",
-            metavar="label2id.json|labels.txt",
+            metavar="LABELS",
             help="The names of the classes: JSON, or one a line. Default: those that the model's"
             " file or config has.",
         ),

@@ -92,7 +92,7 @@ def tflite(
         Path | None,
         typer.Option(
             "--labels",
-            metavar="label2id.json|labels.txt",
+            metavar="LABELS",
             help="Names of the classes, to be kept in the file: JSON, or one a line. Default: those"
             " of --data.",
             rich_help_panel=_EDGES,

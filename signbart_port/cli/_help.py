@@ -1,0 +1,86 @@
+"""The help of a command: what a person types, examples, and no type of Python's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperArgument, TyperCommand, TyperGroup
+
+EXAMPLES = {
+    "convert": (
+        "convert model.pth --out model.h5",
+        "convert model.pth --config lsa-64 --report proof.html",
+        "convert runs/ --out-dir models/",
+    ),
+    "check": ("data check signs/", "data check signs/ --skeleton holistic-543 --skip-bad"),
+    "evaluate": (
+        "evaluate model.pth model.h5 --data signs/",
+        "evaluate phone.tflite --data signs/ --split val --report page.html",
+    ),
+    "export": ("export tuned.h5 --out tuned.pth", "export tuned.h5 --container training"),
+    "inspect": ("inspect model.pth", "inspect model.h5 --config-out signs.yaml"),
+    "plan": ("plan model.pth", "plan fork.pth --out my.yaml"),
+    "predict": ("predict phone.tflite clip.npy", "predict model.h5 clips/ --top 1"),
+    "synth": ("data synth signs/", "data synth signs/ --signers 6 --classes 10"),
+    "tflite": (
+        "tflite model.h5 --quantization dynamic --frames 16,32,64",
+        "tflite model.pth --preprocessing --labels label2id.json",
+        "tflite model.h5 --quantization int8 --calibration signs/",
+    ),
+    "train": (
+        "train --config signs.yaml --data signs/ --epochs 30",
+        "train --from model.h5 --data signs/ --checkpoint-dir tuned",
+    ),
+    "verify": ("verify model.pth model.h5", "verify runs/ models/"),
+}
+"""Command lines of each command, without the name of the program."""
+_ALIASES = ("--quantize",)
+"""Other spellings, which go on working and are not shown."""
+_WORDS = {
+    "<int>": "N",
+    "<int range>": "N",
+    "<float>": "X",
+    "<float range>": "X",
+    "<path>": "FILE",
+    "<str>": "TEXT",
+}
+
+
+class Command(TyperCommand):
+    """A command with examples, whose help names values in words."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        lines = [f"signbart-port {line}" for line in EXAMPLES.get(self.name or "", ())]
+        self.epilog = "\n\n".join(["[bold]Examples[/]", *lines]) if lines else None
+        for param in self.params:
+            param.opts = [one for one in param.opts if one not in _ALIASES]
+        super().format_help(ctx, formatter)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, each with what stands for its value."""
+        return _named(super().get_params(ctx), ctx)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the usage line after the name."""
+        arguments = [one for one in self.params if isinstance(one, TyperArgument)]
+        return ["[OPTIONS]", *(one.display_name_raw for one in arguments)]
+
+
+class Group(TyperGroup):
+    """The program, or a group of its commands, whose help names no type of Python's."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, each with what stands for its value."""
+        return _named(super().get_params(ctx), ctx)
+
+
+def _named(params: list[Any], ctx: Any) -> list[Any]:
+    for param in params:
+        if isinstance(param, TyperArgument) or getattr(param, "is_flag", False):
+            shown = None
+        else:
+            stated = param.display_type(ctx) or ""
+            shown = param.metavar or _WORDS.get(stated, stated.strip("<>").upper())
+        param.display_type_rich = lambda ctx, shown=shown: shown
+    return params

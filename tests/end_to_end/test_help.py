@@ -1,0 +1,74 @@
+"""The help of every command, as a person at a terminal of 80 columns reads it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from signbart_port.cli._help import EXAMPLES
+from signbart_port.cli.main import app
+
+PROGRAM = Path(sys.executable).with_name("signbart-port")
+
+
+def commands() -> dict[str, Any]:
+    """Every command by its words."""
+    found = {}
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {one}": it for one, it in inner.items()} if inner else {name: command}
+    return found
+
+
+@pytest.mark.parametrize("name", [*commands(), ""])
+def test_no_type_of_python_and_nothing_cut(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        app([*name.split(), "--help"])
+    printed = capsys.readouterr().out
+    assert not re.search(r"<(bool|int|path|str|float|list).*>|INT RANGE|[{}…]", printed)
+    assert "--quantize" not in printed
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", commands())
+def test_the_examples_are_commands(name: str) -> None:
+    """Every command has two at least, whose options it knows."""
+    command = commands()[name]
+    examples = EXAMPLES[name.split()[-1]]
+    assert len(examples) >= 2
+    for line in examples:
+        assert line.startswith(f"{name} ")
+        arguments = shlex.split(line.removeprefix(name))
+        assert command.make_context(name, arguments).params  # raises for what it does not know
+
+
+def test_an_alias_goes_on_working(capsys: pytest.CaptureFixture[str]) -> None:
+    context = commands()["tflite"].make_context("tflite", ["m.h5", "--quantize", "dynamic"])
+    assert context.params["quantization"] == "dynamic"
+
+
+def test_the_shell_completes_commands() -> None:
+    done = subprocess.run(
+        [PROGRAM],
+        env=os.environ
+        | {
+            "_SIGNBART_PORT_COMPLETE": "complete_bash",
+            "COMP_WORDS": "signbart-port con",
+            "COMP_CWORD": "1",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["convert"]
