@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signbart_port.cli import _options, _show
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, printable
 
 if TYPE_CHECKING:
     from signbart_port.training.files import Files
@@ -231,7 +231,8 @@ def _set(settings: Sequence[str]) -> dict[str, Any]:
         key, equals, value = setting.partition("=")
         if not equals or key not in Settings.model_fields:
             known = ", ".join(Settings.model_fields)
-            raise PortError(None, f"--set {setting}: it is KEY=VALUE", f"Keys: {known}")
+            what = f"there is no key {printable(key, 40)}" if equals else "it is KEY=VALUE"
+            raise PortError(None, f"--set {setting}: {what}", f"Keys: {known}")
         try:
             read: Mapping[str, Any] = strict_yaml.load(Path(f"--set {setting}"), f"{key}: {value}")
         except PortError as error:

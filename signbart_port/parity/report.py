@@ -165,7 +165,10 @@ class Report:
         """Return one line: equal, or which module is wrong and how."""
         if self.passed:
             alone = f", {len(self.isolated)} of them also alone" if self.isolated else ""
-            return f"equal: {len(self.rows)} outputs within their limits{alone}"
+            outputs = "output within its limit"
+            if len(self.rows) > 1:
+                outputs = "outputs within their limits"
+            return f"equal: {len(self.rows)} {outputs}{alone}"
         parts = [self.blame.sentence()] if self.blame else []
         if self.weights is not None and not self.weights.passed:
             parts.append(self.weights.sentence())

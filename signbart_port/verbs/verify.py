@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -36,6 +36,9 @@ from signbart_port.verbs._sides import side_of
 
 if TYPE_CHECKING:
     from signbart_port.data.model_interface import Interface
+
+_COMPUTES = ("encoder_attention_heads", "decoder_attention_heads", "layout", "count_missing")
+"""The keys of a config that change what is computed, and no shape of a tensor."""
 
 
 def verify(
@@ -193,8 +196,22 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
         for one, side in ((reference, reference_side), (candidate, candidate_side))
         for said in side.notes
     ]
+    cautions = [*_different_configs(reference, candidate), *cautions]
     notes = (*config_notes, *_unproven(reference, precision), *cautions)
     return replace(report, notes=notes, cautions=tuple(cautions))
+
+
+def _different_configs(reference: ModelFile, candidate: ModelFile) -> Iterator[str]:
+    """Yield what the configs of two files say otherwise of what is computed: no tensor shows it."""
+    if reference.config is None or candidate.config is None:
+        return
+    for key in _COMPUTES:
+        ours, theirs = (getattr(one.config, key) for one in (reference, candidate))
+        if ours != theirs:
+            yield (
+                f"the configs differ: {key} {ours} in {reference.path.name}, {theirs} in"
+                f" {candidate.path.name}"
+            )
 
 
 def _output_of(truth: Truth, interface: Interface) -> Truth:

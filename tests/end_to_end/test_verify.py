@@ -347,7 +347,7 @@ def test_another_signature(files: Path, tmp_path: Path, inputs: dict[str, list[i
 @pytest.mark.parametrize(
     ("a", "b", "code", "says"),
     [
-        ("model.h5", "model.tflite", 0, "equal: 1 outputs"),
+        ("model.h5", "model.tflite", 0, "equal: 1 output within its limit"),
         ("model.tflite", "other.h5", 1, "other weights than the reference's"),
         ("model.h5", "nothing.tflite", 2, "nothing.tflite: does not exist"),
         ("model.h5", "model.yaml", 2, "model.yaml: is"),
@@ -378,3 +378,29 @@ def test_the_command(
             assert report["rows"][-1]["tap"] == "logits"
         else:
             assert says in printed.out
+
+
+def test_other_heads_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No tensor shows them: the two have the same weights."""
+    arrays, changed = state_dict(CONFIG), small_config(encoder_attention_heads=4)
+    save_pth(tmp_path / "a.pth", arrays, config=CONFIG.model_dump())
+    save_pth(tmp_path / "b.pth", arrays, config=changed.model_dump())
+    report = signbart_port.verify(tmp_path / "a.pth", tmp_path / "b.pth")
+    says = "the configs differ: encoder_attention_heads 2 in a.pth, 4 in b.pth"
+    assert not report.passed and says in report.cautions and says in report.notes
+    line = ["signbart-port", "verify", str(tmp_path / "a.pth"), str(tmp_path / "b.pth"), "-q"]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+        patch.setattr("sys.argv", line)
+        main()
+    printed = capsys.readouterr()
+    assert end.value.code == 1 and printed.out == ""
+    assert says in printed.err and "NOT EQUAL: " in printed.err
+
+
+def test_a_checkpoint_without_a_config_takes_that_of_the_other(tmp_path: Path) -> None:
+    arrays = state_dict(CONFIG)
+    save_pth(tmp_path / "a.pth", arrays, config=CONFIG.model_dump())
+    save_pth(tmp_path / "b.pth", arrays)
+    for pair in (("a.pth", "b.pth"), ("b.pth", "a.pth")):
+        report = signbart_port.verify(*(tmp_path / name for name in pair))
+        assert report.passed and any("config of a.pth" in note for note in report.notes)

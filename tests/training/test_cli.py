@@ -64,7 +64,7 @@ REFUSED = {
     "--data signs --config good.yaml --epochs 0": "good.yaml: epochs: Input should be greater",
     "--data signs --config good.yaml --seed -1": "good.yaml: seed: Input should be greater",
     "--data signs --config good.yaml --set epochs": "--set epochs: it is KEY=VALUE. Keys: data_roo",
-    "--data signs --config good.yaml --set epoch=3": "--set epoch=3: it is KEY=VALUE. Keys: ",
+    "--data signs --config good.yaml --set epoch=3": "--set epoch=3: there is no key epoch. Keys: ",
     "--data signs --config good.yaml --set epochs=[": "--set epochs=[: line 1: is not valid YAML",
     "--data signs --config good.yaml --set epochs=two": "good.yaml: epochs: Input should be a",
     "--data signs --config good.yaml --set validation=val": 'signs: has no samples in "val". It',
