@@ -66,9 +66,12 @@ def inspect(
     models = _many.models_of(files, list(ModelKind))
     if _many.are_several(models, config_out, None):
         _many.check_options(tensors=tensors)
-        work = [partial(_in_a_line, partial(run, path, options=chosen)) for path in models]
-        tasks = [_many.Task(str(path), one) for path, one in zip(models, work, strict=True)]
-        _many.Batch(json, quiet, "files").run(tasks)
+        _many.Batch(json, quiet, "files").run(
+            [
+                _many.Task(str(path), partial(_in_a_line, partial(run, path, options=chosen)))
+                for path in models
+            ]
+        )
         return
     found = run(models[0], options=chosen)
     if config_out is not None:

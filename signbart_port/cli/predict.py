@@ -135,9 +135,9 @@ def _clip_as_dict(found: Prediction, one: Predicted, top: int) -> dict[str, Any]
 
 def _in_folders(
     given: Sequence[Path], run: Callable[[Sequence[Path]], Prediction]
-) -> Iterator[tuple[Path, Prediction | PortError]]:
-    """Yield each clip of files and folders with what was predicted for it and others, or why there
-    is nothing. A bounded number of clips is held at a time.
+) -> Iterator[tuple[Path, tuple[Prediction, Predicted] | PortError]]:
+    """Yield each clip of files and folders with what was predicted, and of that its own part, or
+    why there is nothing. A bounded number of clips is held at a time.
 
     Raises PortError where it is the model that cannot be used.
     """
@@ -157,21 +157,23 @@ def _in_folders(
                 yield bad, error
                 left.remove(bad)
             else:
-                yield from ((clip, found) for clip in left)
+                yield from ((one.clip.path, (found, one)) for one in found.clips)
                 break
 
 
 def _print_each(
-    each: Iterable[tuple[Path, Prediction | PortError]], batch: _many.Batch, top: int
+    each: Iterable[tuple[Path, tuple[Prediction, Predicted] | PortError]],
+    batch: _many.Batch,
+    top: int,
 ) -> None:
     right = labeled = 0
     unnamed = False
-    for path, found in each:
-        if isinstance(found, PortError):
-            batch.failed(str(path), found)
+    for path, predicted in each:
+        if isinstance(predicted, PortError):
+            batch.failed(str(path), predicted)
             continue
+        found, one = predicted
         unnamed = found.labels is None
-        one = next(one for one in found.clips if one.clip.path == path)
         guesses = list(found.best(one, top))
         if one.clip.label is not None and found.labels is not None:
             labeled += 1

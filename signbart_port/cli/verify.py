@@ -63,16 +63,16 @@ def verify(
 
     def in_a_line(one: Path, other: Path, progress: ProgressCallback) -> _many.Done:
         found = compared(one, other, progress)
-        line = f"{found.candidate} against {found.reference}: {found.verdict()}"
         if not found.passed:
-            raise ProofError(line.replace(": ", ": NOT EQUAL, ", 1), found)
+            raise ProofError(f"{_names(found)}: NOT EQUAL, {found.verdict()}", found)
+        line = f"{_names(found)}: {found.verdict()}"
         return _many.Done(line, found.as_dict(), found.cautions, "equal")
 
     if a.is_dir() and b.is_dir() and (pairs := _pairs(a, b)) is not None:
         _many.check_options(report=report, every_module=every_module)
-        work = [partial(in_a_line, *pair) for pair in pairs]
-        tasks = [_many.Task(str(pair[0]), one) for pair, one in zip(pairs, work, strict=True)]
-        _many.Batch(json, quiet, "pairs").run(tasks)
+        _many.Batch(json, quiet, "pairs").run(
+            [_many.Task(str(one), partial(in_a_line, one, other)) for one, other in pairs]
+        )
         return
     file = ReportFile(report, force, (a, b, config, mapping), silent=quiet or json)
     file.check()
@@ -86,9 +86,12 @@ def verify(
     file.write(found)
     if not found.passed:
         if quiet:
-            line = f"NOT EQUAL: {found.candidate} against {found.reference}: {found.verdict()}"
-            _show.warn(printable(line, 1000))
+            _show.warn(printable(f"NOT EQUAL: {_names(found)}: {found.verdict()}", 1000))
         raise typer.Exit(ExitCode.PROOF_FAILED)
+
+
+def _names(found: Report) -> str:
+    return f"{found.candidate} against {found.reference}"
 
 
 def _pairs(a: Path, b: Path) -> list[tuple[Path, Path]] | None:

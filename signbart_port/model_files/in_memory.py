@@ -8,8 +8,8 @@ No framework is imported: whoever has such an object has imported it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard
@@ -91,19 +91,9 @@ def files_of(*models: ModelSource) -> Iterator[Files]:
     if all(is_path(model) for model in models):
         yield Files(tuple(Path(model) for model in models if is_path(model)), {})
         return
-    with processes.scratch_errors(), processes.new_folder() as folder:
-        paths, names, notes = list[Path](), dict[Path, str](), dict[str, None]()
-        for number, model in enumerate(models):
-            if is_path(model):
-                paths.append(Path(model))
-                continue
-            if is_torch_module(model):
-                notes[NOT_RUN] = None
-            (own := Path(folder) / str(number)).mkdir()
-            path, name = _saved(model, own)
-            names[path] = name if name not in names.values() else f"{name} {number + 1}"
-            paths.append(path)
-        files = Files(tuple(paths), names, tuple(notes))
+    with ExitStack() as stack:
+        with processes.scratch_errors():  # of what is written here, not of what is done with it
+            files = _files(models, Path(stack.enter_context(processes.new_folder())))
         try:
             yield files
         except PortError as error:
@@ -112,6 +102,21 @@ def files_of(*models: ModelSource) -> Iterator[Files]:
         except ProofError as error:
             report = None if error.report is None else files.report(error.report)
             raise ProofError(files.named(str(error)), report) from error
+
+
+def _files(models: Sequence[ModelSource], folder: Path) -> Files:
+    paths, names, notes = list[Path](), dict[Path, str](), dict[str, None]()
+    for number, model in enumerate(models):
+        if is_path(model):
+            paths.append(Path(model))
+            continue
+        if is_torch_module(model):
+            notes[NOT_RUN] = None
+        (own := folder / str(number)).mkdir()
+        path, name = _saved(model, own)
+        names[path] = name if name not in names.values() else f"{name} {number + 1}"
+        paths.append(path)
+    return Files(tuple(paths), names, tuple(notes))
 
 
 def check_out(model: ModelSource, out: object) -> None:

@@ -35,18 +35,18 @@ def limit_memory(size: int) -> None:
 def resident(process: int) -> int:
     """Return the memory of a process that is resident, in bytes; 0 where the system has no /proc
     to tell it."""
-    try:
-        pages = Path(f"/proc/{process}/statm").read_text().split()[1]
-    except OSError:
-        return 0
-    return int(pages) * resource.getpagesize()
+    return _memory(process, 1)
 
 
 def address_space() -> int:
     """Return the address space of this process in bytes; 0 where the system has no /proc to tell
     it."""
+    return _memory(os.getpid(), 0)
+
+
+def _memory(process: int, column: int) -> int:
     try:
-        pages = Path("/proc/self/statm").read_text().split()[0]
+        pages = Path(f"/proc/{process}/statm").read_text().split()[column]
     except OSError:
         return 0
     return int(pages) * resource.getpagesize()

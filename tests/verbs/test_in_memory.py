@@ -17,7 +17,7 @@ import torch
 import signbart_port
 from pt_reference import SignBart
 from signbart_port import Options, PortError
-from signbart_port.model_files.in_memory import NOT_RUN, ModelSource
+from signbart_port.model_files.in_memory import NOT_RUN, ModelSource, files_of
 from signbart_port.model_files.keras_h5 import load
 from tests.support.datasets import a_clip
 from tests.support.framework_models import keras_model, torch_model
@@ -212,3 +212,9 @@ def test_no_object_is_held(module: SignBart, tmp_path: Path) -> None:
     signbart_port.convert(module, tmp_path / "model.h5", force=True)
     gc.collect()
     assert sys.getrefcount(module) == held
+
+
+def test_only_what_is_written_for_it_is_the_temporary_folders_fault() -> None:
+    """An error of what is done with the files says what it is about."""
+    with pytest.raises(FileNotFoundError, match="elsewhere"), files_of(WEIGHTS):
+        raise FileNotFoundError("elsewhere")
