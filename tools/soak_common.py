@@ -92,6 +92,11 @@ def _with_scratch(scratch: Path) -> list[str]:
     return found
 
 
+def left_behind(out: Path, scratch: Path) -> list[str]:
+    """Return the names of what lies in the temporary folder, and beside an output."""
+    return [one.name for one in (*out.parent.iterdir(), *scratch.iterdir()) if one != out]
+
+
 def environment(scratch: Path) -> dict[str, str]:
     """Return the environment of a run whose temporary files go to `scratch`."""
     return os.environ | {"TMPDIR": str(scratch)}

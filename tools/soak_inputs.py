@@ -25,29 +25,29 @@ from soak_common import Trial
 
 _SECONDS = 60
 Line = Callable[[str], str]
+_RUN: Mapping[str, Line] = {
+    "evaluate": lambda file: f"evaluate {file} --data signs --split train",
+    "predict": lambda file: f"predict {file} good.npy",
+    "inspect": lambda file: f"inspect {file}",
+}
+"""What reads a model of any kind."""
 VERBS: Mapping[str, Mapping[str, Line]] = {
     "checkpoint": {
         "convert": lambda file: f"convert {file} --out out.h5",
         "tflite": lambda file: f"tflite {file} --out out.tflite",
         "verify": lambda file: f"verify {file} good.h5",
-        "evaluate": lambda file: f"evaluate {file} --data signs --split train",
-        "predict": lambda file: f"predict {file} good.npy",
-        "inspect": lambda file: f"inspect {file}",
+        **_RUN,
         "plan": lambda file: f"plan {file}",
     },
     "keras": {
         "tflite": lambda file: f"tflite {file} --out out.tflite",
         "export": lambda file: f"export {file} --out out.pth",
         "verify": lambda file: f"verify good.pth {file}",
-        "evaluate": lambda file: f"evaluate {file} --data signs --split train",
-        "predict": lambda file: f"predict {file} good.npy",
-        "inspect": lambda file: f"inspect {file}",
+        **_RUN,
     },
     "tflite": {
         "verify": lambda file: f"verify good.h5 {file}",
-        "evaluate": lambda file: f"evaluate {file} --data signs --split train",
-        "predict": lambda file: f"predict {file} good.npy",
-        "inspect": lambda file: f"inspect {file}",
+        **_RUN,
     },
     "clip": {
         "predict": lambda file: f"predict good.tflite {file}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
 import signal
@@ -80,6 +79,6 @@ def trial(
         defects.append("the output is not what the exit code says")
     if alive := soak_common.outliving(scratch):
         defects.append(f"{len(alive)} processes live on")
-    if left := [one for one in os.listdir(out.parent) if one != name] + os.listdir(scratch):
+    if left := soak_common.left_behind(out, scratch):
         defects.append(f"left {', '.join(left)}")
     return word, "; ".join(f"{what} {value:,}: {one}" for one in defects)

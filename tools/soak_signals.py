@@ -79,7 +79,7 @@ def trial(
             defects.append(f"half written: {error}")
     if alive := soak_common.outliving(scratch):
         defects.append(f"{len(alive)} processes live on")
-    left = [one.name for one in (*scratch.iterdir(), *out.parent.iterdir()) if one != out]
+    left = soak_common.left_behind(out, scratch)
     if left and number != signal.SIGKILL:
         defects.append(f"left {', '.join(left)}")
     word = "had ended" if late else "ended, left files" if left else "ended"

@@ -105,7 +105,7 @@ class Failing:
             defects.append("exit code 0, and the old output")
         if alive := soak_common.outliving(self._scratch):
             defects.append(f"{len(alive)} processes live on")
-        if left := [one.name for one in (*out.parent.iterdir(), *self._scratch.iterdir())][1:]:
+        if left := soak_common.left_behind(out, self._scratch):
             defects.append(f"left {', '.join(left)}")
         return ("done all the same", "refused")[done.returncode == 2], "; ".join(defects)
 
