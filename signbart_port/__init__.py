@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from signbart_port import _renamed
+from signbart_port._python_words import speaks_python
 from signbart_port.system.import_hooks import when_imported
 from signbart_port.system.lazy_package import lazy_package
 
@@ -60,7 +61,7 @@ _PUBLIC = {
     "verify": "signbart_port.verbs.verify",
 }
 __all__ = list(_PUBLIC)
-__getattr__, __dir__ = lazy_package(__name__, _PUBLIC)
+__getattr__, __dir__ = lazy_package(__name__, _PUBLIC, speaks_python)
 
 _renamed.install()
 when_imported("keras", lambda: import_module("signbart_port.keras_model"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -46,9 +46,18 @@ class PortError(Exception):
 
     def __init__(self, path: str | os.PathLike[str] | None, what: str, hint: str = "") -> None:
         self.path, self.what, self.hint = path, what, hint
-        where = "" if path is None else f"{printable(os.fspath(path))}: "
+        super().__init__(self._line())
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Change the words in place, and not the name of the file."""
+        self.what, self.hint = change(self.what), change(self.hint)
+        self.args = (self._line(),)
+
+    def _line(self) -> str:
+        where = "" if self.path is None else f"{printable(os.fspath(self.path))}: "
+        hint = f". {self.hint}" if self.hint else ""
         # Long, as a message may list several findings; names are shortened at their source.
-        super().__init__(printable(f"{where}{what}" + (f". {hint}" if hint else ""), 2000))
+        return printable(f"{where}{self.what}{hint}", 2000)
 
 
 class ProofError(Exception):

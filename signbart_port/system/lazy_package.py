@@ -9,14 +9,19 @@ from typing import Any
 
 
 def lazy_package(
-    package: str, homes: Mapping[str, str]
+    package: str,
+    homes: Mapping[str, str],
+    given: Callable[[Any], Any] = lambda value: value,
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make `__getattr__` and `__dir__` of `package` (PEP 562) from the module of each name."""
+    """Make `__getattr__` and `__dir__` of `package` (PEP 562) from the module of each name.
+
+    Each is given out as `given` returns it.
+    """
 
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(homes[name]), name)
+        value = given(getattr(import_module(homes[name]), name))
         setattr(sys.modules[package], name, value)
         return value
 

@@ -85,7 +85,7 @@ def test_a_published_model_by_the_name_of_its_config(tmp_path: Path) -> None:
     arrays = state_dict(config)
     assert len(arrays) == 96
     source = save_pth(tmp_path / "lsa.pth", arrays)
-    with pytest.raises(PortError, match=r"--config FILE\|NAME \(--config lsa-64 if it is that mod"):
+    with pytest.raises(PortError, match=r"Options\.config=FILE\|NAME \(Options\.config lsa-64 if "):
         signbart_port.convert(source, tmp_path / "lsa.h5")
     assert not (tmp_path / "lsa.h5").exists()
     done = signbart_port.convert(source, tmp_path / "lsa.h5", Options(config="lsa-64"))

@@ -138,9 +138,9 @@ def test_an_option_may_override_the_config_of_weights_alone(ported: Path, tmp_pa
 @pytest.mark.parametrize("name", ["model.h5", *ARCHIVES])
 def test_options_against_a_file_with_a_config(ported: Path, tmp_path: Path, name: str) -> None:
     """Whichever verb reads it: they would be without effect."""
-    said = f"{name}: --heads contradicts the config in it"
-    with pytest.raises(PortError, match=said):
+    with pytest.raises(PortError, match=f"{name}: --heads contradicts the config in it"):
         open_weights(ported / name, Options(heads=4))
+    said = rf"{name}: Options\.heads contradicts the config in it"
     with pytest.raises(PortError, match=said):
         signbart_port.export(ported / name, tmp_path / "o.pth", options=Options(heads=4))
     with pytest.raises(PortError, match=said):

@@ -245,7 +245,7 @@ def test_what_is_said_of_several_lengths(h5: Path, tmp_path: Path, program: Prog
 def test_an_existing_file_is_kept(h5: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.tflite"
     out.write_bytes(b"the model of yesterday")
-    with pytest.raises(PortError, match="--force"):
+    with pytest.raises(PortError, match="force=True"):
         signbart_port.to_tflite(h5, out, frames=4)
     assert out.read_bytes() == b"the model of yesterday"
     signbart_port.to_tflite(h5, out, frames=4, force=True)

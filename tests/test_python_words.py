@@ -1,0 +1,83 @@
+"""Errors from Python speak Python."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import signbart_port
+from signbart_port._python_words import ARGUMENTS, FLAGS, IN_OPTIONS, in_python
+from signbart_port.verbs.convert import convert
+
+PACKAGE = Path(signbart_port.__file__).parent
+SAMPLE = PACKAGE.parent / "samples" / "synthetic-signs.pth"
+COMMAND_LINE_ALONE = {
+    *("classes", "from", "holdout", "new-head", "quantization-aware", "repetitions", "resume"),
+    *("seed", "set", "signers"),  # of train and data synth
+    "no-verify",  # in a note that a file keeps
+}
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("exists; give --force to replace it", "exists; give force=True to replace it"),
+        ("Give --data DIR", "Give data=DIR"),
+        ("Give --frames 64, or --frames 16,32,64", "Give frames=64, or frames=16,32,64"),
+        ("Give another --frames", "Give another frames"),
+        (
+            "with --heads N and --joints NAME|LIST",
+            "with Options.heads=N and Options.joints=NAME|LIST",
+        ),
+        ('--weights "ema" takes them', 'Options.weights="ema" takes them'),
+        ("--config and --weights are for", "Options.config and Options.weights are for"),
+        ("add --override-config if", "add Options.override_config=True if"),
+        ("--skeleton kaggle: is no skeleton", "skeleton kaggle: is no skeleton"),
+        ("See: signbart-port plan --mapping my.yaml", "See: signbart-port plan --mapping my.yaml"),
+        ("give --resume, a---data b, --no-such", "give --resume, a---data b, --no-such"),
+    ],
+)
+def test_options_become_arguments(message: str, expected: str) -> None:
+    assert in_python(message) == expected
+
+
+def test_every_option_in_a_message_has_its_words() -> None:
+    named = {
+        option
+        for path in PACKAGE.rglob("*.py")
+        if "cli" not in path.relative_to(PACKAGE).parts
+        for option in re.findall(r"(?<![\w-])--([a-z][a-z-]*[a-z])", path.read_text())
+    }
+    assert "force" in named
+    assert named == ARGUMENTS | IN_OPTIONS | COMMAND_LINE_ALONE
+
+
+def test_every_argument_is_one_of_a_public_function() -> None:
+    functions = [
+        value
+        for name in signbart_port.__all__
+        if inspect.isfunction(value := getattr(signbart_port, name))
+    ]
+    parameters = {name for function in functions for name in inspect.signature(function).parameters}
+    assert len(functions) == 9
+    assert {name.replace("-", "_") for name in ARGUMENTS} <= parameters
+    assert {name.replace("-", "_") for name in IN_OPTIONS} <= {
+        f.name for f in fields(signbart_port.Options)
+    }
+    assert FLAGS <= ARGUMENTS | IN_OPTIONS
+
+
+def test_the_public_function_speaks_python_and_the_command_line_its_own(tmp_path: Path) -> None:
+    (out := tmp_path / "model.h5").write_bytes(b"old")
+    with pytest.raises(signbart_port.PortError, match=r"model\.h5: exists; give force=True to"):
+        signbart_port.convert(SAMPLE, out)
+    with pytest.raises(signbart_port.PortError, match=r"model\.h5: exists; give --force to"):
+        convert(SAMPLE, out)
+    (named := tmp_path / "--force.pth").write_bytes(b"text")
+    with pytest.raises(signbart_port.PortError, match=r"--force\.pth: is ") as caught:
+        signbart_port.convert(named)
+    assert caught.value.path == named
