@@ -88,7 +88,7 @@ KEYS = frozenset(Settings.model_fields) | ALIASES.keys() | IGNORED
 def parse(training: Mapping[str, Any], source: str | Path, override: Mapping[str, Any]) -> Settings:
     """Validate the training keys of a file; `override` comes from the command line and wins.
 
-    Raises PortError naming `source` and every wrong value.
+    Raises PortError naming every wrong value, and `source` unless all are of the command line.
     """
     if not isinstance(training, Mapping):
         got = printable(training, 60)
@@ -99,4 +99,7 @@ def parse(training: Mapping[str, Any], source: str | Path, override: Mapping[str
     try:
         return Settings.model_validate({**data, **override})
     except ValidationError as error:
-        raise PortError(source, *problems(error)) from None
+        in_file = any(
+            not wrong["loc"] or wrong["loc"][0] not in override for wrong in error.errors()
+        )
+        raise PortError(source if in_file else None, *problems(error)) from None
