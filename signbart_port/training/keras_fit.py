@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,16 +59,31 @@ def fit(job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained:
     if resume:
         training.resume()
     if not training.run.over:
-        learner.fit(
-            training.dataset(),
-            steps_per_epoch=training.feed.steps,
-            initial_epoch=len(training.run.history),
-            epochs=job.settings.epochs,
-            callbacks=[training, keras.callbacks.TensorBoard(str(files.logs), write_graph=False)],
-            shuffle=False,
-            verbose=0,
-        )
+        with _written_by_tensorboard(files.logs) as tensorboard:
+            learner.fit(
+                training.dataset(),
+                steps_per_epoch=training.feed.steps,
+                initial_epoch=len(training.run.history),
+                epochs=job.settings.epochs,
+                callbacks=[training, tensorboard],
+                shuffle=False,
+                verbose=0,
+            )
     return training.run.done(training.test())
+
+
+@contextmanager
+def _written_by_tensorboard(logs: Path) -> Iterator[keras.callbacks.TensorBoard]:
+    """Give a callback that keeps TensorBoard's log; raises PortError where it cannot be written."""
+    try:
+        yield keras.callbacks.TensorBoard(str(logs), write_graph=False)
+    except tf.errors.OpError as error:
+        _, summary, text = error.message.partition("Summary")
+        if not summary:
+            raise
+        first = text.partition("}} ")[2].partition("\n")[0]
+        why = first.partition(" [Op:")[0].rpartition("; ")[2]
+        raise PortError(logs, f"TensorBoard's log cannot be written: {why}") from None
 
 
 class _Training(keras.callbacks.Callback):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +248,16 @@ def test_no_training_to_go_on_with(learned: Learned, tmp_path: Path) -> None:
         keras_files.read_state(damaged)
     with pytest.raises(PortError, match=r"holds no training to go on with\. Give --force"):
         keras_files.read_state(learned.models / "best.h5")
+
+
+def test_a_log_that_tensorboard_cannot_write(learned: Learned, tmp_path: Path) -> None:
+    settings = learned.job.settings.model_copy(update={"checkpoint_dir": tmp_path, "log_dir": None})
+    job = replace(learned.job, settings=settings)
+    files = Files.of(settings, keras_fit.SUFFIX)
+    files.open(resume=False, force=False)
+    (files.logs / "train").write_text("not a folder")
+    with pytest.raises(PortError, match=r"logs: TensorBoard's log cannot be written: Not a dir"):
+        keras_fit.fit(job, files, Seen(), resume=False)
 
 
 # Its parts
