@@ -84,10 +84,16 @@ def check(root: str | os.PathLike[str], form: ClipFormat = AS_STORED) -> Check:
         split: tuple(counts[split, number] for number in range(len(dataset.labels)))
         for split in dataset.splits
     }
-    parts = [clip_fitting.in_parts(clip, form) for clip in clips.keypoints]
-    skeleton = form.skeleton_of(parts[0].shape[1])
-    values, blank = _values(clips, parts, skeleton)
-    repeated = _repeated(clips, blank)
+    skeleton = form.skeleton_of(clips.keypoints.shapes[0][1])
+    figures, repetitions = _Figures(skeleton), _Repetitions()
+    surprises = coordinates.Surprises(skeleton, form.stated)
+    for entry, clip in zip(clips.entries, clips.keypoints, strict=True):
+        parts = clip_fitting.in_parts(clip, form)
+        surprises.add(parts)
+        if figures.add(entry, parts):
+            repetitions.add(entry, clip)
+    values, blank = figures.values(clips.keypoints.shapes), tuple(figures.blank)
+    repeated = repetitions.groups()
     return Check(
         root=dataset.root,
         labels=dataset.labels,
@@ -103,7 +109,7 @@ def check(root: str | os.PathLike[str], form: ClipFormat = AS_STORED) -> Check:
             *clips.notes,
             *_of_repeated(repeated),
             *_of_samples(dataset.labels, samples),
-            *coordinates.notes(parts, skeleton, form.stated),
+            *surprises.notes(),
             *_of_values(values, skeleton),
         ),
         form=form,
@@ -111,69 +117,81 @@ def check(root: str | os.PathLike[str], form: ClipFormat = AS_STORED) -> Check:
 
 
 def _lengths(clips: Clips) -> Lengths:
-    frames = sorted(map(len, clips.keypoints))
+    frames = sorted(shape[0] for shape in clips.keypoints.shapes)
     over = sum(n > MOST_FRAMES for n in frames)
     return Lengths(frames[0], float(median(frames)), frames[-1], over)
 
 
-def _values(
-    clips: Clips, parts: Sequence[NDArray[Any]], skeleton: Skeleton | None
-) -> tuple[Values, tuple[Entry, ...]]:
-    """Return the figures of all clips, and the clips without any point.
+class _Figures:
+    """The figures of the clips, and the clips without any point.
 
     Clip by clip: all of them together would take many times the memory of the dataset.
     """
-    hands = skeleton.hands if skeleton else {}
-    counts, unseen = Counter[str](), Counter[str]()
-    lowest, highest, blank = np.inf, -np.inf, []
-    for entry, keypoints in zip(clips.entries, parts, strict=True):
-        xy = keypoints[..., :2].astype(np.float64)
+
+    def __init__(self, skeleton: Skeleton | None) -> None:
+        self.blank = list[Entry]()
+        self._hands = skeleton.hands if skeleton else {}
+        self._counts, self._unseen = Counter[str](), Counter[str]()
+        self._lowest, self._highest = np.inf, -np.inf
+
+    def add(self, entry: Entry, parts: NDArray[Any]) -> bool:
+        """Look at a clip (T, K, 2 or more) in parts of the frame; return whether it has a point."""
+        xy = parts[..., :2].astype(np.float64)
         not_finite = ~np.isfinite(xy).all(axis=-1)
         there: NDArray[np.bool_] = np.logical_and(xy.any(axis=-1), ~not_finite)
-        seen = xy[there]
+        seen, counts = xy[there], self._counts
         counts["frames"] += len(xy)
         counts["points"] += there.size
         counts["missing"] += int((~there).sum())
         counts["not finite"] += int(not_finite.sum())
         counts["coordinates"] += seen.size
         counts["outside"] += int(((seen < 0) | (seen > 1)).sum())
-        for name, hand in hands.items():
-            unseen[name] += int((~there[:, hand].any(axis=1)).sum())
-        if seen.size:
-            lowest, highest = min(lowest, seen.min()), max(highest, seen.max())
-        else:
-            blank.append(entry)
-    values = Values(
-        points=parts[0].shape[1],
-        coordinates=tuple(sorted({keypoints.shape[2] for keypoints in clips.keypoints})),
-        lowest=float(lowest) if counts["coordinates"] else 0.0,
-        highest=float(highest) if counts["coordinates"] else 0.0,
-        outside=_share(counts["outside"], counts["coordinates"]),
-        missing=_share(counts["missing"], counts["points"]),
-        without={name: _share(unseen[name], counts["frames"]) for name in hands},
-        not_finite=counts["not finite"],
-    )
-    return values, tuple(blank)
+        for name, hand in self._hands.items():
+            self._unseen[name] += int((~there[:, hand].any(axis=1)).sum())
+        if not seen.size:
+            self.blank.append(entry)
+            return False
+        self._lowest = min(self._lowest, float(seen.min()))
+        self._highest = max(self._highest, float(seen.max()))
+        return True
+
+    def values(self, shapes: Sequence[tuple[int, ...]]) -> Values:
+        """Return the statistics of the clips, whose shapes these are."""
+        counts = self._counts
+        return Values(
+            points=shapes[0][1],
+            coordinates=tuple(sorted({shape[2] for shape in shapes})),
+            lowest=self._lowest if counts["coordinates"] else 0.0,
+            highest=self._highest if counts["coordinates"] else 0.0,
+            outside=_share(counts["outside"], counts["coordinates"]),
+            missing=_share(counts["missing"], counts["points"]),
+            without={name: _share(self._unseen[name], counts["frames"]) for name in self._hands},
+            not_finite=counts["not finite"],
+        )
 
 
 def _share(count: int, of: int) -> float:
     return count / of if of else 0.0
 
 
-def _repeated(clips: Clips, blank: Sequence[Entry]) -> tuple[tuple[Entry, ...], ...]:
-    """Return the entries whose x and y are the same, clip by clip.
+class _Repetitions:
+    """The clips whose x and y are the same; blank ones, which are all alike, are not asked for."""
 
-    Blank clips, which are all alike, are left out. The split "all" is compared only with itself: it
-    may hold what the others hold.
-    """
-    alike: dict[Any, list[Entry]] = {}
-    left_out = set(blank)
-    for entry, keypoints in zip(clips.entries, clips.keypoints, strict=True):
-        if entry not in left_out:
-            xy = keypoints[..., :2].astype(np.float64)
-            same = (entry.split == "all", len(xy), digest.of_tensor(xy))
-            alike.setdefault(same, []).append(entry)
-    return tuple(tuple(entries) for entries in alike.values() if len(entries) > 1)
+    def __init__(self) -> None:
+        self._alike = dict[tuple[bool, int, str], list[Entry]]()
+
+    def add(self, entry: Entry, clip: NDArray[Any]) -> None:
+        """Look at a clip (T, K, 2 or more).
+
+        The split "all" is compared only with itself: it may hold what the others hold.
+        """
+        xy = clip[..., :2].astype(np.float64)
+        same = (entry.split == "all", len(xy), digest.of_tensor(xy))
+        self._alike.setdefault(same, []).append(entry)
+
+    def groups(self) -> tuple[tuple[Entry, ...], ...]:
+        """Return the entries of each clip that is there more than once."""
+        return tuple(tuple(entries) for entries in self._alike.values() if len(entries) > 1)
 
 
 def _of_samples(labels: Sequence[str], samples: dict[str, tuple[int, ...]]) -> Iterator[str]:

@@ -30,7 +30,9 @@ class RealClips:
 
     entries: tuple[Entry, ...]
     labels: tuple[str, ...]
-    keypoints: tuple[NDArray[Any], ...]
+    keypoints: Sequence[NDArray[Any]]
+    frames: tuple[int, ...]
+    """Of each clip."""
     bad: tuple[Bad, ...]
     notes: tuple[str, ...] = ()
     """On the dataset and its samples, and on the choice of the split."""
@@ -48,7 +50,20 @@ class RealClips:
         """Return the clips at `indices`."""
         entries = tuple(self.entries[index] for index in indices)
         keypoints = tuple(self.keypoints[index] for index in indices)
-        return replace(self, entries=entries, keypoints=keypoints)
+        frames = tuple(self.frames[index] for index in indices)
+        return replace(self, entries=entries, keypoints=keypoints, frames=frames)
+
+    def parts(self, frames: int) -> Iterator[RealClips]:
+        """Yield the clips in their order, so many that they have at most `frames` frames together,
+        or one."""
+        part, total = list[int](), 0
+        for index, own in enumerate(self.frames):
+            if part and total + own > frames:
+                yield self.pick(part)
+                part, total = [], 0
+            part.append(index)
+            total += own
+        yield self.pick(part)
 
     def inputs(
         self, interface: Interface, config: SignBartConfig, frames: int, padded: int | None = None
@@ -71,19 +86,21 @@ class RealClips:
         """Return `notes`, how a model of this interface reads the clips, and what in them may
         surprise."""
         skeleton, joints = interface.reads(config)
-        parts = [clip_fitting.in_parts(clip, self.form) for clip in self.keypoints]
         given = self.form.skeleton_of(self.keypoints[0].shape[1], skeleton)
+        surprises = coordinates.Surprises(given, self.form.stated)
+        for clip in self.keypoints:
+            surprises.add(clip_fitting.in_parts(clip, self.form))
         return (
             *self.notes,
             *clip_fitting.notes(self.form, skeleton, joints),
-            *coordinates.notes(parts, given, self.form.stated),
+            *surprises.notes(),
         )
 
     def by_length(self, lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
         """Yield each of these lengths with the indices of the clips for which it is the smallest
         that fits, or the longest there is."""
         ordered = sorted(lengths)
-        frames = np.minimum([len(clip) for clip in self.keypoints], ordered[-1])
+        frames = np.minimum(self.frames, ordered[-1])
         smallest = np.searchsorted(ordered, frames)
         for position, length in enumerate(ordered):
             if len(indices := np.flatnonzero(smallest == position).tolist()):
@@ -155,7 +172,8 @@ def loaded(
     if not clips.entries:
         raise PortError(dataset.root, "has no clips that can be read")
     notes = (*dataset.notes, *clips.notes)
-    return RealClips(clips.entries, dataset.labels, clips.keypoints, clips.bad, notes, form)
+    frames = tuple(shape[0] for shape in clips.keypoints.shapes)
+    return RealClips(clips.entries, dataset.labels, clips.keypoints, frames, clips.bad, notes, form)
 
 
 def for_calibration(
@@ -171,5 +189,5 @@ def for_calibration(
     if count < 1:
         raise PortError(None, f"{count} clips to calibrate on", f"Take {ENOUGH} or more")
     clips = of_split(open_dataset(root), config, test=False, skip_bad=skip_bad, form=form)
-    lengths = [len(clip) for clip in clips.keypoints]
-    return clips.pick(stratified(clips.entries, lengths, min(count, len(lengths)), seed))
+    count = min(count, len(clips.entries))
+    return clips.pick(stratified(clips.entries, clips.frames, count, seed))

@@ -118,45 +118,75 @@ def present(xy: NDArray[Any]) -> NDArray[np.bool_]:
     return there
 
 
-def notes(
-    clips: Sequence[NDArray[Any]], skeleton: Skeleton | None, stated: Skeleton | None = None
-) -> tuple[str, ...]:
-    """Return notes on the clips of a dataset, each with their number. Where the user has `stated`
-    their skeleton, one may be that it is hardly theirs."""
-    judged = [Coordinates.of(clip, skeleton) for clip in clips]
-    said = []
-    if strays := [one for one in judged if one.strays]:
-        worst = max(one.outside for one in strays)
-        lowest, highest = min(one.lowest for one in strays), max(one.highest for one in strays)
-        said.append(
-            f"{_clips(len(strays), judged)} have many coordinates outside [0, 1], up to"
-            f" {worst:.0%} of a clip, or far outside: {lowest:.4g} to {highest:.4g}"
-        )
-    if blank := sum(one.blank for one in judged):
-        said.append(f"{_clips(blank, judged)} have no point in any frame")
-    for hand in skeleton.hands if skeleton else ():
-        if count := sum(hand in one.unseen and not one.blank for one in judged):
-            said.append(f"{_clips(count, judged)} have no {hand} in any frame")
-    return (*said, *(far_hands(clips, stated) if stated else ()))
+class Surprises:
+    """What may surprise in the clips of a dataset, which are looked at one by one.
 
+    Where the user has `stated` their skeleton, it may be that it is hardly theirs.
+    """
 
-def far_hands(clips: Sequence[NDArray[Any]], skeleton: Skeleton) -> tuple[str, ...]:
-    """Return a note for each hand that is far from its wrist in some of these clips, (T, K, 2 or
-    more) each: their points are hardly those of the skeleton."""
-    said = []
-    places = {source: place for place, source in enumerate(skeleton.sources)}
-    for hand, wrist in (("left hand", "pose 15"), ("right hand", "pose 16")):
-        needed = (f"{hand} 0", wrist, "pose 11", "pose 12")
-        if not all(source in places for source in needed):
-            continue
-        points = [places[source] for source in needed]
-        away = [_from_wrist(clip[:, points, :2]) for clip in clips]
-        if far := [distance for distance in away if distance > FAR]:
+    def __init__(self, skeleton: Skeleton | None, stated: Skeleton | None = None) -> None:
+        self._skeleton = skeleton
+        self._judged = list[Coordinates]()
+        self._hands = HandDistances(stated) if stated else None
+
+    def add(self, clip: NDArray[Any]) -> None:
+        """Look at a clip (T, K, 2 or more) in parts of the frame."""
+        self._judged.append(Coordinates.of(clip, self._skeleton))
+        if self._hands:
+            self._hands.add(clip)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a note on each surprise, with the number of its clips."""
+        judged, said = self._judged, []
+        if strays := [one for one in judged if one.strays]:
+            worst = max(one.outside for one in strays)
+            lowest, highest = min(one.lowest for one in strays), max(one.highest for one in strays)
             said.append(
-                f"the {hand} is up to {max(far):.1f} shoulder widths from its wrist in"
-                f" {_clips(len(far), clips)}: are the points really those of {skeleton.name}?"
+                f"{_clips(len(strays), judged)} have many coordinates outside [0, 1], up to"
+                f" {worst:.0%} of a clip, or far outside: {lowest:.4g} to {highest:.4g}"
             )
-    return tuple(said)
+        if blank := sum(one.blank for one in judged):
+            said.append(f"{_clips(blank, judged)} have no point in any frame")
+        for hand in self._skeleton.hands if self._skeleton else ():
+            if count := sum(hand in one.unseen and not one.blank for one in judged):
+                said.append(f"{_clips(count, judged)} have no {hand} in any frame")
+        return (*said, *(self._hands.notes() if self._hands else ()))
+
+
+class HandDistances:
+    """How far hands are from their wrists: where it is far, the points are hardly those of the
+    skeleton."""
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self._name = skeleton.name
+        places = {source: place for place, source in enumerate(skeleton.sources)}
+        self._points, self._away = dict[str, list[int]](), dict[str, list[float]]()
+        for hand, wrist in (("left hand", "pose 15"), ("right hand", "pose 16")):
+            needed = (f"{hand} 0", wrist, "pose 11", "pose 12")
+            if all(source in places for source in needed):
+                self._points[hand] = [places[source] for source in needed]
+                self._away[hand] = []
+
+    def add(self, clip: NDArray[Any]) -> None:
+        """Look at a clip (T, K, 2 or more)."""
+        for hand, points in self._points.items():
+            self._away[hand].append(_from_wrist(clip[:, points, :2]))
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a note for each hand that is far from its wrist in some of the clips."""
+        return tuple(
+            f"the {hand} is up to {max(far):.1f} shoulder widths from its wrist in"
+            f" {_clips(len(far), away)}: are the points really those of {self._name}?"
+            for hand, away in self._away.items()
+            if (far := [distance for distance in away if distance > FAR])
+        )
+
+
+def far_hands(clip: NDArray[Any], skeleton: Skeleton) -> tuple[str, ...]:
+    """Return a note for each hand that is far from its wrist in a clip (T, K, 2 or more)."""
+    distances = HandDistances(skeleton)
+    distances.add(clip)
+    return distances.notes()
 
 
 def _from_wrist(points: NDArray[Any]) -> float:

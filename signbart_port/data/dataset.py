@@ -12,15 +12,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from signbart_port.data import clip_fitting, samples
 from signbart_port.data.clip_format import AS_STORED, ClipFormat
 from signbart_port.data.labels import LABEL2ID, normalized, read_label_maps
 from signbart_port.data.labels import read_labels as read_labels
+from signbart_port.data.stored_clips import ROOM, StoredClip, StoredClips
 from signbart_port.errors import PortError, first_of, printable
 
 SPLITS = ("train", "val", "test", "all")
@@ -77,7 +74,7 @@ class Clips:
     """Samples that were read; all have the same number of points."""
 
     entries: tuple[Entry, ...]
-    keypoints: tuple[NDArray[np.floating[Any]], ...]  # of each entry, (T, K, 2 or more), as stored
+    keypoints: StoredClips  # of each entry, (T, K, 2 or more), as stored
     bad: tuple[Bad, ...] = ()
     notes: tuple[str, ...] = ()  # what was taken for what in a sample, the first one's in full
 
@@ -180,12 +177,14 @@ def load(
     PortError for the first bad one or, with `skip_bad`, if all are bad; otherwise the bad ones are
     listed beside the others.
     """
-    bad, read = dict[int, Bad](), dict[int, NDArray[np.floating[Any]]]()
-    notes = list[str]()
+    bad, read = dict[int, Bad](), dict[int, StoredClip]()
+    notes, held = list[str](), 0
     for index, entry in enumerate(entries):
         try:
             sample = _sample(entry, form)
-            read[index] = sample.keypoints
+            clip = sample.keypoints
+            held += clip.nbytes
+            read[index] = StoredClip(entry.path, clip.shape, clip if held <= ROOM else None)
             notes += [f"{entry.path}: {note}" for note in sample.notes]
         except PortError as error:
             if not skip_bad:
@@ -201,7 +200,7 @@ def load(
         raise PortError(first.entry.path, first.why, f"None of {len(entries)} samples can be used")
     return Clips(
         tuple(entries[index] for index in read),
-        tuple(read.values()),
+        StoredClips(tuple(read.values())),
         tuple(bad[index] for index in sorted(bad)),
         (*notes[:1], *([f"{len(notes) - 1:,} more notes like it"] if notes[1:] else [])),
     )
@@ -227,9 +226,9 @@ def _sample(entry: Entry, form: ClipFormat) -> samples.Sample:
     return sample
 
 
-def _of_other_points(read: dict[int, NDArray[np.floating[Any]]]) -> list[tuple[int, str]]:
+def _of_other_points(read: dict[int, StoredClip]) -> list[tuple[int, str]]:
     """Return the clips with another number of points than most, and what to say about each."""
-    points = {index: keypoints.shape[1] for index, keypoints in read.items()}
+    points = {index: clip.shape[1] for index, clip in read.items()}
     if not points:
         return []
     usual = Counter(points.values()).most_common(1)[0][0]

@@ -33,4 +33,4 @@ def clip_notes(
         given = form.skeleton_of(parts.shape[1], read)
         yield from (f"{clip.path}: {note}" for note in Coordinates.of(parts, given).notes())
         if form.stated:
-            yield from (f"{clip.path}: {note}" for note in far_hands([parts], form.stated))
+            yield from (f"{clip.path}: {note}" for note in far_hands(parts, form.stated))

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.untrusted.model_kind import ModelKind
 
 _MEMORY = 4 << 30  # bytes that a framework and its work are given room for
+_FRAMES = 100_000  # of the clips that are run at a time: 120 MB of 75 points, in float64
 
 
 def evaluate(
@@ -184,9 +185,31 @@ def _of_signers(
     return [entry for entry in entries if signer_of(entry.path) in signers]
 
 
-def _run(models: Sequence[ModelFile], clips: RealClips) -> list[Outputs]:
-    """Run each model on the clips: those of a framework side by side, as many as there is room for,
-    and the .tflite files meanwhile."""
+@dataclass(frozen=True)
+class _Ran:
+    """What a model gave for the clips: its scores (N, labels), and the frames of each that it read
+    (N,)."""
+
+    scores: NDArray[np.floating]
+    frames: NDArray[np.intp]
+
+
+def _run(models: Sequence[ModelFile], clips: RealClips) -> list[_Ran]:
+    """Run each model on the clips, so many at a time that memory does not grow with their
+    number."""
+    parts = [_run_part(models, part) for part in clips.parts(_FRAMES)]
+    return [
+        _Ran(
+            np.concatenate([one.scores for one in outputs]),
+            np.concatenate([one.frames for one in outputs]),
+        )
+        for outputs in zip(*parts, strict=True)
+    ]
+
+
+def _run_part(models: Sequence[ModelFile], clips: RealClips) -> list[_Ran]:
+    """Run each model: those of a framework side by side, as many as there is room for, and the
+    .tflite files meanwhile."""
     paths = [entry.path for entry in clips.entries]
     ran: dict[int, Outputs] = {}
     with ExitStack() as stack:
@@ -212,7 +235,7 @@ def _run(models: Sequence[ModelFile], clips: RealClips) -> list[Outputs]:
             finish()
     for place, model in enumerate(models):
         ran[place].check_finite(model.path)
-    return [ran[place] for place in range(len(models))]
+    return [_Ran(ran[place].scores, ran[place].frames) for place in range(len(models))]
 
 
 def _at_once() -> int:
@@ -220,7 +243,7 @@ def _at_once() -> int:
     return max(1, min(os.cpu_count() or 1, memory // _MEMORY))
 
 
-def _scored(model: ModelFile, ran: Outputs, clips: RealClips) -> ModelScore:
+def _scored(model: ModelFile, ran: _Ran, clips: RealClips) -> ModelScore:
     from signbart_port.evaluation.figures import scores
 
     frames = np.sort(ran.frames)

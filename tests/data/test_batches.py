@@ -13,7 +13,7 @@ from signbart_port.data import augmentations
 from signbart_port.data.batches import Batch, Feed, bucketed, shards_of, unchanged
 from signbart_port.data.dataset import Clips, Entry
 from signbart_port.data.examples import Examples, make_examples
-from tests.support.datasets import a_clip
+from tests.support.datasets import a_clip, held
 from tests.support.small_models import small_config
 
 CONFIG = small_config(max_position_embeddings=32)
@@ -25,7 +25,7 @@ def examples_of(count: int = COUNT) -> Examples:
     rng = np.random.default_rng(5)
     clips = tuple(a_clip(seed, int(rng.integers(1, 30))) for seed in range(count))
     entries = tuple(Entry(Path(f"{number}.pkl"), "a", number, "train") for number in range(count))
-    return make_examples(Clips(entries, clips), CONFIG)
+    return make_examples(Clips(entries, held(clips)), CONFIG)
 
 
 EXAMPLES = examples_of()

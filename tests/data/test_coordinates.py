@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from signbart_port.config.skeletons import KNOWN, MEDIAPIPE_75
-from signbart_port.data import coordinates
-from signbart_port.data.coordinates import Coordinates, far_hands
+from signbart_port.data.coordinates import Coordinates, Surprises, far_hands
 from signbart_port.data.dataset import load, open_dataset
 from signbart_port.errors import PortError
 from tests.support.datasets import Folder, a_clip, a_sign
@@ -65,14 +64,17 @@ ORDERS = ("holistic-543", "holistic-543-api")
 
 @pytest.mark.parametrize("name", [name for name in KNOWN if name != "openpose-137"])
 def test_hands_at_their_wrists(name: str) -> None:
-    assert far_hands([a_sign(KNOWN[name])], KNOWN[name]) == ()
+    assert far_hands(a_sign(KNOWN[name]), KNOWN[name]) == ()
 
 
 @pytest.mark.parametrize(("made", "named"), [ORDERS, ORDERS[::-1]])
 def test_hands_far_from_their_wrists(made: str, named: str) -> None:
     """Points in the order of another skeleton with as many."""
     clips = [a_sign(KNOWN[made], 60), a_sign(KNOWN[named], 60)]
-    notes = far_hands(clips, KNOWN[named])
+    surprises = Surprises(KNOWN[named], KNOWN[named])
+    for clip in clips:
+        surprises.add(clip)
+    notes = surprises.notes()[-2:]
     assert [note.split(" is up to ")[0] for note in notes] == ["the left hand", "the right hand"]
     for note in notes:
         assert note.endswith(f"in 1 of 2 clips: are the points really those of {named}?")
@@ -81,7 +83,7 @@ def test_hands_far_from_their_wrists(made: str, named: str) -> None:
 def test_hands_that_are_not_seen_are_not_far() -> None:
     clip = a_sign(KNOWN["mediapipe-75"])
     clip[:, 15], clip[:, 16] = 0, np.nan
-    assert far_hands([clip], KNOWN["mediapipe-75"]) == ()
+    assert far_hands(clip, KNOWN["mediapipe-75"]) == ()
 
 
 def test_half_is_noted_and_not_refused() -> None:
@@ -128,8 +130,12 @@ def test_a_dataset_is_judged_clip_by_clip() -> None:
     far, blank, handless = a_clip(1), np.zeros((3, 75, 2)), a_clip(2)
     far[0, 0] = 9
     handless[:, 54:75] = 0
-    assert coordinates.notes([a_clip(0), a_clip(3)], MEDIAPIPE_75) == ()
-    found = coordinates.notes([a_clip(0), far, blank, handless], MEDIAPIPE_75)
+    surprises = Surprises(MEDIAPIPE_75)
+    surprises.add(a_clip(0))
+    assert surprises.notes() == ()
+    for clip in (far, blank, handless):
+        surprises.add(clip)
+    found = surprises.notes()
     assert [note.split(" have ")[0] for note in found] == ["1 of 4 clips"] * 3
     assert [note.split(" have ")[1][:22] for note in found] == [
         "many coordinates outsi",

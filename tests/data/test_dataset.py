@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from signbart_port.data import dataset as reading
 from signbart_port.data.dataset import Dataset, load, open_dataset
 from signbart_port.errors import PortError
 from tests.support.datasets import Folder, a_clip
@@ -219,7 +220,26 @@ def test_nothing_but_bad_samples(folder: Folder) -> None:
 
 
 def test_no_samples_to_load() -> None:
-    assert load([]).keypoints == ()
+    assert len(load([]).keypoints) == 0
+
+
+def test_clips_beyond_the_room_are_read_again(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = open_dataset(folder.root).entries
+    expected = list(load(entries).keypoints)
+    monkeypatch.setattr(reading, "ROOM", sum(clip.nbytes for clip in expected[:2]))
+    found = load(entries).keypoints
+    assert found.shapes == [clip.shape for clip in expected]
+    for got, clip in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(got, clip)
+    for entry in entries:
+        np.savez(entry.path.with_suffix(".npz"), keypoints=a_clip(9, 50))
+        entry.path.with_suffix(".npz").rename(entry.path)
+    for got, clip in zip(found[:2], expected[:2], strict=True):
+        np.testing.assert_array_equal(got, clip)
+    with pytest.raises(PortError, match=r"was changed while it was in use\. Run it again"):
+        found[2]
 
 
 def test_reading_imports_numpy_alone(folder: Folder) -> None:

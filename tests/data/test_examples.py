@@ -11,7 +11,7 @@ from signbart_port.data import preprocessing
 from signbart_port.data.dataset import Clips, Entry, load, open_dataset
 from signbart_port.data.examples import Examples, Preparation, make_examples
 from signbart_port.errors import PortError
-from tests.support.datasets import Folder, a_clip
+from tests.support.datasets import Folder, a_clip, held
 from tests.support.small_models import small_config
 
 CONFIG = small_config(max_position_embeddings=64)
@@ -24,7 +24,7 @@ def clips_of(lengths: tuple[int, ...], points: int = 75) -> Clips:
         for number in range(len(lengths))
     ]
     clips = [a_clip(seed, length, points) for seed, length in enumerate(lengths)]
-    return Clips(tuple(entries), tuple(clips))
+    return Clips(tuple(entries), held(clips))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_augmentation_gets_them_clipped_and_shortened(examples: Examples) -> Non
     assert [len(clip) for clip in examples.clips] == [3, 64, 64, 64, 1]
     raw = clips_of((3,)).keypoints[0]
     raw[0, 12], raw[1, 12] = (np.inf, 0.5), (-1, 2)
-    (clip,) = make_examples(Clips(clips_of((3,)).entries, (raw,)), CONFIG).clips
+    (clip,) = make_examples(Clips(clips_of((3,)).entries, held([raw])), CONFIG).clips
     assert clip.dtype == np.float32
     assert (clip[0, 12].tolist(), clip[1, 12].tolist()) == ([0, 0], [0, 1])
     np.testing.assert_array_equal(clip[2], raw[2])

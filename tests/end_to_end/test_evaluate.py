@@ -118,6 +118,18 @@ def test_every_kind_does_the_same(side_by_side: Evaluation) -> None:
     assert len({model.scores for model in found.models[:3]}) == 1
 
 
+def test_clips_are_run_part_by_part(
+    side_by_side: Evaluation, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signbart_port.verbs.evaluate._FRAMES", 250)
+    names = ("signs.pth", "signs.tflite")
+    found = signbart_port.evaluate([folder / name for name in names], folder / "signs")
+    for model, whole in zip(
+        found.models, (side_by_side.models[0], side_by_side.models[2]), strict=True
+    ):
+        assert model == whole
+
+
 def test_what_each_costs(side_by_side: Evaluation, folder: Path) -> None:
     torch, keras, tflite, other = side_by_side.models
     config = open_checkpoint(folder / "signs.pth").resolved.config

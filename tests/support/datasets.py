@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from signbart_port.config.skeletons import KNOWN, Skeleton
+from signbart_port.data.stored_clips import StoredClip, StoredClips
 
 Array = np.ndarray
 
@@ -23,6 +25,11 @@ def parameter_id(value: object) -> str:
 def a_clip(seed: int, frames: int = 5, points: int = 75) -> Array:
     """Make distinct keypoints (frames, points, 2) in [0, 1], none of them missing."""
     return 1 - np.random.default_rng(seed).random((frames, points, 2), dtype=np.float32)
+
+
+def held(clips: Sequence[Array]) -> StoredClips:
+    """Return clips as a dataset's are that fit into memory."""
+    return StoredClips([StoredClip(Path(), clip.shape, clip) for clip in clips])
 
 
 _SOURCES = sorted({source for skeleton in KNOWN.values() for source in skeleton.sources})

@@ -60,7 +60,7 @@ def test_only_an_open_gate_lets_all_pass() -> None:
 def clips_of(lengths: Sequence[int]) -> RealClips:
     entries = tuple(Entry(Path(f"{n}.pkl"), "a", 0, "test") for n in range(len(lengths)))
     clips = tuple(np.full((length, 75, 2), length, np.float32) for length in lengths)
-    return RealClips(entries, ("a",), clips, ())
+    return RealClips(entries, ("a",), clips, tuple(lengths), ())
 
 
 def test_the_shortest_signature_that_takes_a_clip() -> None:
