@@ -101,9 +101,10 @@ def evaluate(
     inputs = [path for path in kept if path is not None]
     file = ReportFile(report, force, kept, silent=quiet or json)
     file.check()
-    if confusion is not None:
+    pictured = confusion is not None or (report is not None and report.suffix == ".html")
+    if pictured:
         from signbart_port.evaluation import picture
-
+    if confusion is not None:
         picture.check(confusion, force=force, inputs=inputs)
     from signbart_port.verbs.evaluate import evaluate as run
 
@@ -128,6 +129,8 @@ def evaluate(
         _show.cautions(found.notes)
     _show.cautions([f"{one.model}: {said}" for one in found.models for said in one.cautions])
     file.write(found)
+    if pictured:
+        _show.cautions(picture.notes(found))
     if confusion is not None:
         picture.write(confusion, found, force=force, inputs=inputs)
         if not (quiet or json):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Iterable
 from math import ceil
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from signbart_port.errors import printable
+from signbart_port.errors import first_of
+from signbart_port.evaluation import fonts
 from signbart_port.evaluation.result import Evaluation, EvaluationScores, ModelScore
 from signbart_port.system import atomic_output
 
@@ -53,8 +53,8 @@ def draw(evaluation: Evaluation, suffix: str) -> bytes:
     """Draw the picture as .png or .svg: rows are the true classes, columns the predicted ones, the
     color is a cell's share of its row. Up to 100 classes have names, up to 30 numbers."""
     stream = io.BytesIO()
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it draws a box
+    family = fonts.families(map(fonts.drawable, _names(evaluation)))
+    with matplotlib.rc_context({**_STYLE, "font.family": family}):
         figure = _figure(evaluation)
         figure.savefig(
             stream,
@@ -63,6 +63,20 @@ def draw(evaluation: Evaluation, suffix: str) -> bytes:
             metadata={"Date": None} if suffix == ".svg" else None,
         )
     return stream.getvalue()
+
+
+def notes(evaluation: Evaluation) -> tuple[str, ...]:
+    """Return what a user must know of the picture: the names that no font has in full."""
+    names = [name for name in dict.fromkeys(_names(evaluation)) if not fonts.is_covered(name)]
+    if not names:
+        return ()
+    return (f"no font has every character of {first_of(names, 5)}: the picture shows their codes",)
+
+
+def _names(evaluation: Evaluation) -> list[str]:
+    """Return the names that the picture shows."""
+    labels = evaluation.labels if len(evaluation.labels) <= _MOST_NAMED else ()
+    return [*(Path(one.model).name for one in evaluation.models), *labels]
 
 
 def matrix(scores: EvaluationScores) -> NDArray[np.int64]:
@@ -121,5 +135,5 @@ def _panel(axes: Any, model: ModelScore, labels: tuple[str, ...], side: float) -
 
 
 def _short(name: str) -> str:
-    line = printable(name, 1000)
+    line = fonts.drawable(name)
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 
-from signbart_port.evaluation.picture import draw
+from signbart_port.evaluation.picture import draw, notes
 from signbart_port.evaluation.result import Evaluation, Load
 from signbart_port.report.document import Origin, bytes_of
 from signbart_port.report.templates import rendered
@@ -36,6 +36,7 @@ def page(evaluation: Evaluation, origin: Origin) -> str:
         notes=[
             *evaluation.notes,
             *(f"{one.model}: {note}" for one in evaluation.models for note in one.notes),
+            *notes(evaluation),
         ],
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib import image
+from matplotlib.font_manager import fontManager
 
 from signbart_port.errors import PortError
 from signbart_port.evaluation import picture
@@ -54,13 +55,71 @@ def test_the_same_picture_twice(make: Make) -> None:
 
 
 def test_names_are_no_markup(make: Make) -> None:
-    """Neither mathematics nor XML nor control characters, and a font may lack their letters."""
-    names = (r"$\frac{", "<b>&", "a\x1b[2J", "手話", "w" * 300, "-->", "سلام")
+    """Neither mathematics nor XML nor control characters."""
+    names = (r"$\frac{", "<b>&", "a\x1b[2J", "w" * 300, "-->")
     svg = picture.draw(make(names), ".svg")
     texts = said(svg)
     assert r"a\x1b[2J" in texts and "w" * 23 + "…" in texts and r"$\frac{" in texts
     assert b"\x1b" not in svg and b"<b>" not in svg
     assert pixels(picture.draw(make(names), ".png")).size
+
+
+SCRIPTS = (
+    "cảm ơn",
+    "شكرا لك",
+    "תודה",
+    "谢谢",
+    "謝謝",
+    "手話 ありがとう",
+    "고맙습니다",
+    "धन्यवाद",
+    "ধন্যবাদ",
+    "நன்றி",
+    "ขอบคุณ",
+    "ขอบใจ 👋",
+    "ትግርኛ",
+    "მადლობა",
+    "ευχαριστώ",
+    "спасибо",
+)
+
+
+def test_names_of_every_script_are_drawn(make: Make) -> None:
+    """Warnings are errors here, and matplotlib warns of a box."""
+    evaluation = make(SCRIPTS)
+    assert set(SCRIPTS) <= set(said(picture.draw(evaluation, ".svg")))
+    assert picture.notes(evaluation) == ()
+
+
+def test_no_font_of_this_machine_is_used(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+    before = picture.draw(make(SCRIPTS), ".png")
+    own = [font for font in fontManager.ttflist if "site-packages" in font.fname]
+    monkeypatch.setattr(fontManager, "ttflist", own)
+    fontManager._findfont_cached.cache_clear()
+    assert picture.draw(make(SCRIPTS), ".png") == before
+
+
+def test_letters_are_joined_and_turned(make: Make) -> None:
+    """A word of Arabic or Hindi is not its letters, one after the other: it has other glyphs."""
+    for word in ("سلام", "हिन्दी"):
+        glyphs = re.findall(
+            r'<use xlink:href="#([^"]+)"', picture.draw(make([word]), ".svg").decode()
+        )
+        letters = [
+            re.findall(r'<use xlink:href="#([^"]+)"', picture.draw(make([one]), ".svg").decode())
+            for one in word
+        ]
+        assert not {name for found in letters for name in found} >= set(glyphs)
+
+
+def test_what_no_font_has_is_a_code_and_said(make: Make) -> None:
+    evaluation = make(("བོད", "a", "b\ue000"))
+    texts = said(picture.draw(evaluation, ".svg"))
+    assert r"\u0f56\u0f7c\u0f51" in texts and r"b\ue000" in texts
+    assert picture.notes(evaluation) == (
+        "no font has every character of བོད: the picture shows their codes",
+    )
+    assert picture.notes(make([f"བོད {n}" for n in range(101)], clips=1)) == (), "not shown"
 
 
 @pytest.mark.parametrize(("classes", "named", "counted"), [(30, 1, 1), (100, 1, 0), (101, 0, 0)])

@@ -1,0 +1,46 @@
+"""The command `evaluate` on evaluations by hand: what it says of their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from signbart_port.cli import main
+from signbart_port.evaluation.result import Evaluation
+
+Make = Callable[..., Evaluation]
+Run = Callable[[Evaluation, str], tuple[str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command, whose models and clips give this evaluation."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(evaluation: Evaluation, options: str = "") -> tuple[str, str]:
+        import signbart_port.verbs.evaluate as verb
+
+        monkeypatch.setattr(verb, "evaluate", lambda *_, **__: evaluation)
+        arguments = ["evaluate", "0.h5", "--data", "signs", *options.split()]
+        monkeypatch.setattr("sys.argv", ["signbart-port", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert not end.value.code
+        return capsys.readouterr()
+
+    return command
+
+
+@pytest.mark.parametrize("options", ["--confusion a.png", "-q --report a.html"])
+def test_a_name_that_no_font_has_is_said_where_there_is_a_picture(
+    make: Make, run: Run, options: str
+) -> None:
+    said = "no font has every character of བོད: the picture shows their codes"
+    evaluation = make(("བོད", "a"))
+    _, err = run(evaluation, options)
+    assert err == f"{said}\n"
+    assert run(evaluation, "--report a.json")[1] == ""
+    if "html" in options:
+        assert said in Path("a.html").read_text()
