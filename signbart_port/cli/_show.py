@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from signbart_port.errors import printable
+from signbart_port.system.bidi import LEFT_TO_RIGHT_MARK, RIGHT_TO_LEFT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,6 +79,14 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
     width = max(len(label) for label, _ in shown)
     for label, text in shown:
         out().print(f"[dim]{escape(f'{label:<{width}}')}[/]  {escape(printable(text, _LONGEST))}")
+
+
+def cell(name: str) -> str:
+    """Return a name for a cell of a table, escaped, that leaves the digits beside it in order."""
+    from rich.markup import escape
+
+    mark = LEFT_TO_RIGHT_MARK if RIGHT_TO_LEFT.search(name) else ""
+    return escape(printable(name)) + mark
 
 
 def whole(table: Table) -> None:

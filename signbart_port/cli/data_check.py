@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signbart_port.cli import _options, _show
-from signbart_port.errors import PortError, printable
+from signbart_port.errors import PortError
 
 if TYPE_CHECKING:
     from signbart_port.data.checking import Check
@@ -128,11 +128,10 @@ def _split(name: str, counts: tuple[int, ...]) -> str:
 
 
 def _list_classes(found: Check) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("id", "class", *found.samples)
     for number, label in enumerate(found.labels):
         counts = (f"{counts[number]:,}" for counts in found.samples.values())
-        table.add_row(str(number), escape(printable(label)), *counts)
+        table.add_row(str(number), _show.cell(label), *counts)
     _show.out().print(table)

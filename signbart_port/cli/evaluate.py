@@ -194,7 +194,7 @@ def _confused(model: ModelScore) -> Iterator[str]:
     found = model.scores.confusions
     yield model.model if found else f"{model.model}: nothing"
     for one in found[:_MOST]:
-        yield f"  {one.label} taken for {one.taken_for}: {one.clips} of {one.of}"
+        yield f"  {one.clips} of {one.of}: {one.label} taken for {one.taken_for}"
     if len(found) > _MOST:
         yield f"  {len(found) - _MOST} more: --json has them"
 
@@ -206,7 +206,7 @@ def _of_signers(found: Evaluation) -> Iterator[str]:
         return
     for row, signer in enumerate(signers[:_MOST_SIGNERS]):
         shares = ", ".join(f"{model.scores.signers[row].top1:.1%}" for model in found.models)
-        yield f"{signer.signer or 'unknown'}: {shares} of {signer.of}"
+        yield f"{shares} of {signer.of}: {signer.signer or 'unknown'}"
     if len(signers) > _MOST_SIGNERS:
         yield f"{len(signers) - _MOST_SIGNERS} more: --json has them"
 
@@ -231,7 +231,7 @@ def _list_classes(model: ModelScore) -> None:
     for name in ("precision", "recall", "F1", "clips"):
         table.add_column(name, justify="right")
     for one in model.scores.classes:
-        table.add_row(escape(printable(one.label)), *_figures(one), str(one.support))
+        table.add_row(_show.cell(one.label), *_figures(one), str(one.support))
     _show.out().print(table)
 
 

@@ -17,6 +17,7 @@ from signbart_port.errors import first_of
 from signbart_port.evaluation import fonts
 from signbart_port.evaluation.result import Evaluation, EvaluationScores, ModelScore
 from signbart_port.system import atomic_output
+from signbart_port.system.bidi import LEFT_TO_RIGHT_MARK
 
 FORMATS = (".png", ".svg")
 _MOST_NAMED = 100  # classes: the names of more would be smaller than print
@@ -105,7 +106,8 @@ def _panel(axes: Any, model: ModelScore, labels: tuple[str, ...], side: float) -
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     axes.set_title(
-        f"{_short(Path(model.model).name)}: {model.scores.top1:.1%}",
+        # The mark, so that a name of right-to-left letters leaves the figure at its end.
+        f"{LEFT_TO_RIGHT_MARK}{_short(Path(model.model).name)}: {model.scores.top1:.1%}",
         color=_INK,
         parse_math=False,
     )

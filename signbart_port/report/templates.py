@@ -10,14 +10,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from signbart_port.errors import printable
+from signbart_port.system.bidi import RIGHT_TO_LEFT
 
 _LONGEST = 10_000  # characters of a note
 
 
 def rendered(template: str, filters: Mapping[str, Callable[[Any], str]], **values: Any) -> str:
-    """Render a page, with `filters` of its own in addition to `name`, `note` and `file`.
+    """Render a page, with `filters` of its own in addition to those of every page.
 
-    Content from files is escaped, and its control characters are made visible.
+    Content from files goes through `name`, `note` (a sentence) or `line` (where there can be no
+    markup): it is escaped, its control characters are made visible, and right-to-left text leaves
+    the order of its neighbors alone.
     """
     environment = Environment(
         loader=PackageLoader("signbart_port.report", ""),
@@ -28,7 +31,8 @@ def rendered(template: str, filters: Mapping[str, Callable[[Any], str]], **value
     )
     environment.filters |= {
         "name": _name,
-        "note": lambda text: printable(text, _LONGEST),
+        "note": _note,
+        "line": lambda text: printable(text, _LONGEST),
         "file": lambda path: Path(path).name,
         **filters,
     }
@@ -40,4 +44,11 @@ def _name(text: object) -> Markup:
     name = escape(printable(text))
     for joint in "./_":
         name = name.replace(joint, Markup(f"{joint}<wbr>"))
-    return name
+    return Markup("<bdi>{}</bdi>").format(name)
+
+
+def _note(text: object) -> Markup:
+    """Return a sentence of this program, in which a name of either direction may stand."""
+    # No run begins or ends inside of an entity, whose letters are Latin.
+    escaped = str(escape(printable(text, _LONGEST)))
+    return Markup(RIGHT_TO_LEFT.sub(r"<bdi>\g<0></bdi>", escaped))

@@ -190,8 +190,8 @@ def test_what_a_person_reads(run: Run, folder: Path) -> None:
     assert row.startswith("signs.tflite TFLite float32 10 76.9% 49.7–91.8 100.0% 0.833")
     same = "the same class for 13 of 13 clips (100.0%)"
     assert f"agreement signs.tflite and bare.tflite: {same}" in lines
-    assert "circle taken for wave: 2 of 3" in lines
-    assert "signers ann: 83.3%, 83.3% of 6" in lines and "bob: 71.4%, 71.4% of 7" in lines
+    assert "2 of 3: circle taken for wave" in lines
+    assert "signers 83.3%, 83.3% of 6: ann" in lines and "71.4%, 71.4% of 7: bob" in lines
     assert any(line.startswith("note bare.tflite: bare.tflite has no model card") for line in lines)
     assert "│ circle │ 1.000 │ 0.333 │ 0.500 │ 3 │" in lines
     assert any(line.startswith("report page.html (") for line in lines)

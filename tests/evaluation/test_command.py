@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,3 +45,13 @@ def test_a_name_that_no_font_has_is_said_where_there_is_a_picture(
     assert run(evaluation, "--report a.json")[1] == ""
     if "html" in options:
         assert said in Path("a.html").read_text()
+
+
+def test_digits_beside_right_to_left_names_stay_in_order(make: Make, run: Run) -> None:
+    """A number stands before a name, or after a mark that ends the run of its letters."""
+    out, _ = run(make(("مرحبا", "שלום", "wave"), clips=9), "--every-class")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    confused = [line for line in lines if "taken for" in line]
+    assert confused and all(re.match(r"\d+ of 9: \w+ taken for \w+$", line) for line in confused)
+    rows = [line for line in lines if line.startswith("│")]
+    assert [row.split()[1] for row in rows] == ["مرحبا\u200e", "שלום\u200e", "wave"]

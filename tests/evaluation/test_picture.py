@@ -23,7 +23,7 @@ LABELS = ("a", "b", "c")
 
 def said(svg: bytes) -> list[str]:
     """The texts of a picture, which are outlines with a comment each."""
-    return [text.strip() for text in re.findall("<!--(.*?)-->", svg.decode(), re.S)]
+    return [text.strip(" \n\u200e") for text in re.findall("<!--(.*?)-->", svg.decode(), re.S)]
 
 
 def pixels(png: bytes) -> np.ndarray:

@@ -18,10 +18,12 @@ from signbart_port.report.evaluation_page import page
 from tests.support.report_pages import (
     Browse,
     console,
+    isolated,
     named,
     page_extent,
     parsed,
     poisoned,
+    right_to_left,
     tag,
     text_of,
 )
@@ -103,7 +105,7 @@ def test_it_needs_nothing_from_elsewhere(evaluation: Evaluation) -> None:
     for picture in pictures:
         kind, _, data = picture.partition(",")
         assert kind == "data:image/svg+xml;base64"
-        titles += re.findall(r"<!-- (.*: .*%) -->", base64.b64decode(data).decode())
+        titles += re.findall("<!-- \u200e(.*: .*%) -->", base64.b64decode(data).decode())
         text = text.replace(picture, "")
     assert sorted(titles) == ["a.h5: 66.7%", "b.tflite: 83.3%"]
     assert not re.search(r"https?:|//[a-z]|@import|url\(", text)
@@ -129,6 +131,14 @@ def test_control_characters_are_shown(evaluation: Evaluation) -> None:
     text.encode()
     assert r"a\x1b\u202e\udcff\x00" in text
     assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e]", text)
+
+
+def test_right_to_left_names_stay_apart(evaluation: Evaluation) -> None:
+    """Each is isolated from what stands beside it, in an element of its own."""
+    mixed = right_to_left(evaluation, set())
+    text = page(mixed, Origin.now())
+    isolated(parsed(text))
+    assert text.count("<bdi>") > 30
 
 
 @pytest.mark.parametrize("width", [320, 768, 1200])

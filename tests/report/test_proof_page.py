@@ -11,7 +11,15 @@ from xml.etree.ElementTree import Element
 from signbart_port.parity.report import Report
 from signbart_port.report.document import Origin
 from signbart_port.report.proof_page import page
-from tests.support.report_pages import named, parsed, poisoned, tag, text_of
+from tests.support.report_pages import (
+    isolated,
+    named,
+    parsed,
+    poisoned,
+    right_to_left,
+    tag,
+    text_of,
+)
 from tests.support.small_models import LSA_64
 
 
@@ -66,6 +74,11 @@ def test_control_characters_are_shown(reports: dict[str, Report]) -> None:
     text.encode()
     assert "\\x1b\\u202e\\udcff\\x00.<wbr>h5" in text
     assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e]", text)
+
+
+def test_right_to_left_names_stay_apart(reports: dict[str, Report]) -> None:
+    for report in reports.values():
+        isolated(of(right_to_left(report, kept={"masks", "sha256"})))
 
 
 def test_the_verdict(report: Report) -> None:

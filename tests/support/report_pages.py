@@ -15,6 +15,7 @@ import html5lib
 EVIL = (
     """</code></style><script>alert("1")</script><img src=x onerror='alert(2)'>&amp;{{ 7 * 7 }}"""
 )
+ARABIC = "مرحبا بكم"
 Browse = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -40,14 +41,30 @@ def tag(element: Element) -> str:
 
 def poisoned(data: Any, kept: set[str]) -> Any:
     """Return `data` with every string followed by markup, but for the fields that are `kept`."""
+    return _followed(data, EVIL, kept)
+
+
+def right_to_left(data: Any, kept: set[str]) -> Any:
+    """Return `data` with every string followed by Arabic, but for the fields that are `kept`."""
+    return _followed(data, ARABIC, kept)
+
+
+def _followed(data: Any, by: str, kept: set[str]) -> Any:
     if isinstance(data, str):
-        return data + EVIL
+        return data + by
     if isinstance(data, tuple):
-        return tuple(poisoned(one, kept) for one in data)
+        return tuple(_followed(one, by, kept) for one in data)
     if is_dataclass(data) and not isinstance(data, type):
         values = {f.name: getattr(data, f.name) for f in fields(data) if f.name not in kept}
-        return replace(data, **{name: poisoned(value, kept) for name, value in values.items()})
+        return replace(data, **{name: _followed(value, by, kept) for name, value in values.items()})
     return data
+
+
+def isolated(root: Element) -> None:
+    """Assert that a page has Arabic inside of <bdi> alone, besides its title and attributes."""
+    inside = sum("".join(bdi.itertext()).count(ARABIC) for bdi in root.iter("bdi"))
+    title = sum("".join(one.itertext()).count(ARABIC) for one in root.iter("title"))
+    assert 0 < inside == "".join(root.itertext()).count(ARABIC) - title
 
 
 def console(done: subprocess.CompletedProcess[str]) -> list[str]:
