@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from signbart_port.evaluation.result import ClassScore, Confusion, EvaluationScores, SignerScore
+from signbart_port.evaluation.result import (
+    ClassScore,
+    Confusion,
+    EvaluationScores,
+    SignerScore,
+    WrongClip,
+)
 from signbart_port.metrics.accuracy import among
 
 _CONFIDENCE = 0.95
@@ -44,6 +50,23 @@ def scores(
         confusions=_confusions(targets, predicted, labels),
         signers=_signers(right, signers),
     )
+
+
+def wrong_clips(
+    probabilities: NDArray[np.floating],
+    targets: NDArray[np.integer],
+    labels: Sequence[str],
+    clips: Sequence[str],
+) -> tuple[WrongClip, ...]:
+    """List the clips (N names) whose most probable class is not theirs, the most confident first:
+    among these are the clips whose label is wrong."""
+    predicted = probabilities.argmax(axis=1)
+    found = [
+        WrongClip(clips[n], labels[targets[n]], labels[predicted[n]], float(share))
+        for n, share in enumerate(probabilities.max(axis=1))
+        if predicted[n] != targets[n]
+    ]
+    return tuple(sorted(found, key=lambda one: -one.probability))
 
 
 def wilson(right: int, of: int) -> tuple[float, float]:

@@ -57,6 +57,16 @@ class EvaluationScores:
 
 
 @dataclass(frozen=True)
+class WrongClip:
+    """A clip that a model predicts as another class than its own."""
+
+    clip: str  # its file
+    label: str
+    taken_for: str  # the other class
+    probability: float  # of the other class, by the model
+
+
+@dataclass(frozen=True)
 class Load:
     """The cost of one clip."""
 
@@ -77,6 +87,7 @@ class ModelScore:
     scores: EvaluationScores
     notes: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()  # the notes to be said however quiet the program is
+    wrong: tuple[WrongClip, ...] = ()  # all there are, the most confident first
 
 
 @dataclass(frozen=True)

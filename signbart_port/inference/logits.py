@@ -56,6 +56,13 @@ class Outputs:
     inputs: tuple[SignatureInputs, ...] = ()
     """The inputs of the signature that ran each clip; only of a .tflite."""
 
+    @property
+    def probabilities(self) -> NDArray[np.floating]:
+        """(N, labels)"""
+        from signbart_port.data.model_interface import softmax
+
+        return self.scores if self.output == "probabilities" else softmax(self.scores)
+
     def check_finite(self, path: Path) -> None:
         """Raise PortError for a model that gives NaN or infinity: it has no prediction."""
         import numpy as np

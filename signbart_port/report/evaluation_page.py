@@ -11,6 +11,7 @@ from signbart_port.report.document import Origin, bytes_of
 from signbart_port.report.templates import rendered
 
 _MOST = 10  # confusions of a model that are listed
+_MOST_CLIPS = 200  # wrong clips of a model that are listed
 _LARGE = 30  # classes beyond which a picture takes the width of the page
 
 
@@ -33,6 +34,7 @@ def page(evaluation: Evaluation, origin: Origin) -> str:
         ],
         large=len(evaluation.labels) > _LARGE,
         most=_MOST,
+        most_clips=_MOST_CLIPS,
         notes=[
             *evaluation.notes,
             *(f"{one.model}: {note}" for one in evaluation.models for note in one.notes),

@@ -244,7 +244,7 @@ def _at_once() -> int:
 
 
 def _scored(model: ModelFile, ran: _Ran, clips: RealClips) -> ModelScore:
-    from signbart_port.evaluation.figures import scores
+    from signbart_port.evaluation.figures import scores, wrong_clips
 
     frames = np.sort(ran.frames)
     median, longest = (
@@ -265,6 +265,12 @@ def _scored(model: ModelFile, ran: _Ran, clips: RealClips) -> ModelScore:
         ),
         notes=model.notes,
         cautions=model.cautions,
+        wrong=wrong_clips(
+            ran.probabilities,
+            clips.targets,
+            clips.labels,
+            [str(entry.path) for entry in clips.entries],
+        ),
     )
 
 

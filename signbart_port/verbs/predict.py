@@ -172,7 +172,6 @@ def _predict_file(
 
         from signbart_port.data import samples
         from signbart_port.data.labels import read_labels
-        from signbart_port.data.model_interface import softmax
         from signbart_port.verbs._clip_notes import check_coordinates, clip_notes
 
         kind = model_kind.kind_of(model)
@@ -214,11 +213,14 @@ def _predict_file(
     if known is not None and len(known) != classes:
         what = f"has {len(known)} labels, the model {classes} classes"
         raise PortError(labels if named is not None else model, what)
-    logits = outputs.output == "logits"
     predicted = tuple(
-        Predicted(clip, scores, softmax(scores) if logits else scores, inputs)
-        for clip, scores, inputs in zip(
-            read, outputs.scores, outputs.inputs or [None] * len(read), strict=True
+        Predicted(*one)
+        for one in zip(
+            read,
+            outputs.scores,
+            outputs.probabilities,
+            outputs.inputs or [None] * len(read),
+            strict=True,
         )
     )
     on_clips = tuple(clip_notes(read, form, *read_by))

@@ -115,6 +115,15 @@ def test_every_kind_does_the_same(side_by_side: Evaluation) -> None:
             ("ann", 5, 6),
             ("bob", 5, 7),
         ]
+        wrong = [(Path(one.clip), one.label, one.taken_for) for one in model.wrong]
+        assert sorted((path.name, *names) for path, *names in wrong) == [
+            ("ann_2.pkl", "rain", "lift"),
+            ("bob_2.pkl", "circle", "wave"),
+            ("bob_3.pkl", "circle", "wave"),
+        ]
+        assert all(path.is_file() for path, *_ in wrong)
+        shares = [one.probability for one in model.wrong]
+        assert sorted(shares, reverse=True) == shares and 0.1 < shares[-1] <= shares[0] <= 1
     assert len({model.scores for model in found.models[:3]}) == 1
 
 

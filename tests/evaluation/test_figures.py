@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from signbart_port.evaluation.figures import scores, wilson
-from signbart_port.evaluation.result import ClassScore, Confusion, EvaluationScores, SignerScore
+from signbart_port.evaluation.figures import scores, wilson, wrong_clips
+from signbart_port.evaluation.result import (
+    ClassScore,
+    Confusion,
+    EvaluationScores,
+    SignerScore,
+    WrongClip,
+)
 
 LABELS = ("a", "b", "c", "d", "e", "f", "g")
 
@@ -94,6 +100,16 @@ def test_as_scikit_learn() -> None:
         assert by_name.pop((labels[a], labels[b])) == matrix[a, b]
     assert not by_name
     assert [one.right for one in found.classes] == np.diag(matrix).tolist()
+
+
+def test_wrong_clips_with_the_most_confident_first() -> None:
+    given = np.array([[0.6, 0.4, 0], [0.1, 0.8, 0.1], [0, 0.1, 0.9], [0, 0.6, 0.4]])
+    found = wrong_clips(given, np.array([0, 0, 1, 2]), LABELS[:3], ["1", "2", "3", "4"])
+    assert found == (
+        WrongClip("3", "b", "c", 0.9),
+        WrongClip("2", "a", "b", 0.8),
+        WrongClip("4", "c", "b", 0.6),
+    )
 
 
 @pytest.mark.parametrize(

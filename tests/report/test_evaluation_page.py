@@ -12,7 +12,14 @@ import pytest
 
 from signbart_port import report as files
 from signbart_port.evaluation.figures import scores
-from signbart_port.evaluation.result import Agreement, Evaluation, LeftOut, Load, ModelScore
+from signbart_port.evaluation.result import (
+    Agreement,
+    Evaluation,
+    LeftOut,
+    Load,
+    ModelScore,
+    WrongClip,
+)
 from signbart_port.report.document import Origin
 from signbart_port.report.evaluation_page import page
 from tests.support.report_pages import (
@@ -42,7 +49,11 @@ def model(name: str, predicted: list[int], **changes: object) -> ModelScore:
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    first = model("runs/a.h5", [0, 1, 1, 1, 1, 2])
+    wrong = (
+        WrongClip("sets/signs/test/wave/bob_1.pkl", "wave", "circle", 0.95),
+        WrongClip("sets/signs/test/wave/ann_2.pkl", "wave", "circle", 0.5),
+    )
+    first = model("runs/a.h5", [0, 1, 1, 1, 1, 2], wrong=wrong)
     second = model("b.tflite", [0, 0, 0, 1, 0, 2], format="TFLite int8", notes=())
     return Evaluation(
         data="sets/signs",
@@ -82,13 +93,31 @@ def test_its_figures(evaluation: Evaluation) -> None:
     assert [dot.get("cx") for dot in dots] == ["66.67%", "83.33%"]
 
 
+def test_wrong_clips_are_folded_and_bounded(evaluation: Evaluation) -> None:
+    root = parsed(page(evaluation, Origin.now()))
+    (fold,) = (one for one in root.iter("details") if "taken for" in text_of(one))
+    assert fold.get("open") is None
+    assert text_of(next(fold.iter("summary"))) == "runs/a.h5 2 of 6"
+    rows = [text_of(row) for row in fold.iter("tr")]
+    assert rows[1:] == [
+        "sets/signs/test/wave/bob_1.pkl wave circle 95.0%",
+        "sets/signs/test/wave/ann_2.pkl wave circle 50.0%",
+    ]
+    first, second = evaluation.models
+    many = replace(evaluation, models=(replace(first, wrong=first.wrong * 700), second))
+    text = page(many, Origin.now())
+    assert text.count("bob_<wbr>1.") == 100 and "1,200 more" in text
+    none = replace(evaluation, models=(second,))
+    assert "Wrong clips" not in page(none, Origin.now())
+
+
 def test_one_model_has_no_other_to_agree_with(evaluation: Evaluation) -> None:
     one = replace(evaluation, models=evaluation.models[:1], agreement=(), signers=(), left_out=())
     root = parsed(page(one, Origin.now()))
     text = text_of(root)
     assert "1 model on 6 clips" in text and "signed by" not in text
     assert "Agreement" not in text and "Left out" not in text
-    assert [fold.get("open") is not None for fold in root.iter("details")] == [True]
+    assert [fold.get("open") is not None for fold in root.iter("details")] == [False, True]
 
 
 def test_it_needs_nothing_from_elsewhere(evaluation: Evaluation) -> None:
