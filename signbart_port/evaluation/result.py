@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from signbart_port.system.presentable import Presentable
+
 
 @dataclass(frozen=True)
 class ClassScore:
@@ -109,7 +111,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True, repr=False)
-class Evaluation:
+class Evaluation(Presentable):
     """Models on the clips of one split of a dataset."""
 
     data: str

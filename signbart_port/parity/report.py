@@ -10,6 +10,7 @@ from typing import Any
 
 from signbart_port.parity.compare import Row
 from signbart_port.parity.taps import LOGITS
+from signbart_port.system.presentable import Presentable
 from signbart_port.transfer.plan import Placed
 
 
@@ -105,7 +106,7 @@ class WeightComparison:
 
 
 @dataclass(frozen=True, repr=False)
-class Report:
+class Report(Presentable):
     """The result of a comparison."""
 
     reference: str

@@ -69,6 +69,12 @@ class Emitted:
         verdict = "equal" if passed else "NOT EQUAL"
         return f"<Emitted {self.out}: {self.quantization.value}, {verdict}>"
 
+    def _repr_html_(self) -> str:
+        from signbart_port.report.notebook import fragment
+
+        reports = (*filter(None, [self.conversion]), *self.reports)
+        return fragment(*reports, heading=f"{self.out}: {self.quantization.value}")
+
     @property
     def file(self) -> model_file.TFLiteFile:
         """The longest signature, `serving_default`."""

@@ -60,6 +60,13 @@ class Converted:
         verdict = self.report.verdict() if self.report else NOT_PROVEN
         return f"<Converted {self.source.path} to {self.out}: {verdict}>"
 
+    def _repr_html_(self) -> str:
+        from signbart_port.report.notebook import fragment
+
+        said = "" if self.report else f": {NOT_PROVEN}"
+        heading = f"{self.source.path} to {self.out}{said}"
+        return fragment(*filter(None, [self.report]), heading=heading)
+
 
 def convert(
     path: ModelSource,

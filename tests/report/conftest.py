@@ -1,5 +1,5 @@
 """Reports by hand, of a small model: equal, wrong in every way that a report knows, of two .tflite
-files (nothing but logits), and equal in all but a tensor."""
+files (nothing but logits), and equal in all but a tensor; and an evaluation."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from signbart_port.evaluation.figures import scores
+from signbart_port.evaluation.result import (
+    Agreement,
+    Evaluation,
+    LeftOut,
+    Load,
+    ModelScore,
+    WrongClip,
+)
 from signbart_port.pairs import signbart_cases
 from signbart_port.pairs.signbart import case_of
 from signbart_port.parity.compare import Row, absent
@@ -46,6 +55,7 @@ FLAGS = (
     "--disable-sync",
     "--enable-logging=stderr",
 )
+SIGNS = ("wave", "circle", "lift", "rest")
 KINDS = ("equal", "wrong", "logits", "weights")
 
 
@@ -140,6 +150,36 @@ def reports() -> dict[str, Report]:
 @pytest.fixture(params=KINDS)
 def report(request: pytest.FixtureRequest, reports: dict[str, Report]) -> Report:
     return reports[request.param]
+
+
+def _model(name: str, predicted: list[int], **changes: object) -> ModelScore:
+    targets = np.array([0, 0, 0, 1, 1, 2])
+    given = np.eye(4, dtype=np.float32)[predicted]
+    figures = scores(given, targets, SIGNS, ("ann", "ann", "bob", "bob", "bob", None))
+    load, longest = Load(36, 52_054_528), Load(61, None)
+    found = ModelScore(name, "Keras", 9_019_961, 742_922, load, longest, figures, ("a note",))
+    return replace(found, **changes)
+
+
+@pytest.fixture(scope="session")
+def evaluation() -> Evaluation:
+    """Two models on six clips, two of which the first takes for others."""
+    wrong = (
+        WrongClip("sets/signs/test/wave/bob_1.pkl", "wave", "circle", 0.95),
+        WrongClip("sets/signs/test/wave/ann_2.pkl", "wave", "circle", 0.5),
+    )
+    first = _model("runs/a.h5", [0, 1, 1, 1, 1, 2], wrong=wrong)
+    second = _model("b.tflite", [0, 0, 0, 1, 0, 2], format="TFLite int8", notes=())
+    return Evaluation(
+        data="sets/signs",
+        split="test",
+        signers=("ann", "bob"),
+        labels=SIGNS,
+        clips=6,
+        models=(first, second),
+        agreement=(Agreement("runs/a.h5", "b.tflite", 3, 0.5),),
+        left_out=(LeftOut("sets/signs/x.pkl", "is damaged"),),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -7,19 +7,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from signbart_port import report as files
-from signbart_port.evaluation.figures import scores
-from signbart_port.evaluation.result import (
-    Agreement,
-    Evaluation,
-    LeftOut,
-    Load,
-    ModelScore,
-    WrongClip,
-)
+from signbart_port.evaluation.result import Evaluation
 from signbart_port.report.document import Origin
 from signbart_port.report.evaluation_page import page
 from tests.support.report_pages import (
@@ -34,37 +25,6 @@ from tests.support.report_pages import (
     tag,
     text_of,
 )
-
-LABELS = ("wave", "circle", "lift", "rest")
-
-
-def model(name: str, predicted: list[int], **changes: object) -> ModelScore:
-    targets = np.array([0, 0, 0, 1, 1, 2])
-    given = np.eye(4, dtype=np.float32)[predicted]
-    figures = scores(given, targets, LABELS, ("ann", "ann", "bob", "bob", "bob", None))
-    load, longest = Load(36, 52_054_528), Load(61, None)
-    found = ModelScore(name, "Keras", 9_019_961, 742_922, load, longest, figures, ("a note",))
-    return replace(found, **changes)
-
-
-@pytest.fixture(scope="module")
-def evaluation() -> Evaluation:
-    wrong = (
-        WrongClip("sets/signs/test/wave/bob_1.pkl", "wave", "circle", 0.95),
-        WrongClip("sets/signs/test/wave/ann_2.pkl", "wave", "circle", 0.5),
-    )
-    first = model("runs/a.h5", [0, 1, 1, 1, 1, 2], wrong=wrong)
-    second = model("b.tflite", [0, 0, 0, 1, 0, 2], format="TFLite int8", notes=())
-    return Evaluation(
-        data="sets/signs",
-        split="test",
-        signers=("ann", "bob"),
-        labels=LABELS,
-        clips=6,
-        models=(first, second),
-        agreement=(Agreement("runs/a.h5", "b.tflite", 3, 0.5),),
-        left_out=(LeftOut("sets/signs/x.pkl", "is damaged"),),
-    )
 
 
 def test_its_figures(evaluation: Evaluation) -> None:

@@ -53,6 +53,12 @@ def states_of(module: torch.nn.Module) -> list[Any]:
     ]
 
 
+def test_a_comparison_is_saved_as_a_page(module: SignBart, tmp_path: Path) -> None:
+    report = signbart_port.verify(module, keras_model(CONFIG, WEIGHTS))
+    report.save(tmp_path / "proof.html")
+    assert "<h1>Equal</h1>" in (tmp_path / "proof.html").read_text()
+
+
 def test_two_live_models_run_where_they_are(module: SignBart) -> None:
     keras_side = keras_model(CONFIG, WEIGHTS)
     before, calls = states_of(module), [layer.call for layer in keras_side.layers]

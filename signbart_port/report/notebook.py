@@ -1,0 +1,83 @@
+"""Results as fragments of HTML for notebooks: a verdict and a table, without a style sheet, which
+would change the notebook around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from signbart_port.evaluation.result import Evaluation
+from signbart_port.parity.blocks import by_block, strain
+from signbart_port.parity.report import Report
+from signbart_port.report.document import bytes_of
+from signbart_port.report.templates import rendered
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What a result says, and its figures: the first cell of a row is a name."""
+
+    verdict: str
+    passed: bool | None  # None for figures without a verdict
+    about: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def fragment(*results: Report | Evaluation, heading: str = "") -> str:
+    """Return the HTML of results under a heading. Content from files is escaped."""
+    tables = [_of(one) for one in results]
+    return rendered("notebook.html.j2", {}, heading=heading, tables=tables)
+
+
+def _of(result: Report | Evaluation) -> _Table:
+    return _of_report(result) if isinstance(result, Report) else _of_evaluation(result)
+
+
+def _of_report(report: Report) -> _Table:
+    alone = {row.tap: row for row in report.isolated}
+    rows = []
+    for name, members in by_block(report.rows).items():
+        worst = max(members, key=strain)
+        isolated = [alone[row.tap] for row in members if row.tap in alone]
+        cells = [name, *(f"{figure:.1e}" for figure in (worst.error, worst.noise, worst.limit))]
+        if alone:
+            cells.append(f"{max(isolated, key=strain).error:.1e}" if isolated else "")
+        equal = all(row.passed for row in (*members, *isolated))
+        rows.append((*cells, "equal" if equal else "WRONG"))
+    same, of = report.agreement
+    return _Table(
+        report.verdict(),
+        report.passed,
+        f"{report.candidate} against {report.reference}: {len(report.clips)} clips of"
+        f" {report.frames} frames, largest error against float64, same class for {same} of {of}",
+        ("block", "error", "reference", "limit", *(["alone"] if alone else []), "verdict"),
+        tuple(rows),
+    )
+
+
+def _of_evaluation(evaluation: Evaluation) -> _Table:
+    return _Table(
+        f"{evaluation.clips:,} clips of {evaluation.data}, split {evaluation.split}",
+        None,
+        _of_signers(evaluation.signers),
+        ("model", "format", "right", "top-1", "95 %", "top-5", "macro F1", "parameters", "size"),
+        tuple(
+            (
+                model.model,
+                model.format,
+                str(model.scores.right),
+                f"{model.scores.top1:.1%}",
+                "{:.1%} to {:.1%}".format(*model.scores.interval),
+                f"{model.scores.top5:.1%}",
+                f"{model.scores.macro_f1:.3f}",
+                f"{model.parameters:,}",
+                bytes_of(model.size),
+            )
+            for model in evaluation.models
+        ),
+    )
+
+
+def _of_signers(signers: Sequence[str]) -> str:
+    return f"signed by {', '.join(signers)}" if signers else ""
