@@ -41,10 +41,16 @@ def rendered(template: str, filters: Mapping[str, Callable[[Any], str]], **value
 
 def _name(text: object) -> Markup:
     """Return a path or a dotted name that may break at its joints."""
-    name = escape(printable(text))
-    for joint in "./_":
-        name = name.replace(joint, Markup(f"{joint}<wbr>"))
-    return Markup("<bdi>{}</bdi>").format(name)
+    parts = map(_part, printable(text).split("/"))
+    return Markup("<bdi>{}</bdi>").format(Markup("/<wbr>").join(parts))
+
+
+def _part(text: str) -> Markup:
+    """Return a part of a path: one of right-to-left letters stays before the next."""
+    part = escape(text)
+    for joint in "._":
+        part = part.replace(joint, Markup(f"{joint}<wbr>"))
+    return Markup("<bdi>{}</bdi>").format(part) if RIGHT_TO_LEFT.search(text) else part
 
 
 def _note(text: object) -> Markup:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from signbart_port import report as files
-from signbart_port.evaluation.result import Evaluation
+from signbart_port.evaluation.result import Evaluation, WrongClip
 from signbart_port.report.document import Origin
 from signbart_port.report.evaluation_page import page
 from tests.support.report_pages import (
@@ -128,6 +128,11 @@ def test_right_to_left_names_stay_apart(evaluation: Evaluation) -> None:
     text = page(mixed, Origin.now())
     isolated(parsed(text))
     assert text.count("<bdi>") > 30
+    first, second = evaluation.models
+    path = WrongClip("signs/بله 2/علي_40.pkl", "a", "b", 0.9)
+    text = page(replace(evaluation, models=(replace(first, wrong=(path,)), second)), Origin.now())
+    parts = "signs/<wbr><bdi>بله 2</bdi>/<wbr><bdi>علي_<wbr>40.<wbr>pkl</bdi>"
+    assert f"<code><bdi>{parts}</bdi></code>" in text
 
 
 @pytest.mark.parametrize("width", [320, 768, 1200])
