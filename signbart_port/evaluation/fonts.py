@@ -1,5 +1,4 @@
-"""The fonts of pictures, all of them installed with this program: a picture is the same on every
-machine."""
+"""The fonts of pictures, all of them installed with this program: none of the machine is needed."""
 
 from __future__ import annotations
 

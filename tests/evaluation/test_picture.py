@@ -91,7 +91,7 @@ def test_names_of_every_script_are_drawn(make: Make) -> None:
     assert picture.notes(evaluation) == ()
 
 
-def test_no_font_of_this_machine_is_used(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+def test_no_font_of_this_machine_is_needed(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
     before = picture.draw(make(SCRIPTS), ".png")
     own = [font for font in fontManager.ttflist if "site-packages" in font.fname]
     monkeypatch.setattr(fontManager, "ttflist", own)
