@@ -13,9 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from signbart_port import _renamed
-from signbart_port._python_words import speaks_python
 from signbart_port.system.import_hooks import when_imported
 from signbart_port.system.lazy_package import lazy_package
+from signbart_port.system.python_words import speaks_python
 
 if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.config import SignBartConfig as SignBartConfig

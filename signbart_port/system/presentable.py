@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+from signbart_port.system.python_words import speaks_python
+
 
 class Presentable:
     """A result that `signbart_port.report` can present.
@@ -13,8 +15,9 @@ class Presentable:
     not before a user asks for it.
     """
 
+    @speaks_python
     def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the result to `path`, as the option --report does: a page to read (.html), or data
+        """Write the result to `path`, as reports of the command line are: a page to read (.html), or data
         (.json).
 
         `force` replaces an existing file. Raises PortError for another suffix, an existing file, or

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -185,29 +185,21 @@ def _of_signers(
     return [entry for entry in entries if signer_of(entry.path) in signers]
 
 
-@dataclass(frozen=True)
-class _Ran:
-    """What a model gave for the clips: its scores (N, labels), and the frames of each that it read
-    (N,)."""
-
-    scores: NDArray[np.floating]
-    frames: NDArray[np.intp]
-
-
-def _run(models: Sequence[ModelFile], clips: RealClips) -> list[_Ran]:
+def _run(models: Sequence[ModelFile], clips: RealClips) -> list[Outputs]:
     """Run each model on the clips, so many at a time that memory does not grow with their
     number."""
     parts = [_run_part(models, part) for part in clips.parts(_FRAMES)]
     return [
-        _Ran(
-            np.concatenate([one.scores for one in outputs]),
-            np.concatenate([one.frames for one in outputs]),
+        replace(
+            outputs[0],
+            scores=np.concatenate([one.scores for one in outputs]),
+            frames=np.concatenate([one.frames for one in outputs]),
         )
         for outputs in zip(*parts, strict=True)
     ]
 
 
-def _run_part(models: Sequence[ModelFile], clips: RealClips) -> list[_Ran]:
+def _run_part(models: Sequence[ModelFile], clips: RealClips) -> list[Outputs]:
     """Run each model: those of a framework side by side, as many as there is room for, and the
     .tflite files meanwhile."""
     paths = [entry.path for entry in clips.entries]
@@ -235,7 +227,8 @@ def _run_part(models: Sequence[ModelFile], clips: RealClips) -> list[_Ran]:
             finish()
     for place, model in enumerate(models):
         ran[place].check_finite(model.path)
-    return [_Ran(ran[place].scores, ran[place].frames) for place in range(len(models))]
+    # What it was fed stays with its part.
+    return [replace(ran[place], inputs=()) for place in range(len(models))]
 
 
 def _at_once() -> int:
@@ -243,7 +236,7 @@ def _at_once() -> int:
     return max(1, min(os.cpu_count() or 1, memory // _MEMORY))
 
 
-def _scored(model: ModelFile, ran: _Ran, clips: RealClips) -> ModelScore:
+def _scored(model: ModelFile, ran: Outputs, clips: RealClips) -> ModelScore:
     from signbart_port.evaluation.figures import scores, wrong_clips
 
     frames = np.sort(ran.frames)

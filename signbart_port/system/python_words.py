@@ -8,9 +8,11 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from signbart_port.errors import PortError
+
+Public = TypeVar("Public")
 
 FLAGS = frozenset(
     {"dynamic-frames", "force", "override-config", "preprocessing", "sizes-from-checkpoint"}
@@ -44,7 +46,7 @@ def _argument(found: re.Match[str]) -> str:
     return f"Options.{name}" if option in IN_OPTIONS else name
 
 
-def speaks_python(public: Any) -> Any:
+def speaks_python(public: Public) -> Public:
     """Wrap a function so that its PortErrors name arguments; return anything else as it is."""
     if not inspect.isfunction(public):
         return public
@@ -57,4 +59,4 @@ def speaks_python(public: Any) -> Any:
             error.reword(in_python)
             raise
 
-    return call
+    return cast(Public, call)

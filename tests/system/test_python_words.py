@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import signbart_port
-from signbart_port._python_words import ARGUMENTS, FLAGS, IN_OPTIONS, in_python
+from signbart_port.system.python_words import ARGUMENTS, FLAGS, IN_OPTIONS, in_python
 from signbart_port.verbs.convert import convert
 
 PACKAGE = Path(signbart_port.__file__).parent
