@@ -37,6 +37,7 @@ def data_synth(
             " user05,user06. 0 writes everything to all/.",
         ),
     ] = "1",
+    json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:
     """Write a SYNTHETIC dataset, to try training and evaluation on.
@@ -51,7 +52,9 @@ def data_synth(
     from signbart_port.data import synthetic
 
     console = Console(stderr=True, highlight=False)
-    hidden = quiet or not console.is_terminal  # elsewhere it would leave an empty line behind
+    hidden = (
+        quiet or json or not console.is_terminal
+    )  # elsewhere it would leave an empty line behind
     with Progress(console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task("Writing clips", total=None)
         done = synthetic.write(
@@ -63,7 +66,16 @@ def data_synth(
             holdout=int(holdout) if holdout.isdecimal() else holdout.split(","),
             progress=lambda written, of: bar.update(task, completed=written, total=of),
         )
-    if not quiet:
+    if json:
+        _show.as_json(
+            {
+                "folder": str(done.root),
+                "labels": done.labels,
+                "samples": done.samples,
+                "signers": done.signers,
+            }
+        )
+    elif not quiet:
         _print(done)
 
 

@@ -53,6 +53,17 @@ def test_it_is_written_said_and_passes_the_check(run: Run, tmp_path: Path) -> No
     assert unseen == [f"have no {hand} hand in any frame" for hand in ("left", "right")]
 
 
+def test_it_is_told_to_machines(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("synth", tmp_path / "signs", *SMALL, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == {
+        "folder": str(tmp_path / "signs"),
+        "labels": ["synthetic-wave", "synthetic-circle"],
+        "samples": {"train": 8, "test": 4},
+        "signers": {"train": ["user01", "user02"], "test": ["user03"]},
+    }
+
+
 @pytest.mark.parametrize(
     ("holdout", "splits"),
     [
