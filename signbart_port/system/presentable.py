@@ -17,8 +17,8 @@ class Presentable:
 
     @speaks_python
     def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the result to `path`, as reports of the command line are: a page to read (.html), or data
-        (.json).
+        """Write the result to `path`, as a report of the command line is: a page to read (.html), or
+        data (.json).
 
         `force` replaces an existing file. Raises PortError for another suffix, an existing file, or
         a folder that cannot be written to.
