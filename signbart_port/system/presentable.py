@@ -17,7 +17,7 @@ class Presentable:
 
     @speaks_python
     def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the result to `path`, as a report of the command line is: a page to read (.html), or
+        """Write the result to `path` as the command line writes reports: a page to read (.html), or
         data (.json).
 
         `force` replaces an existing file. Raises PortError for another suffix, an existing file, or
