@@ -4,8 +4,9 @@
 
 Every model has its own sizes, heads, joints, labels, length and scale of weights. Each module's
 error against float64 is held against PyTorch's own float32 error on the same inputs: of the whole
-run, of the module alone, and for the first `--tflite` models of the float32 .tflite's logits
-against Keras. Nothing is judged: the limits of `parity/tolerances.py` are set from these figures.
+run, of the module alone, of the whole run in float64 (its errors times 2^29, which makes them
+comparable), and for the first `--tflite` models of the float32 .tflite's logits against Keras.
+Nothing is judged: the limits of `parity/tolerances.py` are set from these figures.
 Writes docs/study.json; `tools/picture.py` draws it.
 """
 
@@ -15,7 +16,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from signbart_port.parity.counting import Counting, largest_difference
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.taps import LOGITS
-from signbart_port.parity.tolerances import ALONE, EPSILON, RUN
+from signbart_port.parity.tolerances import ALONE, EPSILON, RUN, STRUCTURE
 from signbart_port.system.stderr import silenced_stderr
 from signbart_port.transfer import Direction
 
@@ -125,8 +126,14 @@ def _compare(
         run.record.taps,
         lambda record: keras_run.run(SIGNBART, model, case.keras, layouts, record),
         isolation=keras_run.isolation(model, layouts, run),
+        in_float64=lambda record: keras_run.run(
+            SIGNBART, build("float64"), case.keras, layouts, record, "float64"
+        ),
     )
-    for mode, rows in (("run", report.rows), ("alone", report.isolated)):
+    structure = [
+        replace(row, error=row.error * EPSILON / STRUCTURE.epsilon) for row in report.structure
+    ]
+    for mode, rows in (("run", report.rows), ("alone", report.isolated), ("float64", structure)):
         yield from (_row(mode, kind(row.tap), row) for row in rows)
     if emit:
         yield _row("tflite", "logits", _tflite_row(model, build("float64"), inputs, folder))
@@ -219,7 +226,8 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
         }
         for mode in dict.fromkeys(r["mode"] for r in rows)
     }
-    criteria = {"run": RUN, "alone": ALONE, "tflite": RUN}
+    alike = replace(STRUCTURE, epsilon=EPSILON)
+    criteria = {"run": RUN, "alone": ALONE, "tflite": RUN, "float64": alike}
     return {
         "criterion": {mode: asdict(criterion) for mode, criterion in criteria.items()},
         "kinds": kinds,

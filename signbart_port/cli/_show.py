@@ -128,7 +128,7 @@ def logits(reports: Sequence[Report]) -> None:
             str(report.frames),
             *(f"{figure:.1e}" for figure in figures),
             "{} of {}".format(*report.agreement),
-            _verdict(report.passed),
+            _colored(report.word(report.rows)),
         )
     out().print(table)
 
@@ -159,11 +159,13 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
         cells = [f"{figure:.1e}" for figure in figures]
         if alone:
             cells.append(f"{max(isolated, key=strain).error:.1e}" if isolated else "")
-        table.add_row(name, *cells, _verdict(all(r.passed for r in (*rows, *isolated))))
+        table.add_row(name, *cells, _colored(report.word((*rows, *isolated))))
     out().print(table)
     same, of = report.agreement
     color = "green" if report.passed else "bold red"
     out().print(f"[{color}]{escape(report.verdict())}[/]; same class for {same} of {of} clips")
+    if report.same_structure:  # else the verdict has it
+        out().print(f"in float64 too: {escape(report.structure_sentence())}")
     if not notes:
         return
     if report.weights and report.weights.passed:  # else the verdict has it
@@ -193,8 +195,11 @@ def _title(report: Report) -> str:
     return escape(printable(f"{report.candidate} against {report.reference}"))
 
 
-def _verdict(passed: bool) -> str:
-    return "[green]equal[/]" if passed else "[bold red]WRONG[/]"
+def _colored(verdict: str) -> str:
+    return f"[{_COLORS[verdict]}]{verdict}[/]"
+
+
+_COLORS = {"equal": "green", "not judged": "yellow", "WRONG": "bold red"}
 
 
 def bytes_of(size: int) -> str:

@@ -120,7 +120,10 @@ def _in_a_line(done: Exported) -> _many.Done:
 
 def _cautions(done: Exported) -> list[str]:
     unproven = f"NOT PROVEN: {done.out} was not run in PyTorch (--no-verify)"
-    return [*done.source.cautions, *([] if done.report else [unproven])]
+    if done.report is None:
+        return [*done.source.cautions, unproven]
+    undecided = [f"{done.out}: {done.report.verdict()}"] if done.report.undecided else []
+    return [*done.source.cautions, *undecided]
 
 
 def _as_dict(done: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from signbart_port.parity.compare import Comparison, Row
-from signbart_port.parity.report import Blame, Evidence, WeightComparison
+from signbart_port.parity.report import Blame, Evidence, Report
 from signbart_port.parity.taps import LOGITS, Floats
 
 ModuleInputs = tuple[Floats, ...]
@@ -16,9 +16,10 @@ logits: its inputs are those of the case, and the last argument is None."""
 
 
 def find(
+    report: Report,
     chained: Comparison,
     alone: Comparison | None,
-    weights: WeightComparison | None,
+    structure: Comparison | None,
     finder: Finder | None = None,
     inputs_of: Callable[[str], ModuleInputs | None] | None = None,
 ) -> Blame | None:
@@ -29,27 +30,38 @@ def find(
     has a wrong tensor (too little wrong to be seen alone). Where none is, but a tensor differs,
     that tensor's module is. Where neither is, the first wrong output of the run tells; unless every
     module passed alone: then what is wrong lies between them, and it is the whole model that is
-    blamed. `inputs_of` returns what the module of a tap was fed, alone.
+    blamed. What is too little wrong for float32 is told by the first wrong output in float64.
+    `inputs_of` returns what the module of a tap was fed, alone. The comparisons are those that the
+    rows of the report come from.
     """
+    weights = report.weights
     differing = [tensor.module for tensor in weights.differing] if weights else []
-    row = _first_failed(alone.rows()) if alone else None
+    row = _first_wrong(report, report.isolated)
     if alone and row:
         inside = next((m for m in differing if m.startswith(f"{row.module}.")), None)
         if inside and row.module not in differing:
             return Blame(inside, Evidence.WEIGHTS, row)
         return Blame(row.module, Evidence.ISOLATED, row, _cause(finder, alone, row, inputs_of))
-    row = _first_failed(chained.rows())
+    row = _first_wrong(report, report.rows)
     if differing:
         return Blame(differing[0], Evidence.WEIGHTS, row)
-    if row is None:
-        return None
-    logits = next(r for r in chained.rows() if r.tap == LOGITS)
-    cause = "" if logits.passed else _cause(finder, chained, logits, inputs_of)
-    return Blame(LOGITS if alone else row.module, Evidence.CHAINED, row, cause)
+    if row is not None:
+        module = LOGITS if alone else row.module
+        return Blame(module, Evidence.CHAINED, row, _of_logits(finder, chained))
+    row = _first_wrong(report, report.structure)
+    if structure and row:
+        return Blame(row.module, Evidence.STRUCTURE, row, _of_logits(finder, structure))
+    return None
 
 
-def _first_failed(rows: Sequence[Row]) -> Row | None:
-    return next((row for row in rows if not row.passed), None)
+def _first_wrong(report: Report, rows: Sequence[Row]) -> Row | None:
+    undecided = report.undecided
+    return next((row for row in rows if not row.passed and row not in undecided), None)
+
+
+def _of_logits(finder: Finder | None, comparison: Comparison) -> str:
+    logits = next(row for row in comparison.rows() if row.tap == LOGITS)
+    return "" if logits.passed else _cause(finder, comparison, logits, None)
 
 
 def _cause(

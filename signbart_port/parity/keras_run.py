@@ -44,6 +44,36 @@ def run(
     return logits
 
 
+def run_in_float64(
+    pair: Pair, config: Any, model: keras.Model, inputs: Arrays, record: Record
+) -> Floats:
+    """Run the pair's Keras model in float64, with the weights of its `model` in float32, see `run`.
+
+    Raises ValueError for a pair that does not build it in the precision that is set.
+    """
+    double = _in_float64(pair, config, model)
+    return run(pair, double, inputs, pair.taps(config), record, "float64")
+
+
+def _in_float64(pair: Pair, config: Any, model: keras.Model) -> keras.Model:
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        double = pair.keras_model(config)
+    finally:
+        keras.config.set_floatx(before[0])
+        keras.config.set_dtype_policy(before[1])
+    for variable, source in zip(double.variables, model.variables, strict=True):
+        if not np.issubdtype(source.dtype, np.floating):
+            continue  # a seed
+        if variable.dtype != "float64" or variable.shape != source.shape:
+            what = f"{variable.path} is {variable.dtype} {tuple(variable.shape)}"
+            raise ValueError(f"in float64, {what}, and not {tuple(source.shape)} of float64")
+        variable.assign(source)
+    return double
+
+
 def run_alone(model: keras.Model, calls: Iterable[Call], taps: Taps, record: Record) -> None:
     """Feed each module the inputs that the reference's had, and `record` its outputs.
 

@@ -24,14 +24,15 @@ def prove(
     *,
     config: Any,
     names: tuple[str, str],
+    built_by_pair: bool,
     weights: WeightComparison | None = None,
     finder: Finder | None = None,
 ) -> Report:
     """Run both models of a pair on a case, and compare every module's output.
 
     Neither is changed: PyTorch runs a copy of its module, in evaluation mode, in float32 on the
-    CPU, and another in float64; Keras runs its model at inference. Raises PortError where one
-    cannot be run.
+    CPU, and another in float64; Keras runs its model at inference, and one that the pair builds in
+    float64 if the model is `built_by_pair` too. Raises PortError where one cannot be run.
     """
     from signbart_port.parity import keras_run
     from signbart_port.parity.torch_recording import Truth
@@ -51,6 +52,9 @@ def prove(
             except Exception as error:
                 raise _refused(names[1], "Keras", error) from error
 
+        def in_float64(record: Record) -> None:
+            keras_run.run_in_float64(pair, config, keras_model, case.keras, record)
+
         return judge(
             pair,
             case,
@@ -60,6 +64,7 @@ def prove(
             candidate,
             config=config,
             isolation=keras_run.isolation(keras_model, layouts, reference),
+            in_float64=in_float64 if built_by_pair else None,
             weights=weights,
             finder=finder,
         )

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from signbart_port.parity.blame import Finder, find
-from signbart_port.parity.compare import Comparison, Truth
+from signbart_port.parity.compare import Comparison, Row, Truth
 from signbart_port.parity.counting import Counting
 from signbart_port.parity.pair import Case, Pair
 from signbart_port.parity.report import Report, WeightComparison
 from signbart_port.parity.taps import LOGITS, Floats
-from signbart_port.parity.tolerances import ALONE, RUN, Tolerance
+from signbart_port.parity.tolerances import (
+    ALONE,
+    DOUBT,
+    RUN,
+    STRUCTURE,
+    Criterion,
+    Tolerance,
+    in_float32,
+)
 
 Record = Callable[[str, Floats], None]
 
@@ -62,6 +70,7 @@ def judge(
     *,
     config: Any = None,
     isolation: Isolation | None = None,
+    in_float64: Callable[[Record], object] | None = None,
     weights: WeightComparison | None = None,
     finder: Finder | None = None,
 ) -> Report:
@@ -70,7 +79,8 @@ def judge(
     `pair` and `config` tell the layout of outputs, and what a report says of them. `names` are the
     reference's and the candidate's, `taps` what must be compared, `run` calls its argument with
     each tap of the candidate, the logits among them. `tolerance` is for its run. With `isolation`
-    every module is also run alone. `finder` looks for the cause of a failure.
+    every module is also run alone; `in_float64` runs the candidate in that precision. `finder`
+    looks for the cause of a failure.
     """
     counting = Counting.of(pair, config, case)
     chained = Comparison(truth, taps, counting, tolerance)
@@ -87,15 +97,38 @@ def judge(
         modules = [tap for tap in taps if tap != LOGITS]
         alone = Comparison(isolation.truth, modules, counting, ALONE)
         isolation.run(isolation.calls, alone.record)
-    return Report(
+    structure = None
+    if in_float64 is not None:
+        structure = Comparison(truth, taps, counting, STRUCTURE)
+        in_float64(structure.record)
+    exact = {row.tap: row for row in structure.rows()} if structure else {}
+    report = Report(
         reference=names[0],
         candidate=names[1],
-        rows=chained.rows(),
-        isolated=alone.rows() if alone else (),
+        rows=_told(chained.rows(), RUN, exact),
+        isolated=_told(alone.rows(), ALONE, exact) if alone else (),
+        structure=tuple(exact.values()),
         weights=weights,
-        blame=find(chained, alone, weights, finder, isolation.inputs_of if isolation else None),
         facts={**case.facts, **pair.summary(truth.value(LOGITS), logits[LOGITS])},
     )
+    if report.passed:
+        return report
+    inputs_of = isolation.inputs_of if isolation else None
+    return replace(report, blame=find(report, chained, alone, structure, finder, inputs_of))
+
+
+def _told(
+    rows: Sequence[Row], criterion: Criterion, structure: Mapping[str, Row]
+) -> tuple[Row, ...]:
+    """Return rows of float32 with those marked that it is too coarse to judge."""
+
+    def undecided(row: Row) -> bool:
+        if row.passed or row.tap not in structure:
+            return False
+        noise = max(row.noise, in_float32(structure[row.tap].error))
+        return row.error <= DOUBT * criterion.uncapped(noise, row.scale) < np.inf
+
+    return tuple(replace(row, undecided=undecided(row)) for row in rows)
 
 
 class Recorded:

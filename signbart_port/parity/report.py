@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -19,6 +19,7 @@ class Evidence(Enum):
 
     ISOLATED = "wrong for the reference's own inputs"
     WEIGHTS = "other weights than the reference's"
+    STRUCTURE = "the first wrong output in float64"
     CHAINED = "the first wrong output of the run"
 
 
@@ -118,6 +119,9 @@ class Report(Presentable):
     isolated: tuple[Row, ...] = ()
     """The outputs of each module alone, fed the reference's own inputs; empty where a side shows no
     modules."""
+    structure: tuple[Row, ...] = ()
+    """The outputs of the whole run of the candidate in float64; empty where a side does not run in
+    it."""
     weights: WeightComparison | None = None
     blame: Blame | None = None
     placed: tuple[Placed, ...] = ()
@@ -154,13 +158,33 @@ class Report(Presentable):
 
     @property
     def passed(self) -> bool:
-        compared = (*self.rows, *self.isolated)
+        failed = [row for row in (*self.rows, *self.isolated) if not row.passed]
         weights = self.weights is None or self.weights.passed
-        return bool(self.rows) and all(row.passed for row in compared) and weights
+        decided = len(failed) == len(self.undecided)
+        return bool(self.rows) and decided and self.same_structure is not False and weights
+
+    @property
+    def same_structure(self) -> bool | None:
+        """Whether both compute the same in float64; None where that was not compared."""
+        return all(row.passed for row in self.structure) if self.structure else None
+
+    @property
+    def undecided(self) -> tuple[Row, ...]:
+        """The outputs that float32 is too coarse to judge, where float64 has judged the model."""
+        if not self.same_structure:
+            return ()
+        return tuple(row for row in (*self.rows, *self.isolated) if row.undecided)
 
     @property
     def logits(self) -> Row:
         return next(row for row in self.rows if row.tap == LOGITS)
+
+    def word(self, rows: Sequence[Row]) -> str:
+        """Return the verdict on some of the outputs in a word or two: the worst of them."""
+        undecided = self.undecided
+        if any(not row.passed and row not in undecided for row in rows):
+            return "WRONG"
+        return "not judged" if any(row in undecided for row in rows) else "equal"
 
     def verdict(self) -> str:
         """Return one line: equal, or which module is wrong and how."""
@@ -169,18 +193,36 @@ class Report(Presentable):
             outputs = "output within its limit"
             if len(self.rows) > 1:
                 outputs = "outputs within their limits"
+            if self.undecided:
+                return f"equal in float64; {self.not_judged()}"
             return f"equal: {len(self.rows)} {outputs}{alone}"
         parts = [self.blame.sentence()] if self.blame else []
         if self.weights is not None and not self.weights.passed:
             parts.append(self.weights.sentence())
         return "; ".join(parts)
 
+    def not_judged(self) -> str:
+        """Return one line on the outputs that float32 is too coarse to judge."""
+        worst = max(self.undecided, key=lambda row: row.error / row.limit)
+        return (
+            f"float32 is too coarse for {len(self.undecided)} of its outputs: {worst.tap} is off by"
+            f" {worst.error:.1e}, {worst.error / worst.limit:.1f} times its limit"
+        )
+
+    def structure_sentence(self) -> str:
+        """Return one line: how far the outputs in float64 are, or which is wrong first."""
+        wrong = next((row for row in self.structure if not row.passed), None)
+        if wrong is not None:
+            return f"{wrong.tap}: {wrong.sentence()}"
+        off = max(row.error / row.scale if row.scale else 0.0 for row in self.structure)
+        return f"{len(self.structure)} outputs, off by at most {off:.1e} of their largest value"
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain data for JSON, with the verdict."""
         data = dataclasses.asdict(self)
         data |= data.pop("facts")
         del data["cautions"]  # they are among the notes
-        for rows in ("rows", "isolated"):
+        for rows in ("rows", "isolated", "structure"):
             for row, plain in zip(getattr(self, rows), data[rows], strict=True):
                 plain["passed"] = row.passed
         if self.blame is not None:
@@ -193,6 +235,8 @@ class Report(Presentable):
             "passed": self.passed,
             "outputs": len(self.rows),
             "alone": len(self.isolated),
+            "float64": len(self.structure),
+            "undecided": [row.tap for row in self.undecided],
             "clips": list(self.clips),
             "frames": self.frames,
             "logits": {"error": self.logits.error, "reference_error": self.logits.noise},

@@ -43,8 +43,7 @@ def _of_report(report: Report) -> _Table:
         cells = [name, *(f"{figure:.1e}" for figure in (worst.error, worst.noise, worst.limit))]
         if alone:
             cells.append(f"{max(isolated, key=strain).error:.1e}" if isolated else "")
-        equal = all(row.passed for row in (*members, *isolated))
-        rows.append((*cells, "equal" if equal else "WRONG"))
+        rows.append((*cells, report.word((*members, *isolated))))
     same, of = report.agreement
     return _Table(
         report.verdict(),

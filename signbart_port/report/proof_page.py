@@ -43,6 +43,8 @@ class _Block:
 
     name: str
     rows: list[Row]
+    words: list[str]
+    """The verdict on each row."""
 
     @property
     def worst(self) -> Row:
@@ -50,7 +52,11 @@ class _Block:
 
     @property
     def wrong(self) -> int:
-        return sum(not row.passed for row in self.rows)
+        return self.words.count("WRONG")
+
+    @property
+    def undecided(self) -> int:
+        return self.words.count("not judged")
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,8 @@ class _Picture:
 
 
 def _pictures(report: Report) -> list[_Picture]:
-    chained = _Picture("The whole run", _CHAINED, _blocks(report.rows))
-    alone = _Picture("Each module alone", _ALONE, _blocks(report.isolated))
+    chained = _Picture("The whole run", _CHAINED, _blocks(report, report.rows))
+    alone = _Picture("Each module alone", _ALONE, _blocks(report, report.isolated))
     return [chained, alone] if report.isolated else [chained]
 
 
@@ -72,8 +78,11 @@ _CHAINED = "Every module on the outputs of the modules before it: how far the ru
 _ALONE = "Every module on the reference’s own inputs: which one is wrong by itself."
 
 
-def _blocks(rows: Iterable[Row]) -> list[_Block]:
-    return [_Block(name, members) for name, members in by_block(rows).items()]
+def _blocks(report: Report, rows: Iterable[Row]) -> list[_Block]:
+    return [
+        _Block(name, members, [report.word([row]) for row in members])
+        for name, members in by_block(rows).items()
+    ]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ def compare_live(
 
     Raises PortError for options on a config: the Keras model has one.
     """
+    from signbart_port.keras_model import SignBart
+
     config = keras_model.config
     plan = mappings.plan_for(config)
     tensors = {
@@ -49,6 +51,7 @@ def compare_live(
         case,
         config=config,
         names=_NAMES,
+        built_by_pair=type(keras_model) is SignBart,
         weights=weights.compare(plan, tensors, keras_tensors),
         finder=SIGNBART.causes(config, lambda: tensors, case),
     )

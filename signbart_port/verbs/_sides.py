@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -37,6 +37,9 @@ class Side(Protocol):
 
     def isolation(self, reference: Side) -> Isolation | None:
         """Return a way to run the modules alone; None unless both sides show their modules."""
+
+    def in_float64(self) -> Callable[[Record], object] | None:
+        """Return a way to record the candidate's outputs in float64; None where there is none."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -74,6 +77,9 @@ class TorchSide:
     def isolation(self, reference: Side) -> Isolation | None:
         return None
 
+    def in_float64(self) -> None:
+        return None
+
     @property
     def notes(self) -> tuple[str, ...]:
         return self.process.notes
@@ -99,21 +105,26 @@ class KerasSide(_Silent):
         return build(self._model)
 
     def truth(self) -> tuple[Truth, Sequence[str]]:
-        from signbart_port.model_files.keras_h5 import build
-        from signbart_port.parity import keras_run
-
         float64: dict[str, Floats] = {}
         noise: dict[str, float] = {}
-        case, layouts = self._case, self._layouts
-        counting = Counting(layouts, case.counted)
-        double = build(self._model, "float64")
-        keras_run.run(SIGNBART, double, case.keras, layouts, float64.__setitem__, "float64")
+        counting = Counting(self._layouts, self._case.counted)
+        self._run_in_float64(float64.__setitem__)
 
         def measure(tap: str, output: Floats) -> None:
             noise[tap] = largest_difference(tap, output, float64[tap], counting)
 
         self.run(measure)
         return Recorded(float64, noise), list(float64)
+
+    def in_float64(self) -> Callable[[Record], object]:
+        return self._run_in_float64
+
+    def _run_in_float64(self, record: Record) -> None:
+        from signbart_port.model_files.keras_h5 import build
+        from signbart_port.parity import keras_run
+
+        double = build(self._model, "float64")
+        keras_run.run(SIGNBART, double, self._case.keras, self._layouts, record, "float64")
 
     def run(self, record: Record) -> None:
         from signbart_port.parity import keras_run
@@ -143,6 +154,9 @@ class TFLiteSide(_Silent):
         record(LOGITS, self._outputs())
 
     def isolation(self, reference: Side) -> Isolation | None:
+        return None
+
+    def in_float64(self) -> None:
         return None
 
     def _outputs(self) -> Floats:

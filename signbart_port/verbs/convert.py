@@ -191,6 +191,8 @@ class _Conversion:
         if report:
             report = replace(report, weights=self.exact())
         cautions = (*self.source.cautions, *(self.reference.notes if self.reference else ()))
+        if report and report.undecided:
+            cautions = (*cautions, f"{out}: {report.verdict()}")
         return Converted(out, self.source, parameters, report, cautions)
 
     def transfer(self, model: Any) -> dict[str, str]:
@@ -233,6 +235,9 @@ class _Conversion:
             lambda record: keras_run.run(SIGNBART, model, case.keras, layouts, record),
             config=config,
             isolation=keras_run.isolation(model, layouts, self.reference),
+            in_float64=lambda record: keras_run.run_in_float64(
+                SIGNBART, config, model, case.keras, record
+            ),
             finder=SIGNBART.causes(config, lambda: self.reopen().reference_tensors, case),
         )
         resolved = self.source.resolved

@@ -179,6 +179,7 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
             rounded_to(precision.spec.logit_tolerance),
             config=reference.config,
             isolation=isolation,
+            in_float64=candidate_side.in_float64(),
             weights=weights,
             finder=_finder(reference, inputs) if explained else None,
         )
@@ -197,6 +198,8 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
         for said in side.notes
     ]
     cautions = [*_different_configs(reference, candidate), *cautions]
+    if report.undecided:
+        cautions.append(report.not_judged())
     notes = (*config_notes, *_unproven(reference, precision), *cautions)
     return replace(report, notes=notes, cautions=tuple(cautions))
 
