@@ -37,6 +37,7 @@ from soak_common import Trial
 
 PARTS = ("flips", "fuzz", "signals", "writes", "inputs", "limits")
 _TURN = 200  # trials of a row before the next one's, so that a short run tries them all
+_TURN_SECONDS = 5.0  # after which a row that is slow gives way too
 _OFTEN = 10  # seconds between two writes of the state
 _SHOWN = 40  # defects of a row that are kept in words
 
@@ -88,13 +89,15 @@ class Run:
             bar = progress.add_task(self.part, total=sum(wanted.values()))
             while left := [name for name in trials if self.rows[name].done < wanted[name]]:
                 for name in left:
-                    row = self.rows[name]
+                    row, turn = self.rows[name], time.monotonic() + _TURN_SECONDS
                     for number in range(row.done, min(row.done + _TURN, wanted[name])):
                         if end is not None and time.monotonic() > end:
                             return
                         draw = random.Random(f"{self.seed} {name} {number}")
                         row.add(number, *trials[name].run(number, draw))
                         self._keep(_OFTEN)
+                        if time.monotonic() > turn:
+                            break
                     self._keep()
                     progress.update(bar, completed=sum(row.done for row in self.rows.values()))
 

@@ -80,6 +80,17 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert run.rows["a"].done <= 1
 
 
+def test_a_slow_row_does_not_starve_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soak, "_TURN_SECONDS", 0.0)
+    order: list[str] = []
+
+    def trial(name: str) -> Trial:
+        return Trial(lambda number, draw: (order.append(name) or "seen", ""))
+
+    done({"a": trial("a"), "b": trial("b")}, 3)
+    assert order == ["a", "b"] * 3
+
+
 @pytest.mark.parametrize(("defect", "code"), [("", 0), ("wrong", 1)])
 def test_the_exit_code_and_the_table(
     defect: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
