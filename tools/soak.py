@@ -9,6 +9,9 @@ writes   the k-th write, sync, rename or opening of an output fails, for every k
 inputs   bad inputs, each given to every verb that reads their kind
 limits   disks, memory, numbers of files and sizes of files that are too small
 
+The rows of flips and fuzz that end in "by command" give each file to the commands that read its
+kind, in processes of their own.
+
 N is the number of trials of each row: every trial has a seed of its own, so that a run can be
 resumed: with --state, what was done is kept in a file and not done again. Exits with 1 for a
 traceback, a file that is half written or left behind, a process that lives on, a hang, or a

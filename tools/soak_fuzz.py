@@ -18,6 +18,8 @@ from types import FrameType
 
 import numpy as np
 
+import soak_by_command
+import soak_command
 import soak_mutations as mutations
 from signbart_port import config as configs
 from signbart_port import transfer
@@ -39,6 +41,25 @@ _SLOW = 2.0
 _HANG = 20
 _MEMORY = 6 << 30
 """The address space of the fuzzer, in bytes: no small file takes as much."""
+_KINDS = {
+    ".pth (zip)": "checkpoint",
+    ".pth (legacy)": "checkpoint",
+    ".safetensors": "checkpoint",
+    ".h5": "keras",
+    ".keras": "keras",
+    ".weights.h5": "keras",
+    ".tflite": "tflite",
+    "config, YAML": "config",
+    "config, JSON": "config",
+    "mapping": "mapping",
+    "labels, JSON": "labels",
+    "labels, text": "labels",
+    "clip, .pkl": "clip",
+    "clip, .npy": "clip",
+    "clip, .npz": "clip",
+    "clip, .json": "clip",
+}
+"""What the commands take the files of a parser for."""
 _TINY = {
     "d_model": 4,
     "encoder_layers": 1,
@@ -67,14 +88,27 @@ class Parser:
 def trials(folder: Path) -> dict[str, Trial]:
     """Return a row for each parser."""
     made = parsers(folder)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.RLIM_INFINITY))
     home = folder / "read"
-    return {name: Trial(partial(trial, parser, home / name)) for name, parser in made.items()}
+    rows = {name: Trial(partial(trial, parser, home / name)) for name, parser in made.items()}
+    soak_command.import_verbs()
+    np.save(clip := folder / "clip.npy", np.random.default_rng(0).random((20, 75, 2), np.float32))
+    files = {"zip.pth": folder / "tiny.pth", "clip.npy": clip}
+    files |= {f"model{suffix}": folder / f"tiny{suffix}" for suffix in (".h5", ".tflite")}
+    soak_command.write_good(folder / "good", files)
+    for name, kind in _KINDS.items():
+        change = partial(_changed, made[name])
+        rows[f"{name}, by command"] = soak_by_command.row(kind, made[name].name, change, folder)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.RLIM_INFINITY))
+    return rows
+
+
+def _changed(parser: Parser, draw: Random) -> bytes:
+    return mutations.repeated(parser.change)(draw.choice(parser.seeds), draw)
 
 
 def trial(parser: Parser, folder: Path, _: int, draw: Random) -> tuple[str, str]:
     """Change a file and let its parser read it."""
-    data = mutations.repeated(parser.change)(draw.choice(parser.seeds), draw)
+    data = _changed(parser, draw)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / parser.name
     path.write_bytes(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 import soak
+import soak_by_command
+import soak_command
 import soak_common
 import soak_flips
 import soak_fuzz
@@ -112,11 +115,14 @@ def test_the_exit_code_and_the_table(
 
 
 def test_flipped_bits_are_refused_or_without_effect(files: Path) -> None:
-    found = done(soak_flips.trials(files), 25).rows
-    assert found.keys() == {"zip.pth", "model.h5"}
+    rows = soak_flips.trials(files)
+    found = done({name: rows.pop(name) for name in ("zip.pth", "model.h5")}, 25).rows
     for row in found.values():
         assert row.done == 25 and row.counts["refused"] > 5
         assert row.counts["different"] == 0 and row.defects == []
+    assert rows.keys() == {"zip.pth, by command", "model.h5, by command"}
+    for row in done(rows, 1).rows.values():
+        assert row.counts["read"] + row.counts["refused"] == 1 and row.defects == [], row
 
 
 def test_a_traceback_and_a_silent_difference_are_defects(
@@ -130,9 +136,62 @@ def test_a_traceback_and_a_silent_difference_are_defects(
         return hash(path.read_bytes())
 
     monkeypatch.setattr(soak_common, "content_of", reader)
-    found = done(soak_flips.trials(files), 4).rows
+    rows = soak_flips.trials(files)
+    found = done({name: rows[name] for name in ("zip.pth", "model.h5")}, 4).rows
     assert found["zip.pth"].counts["different"] == 4 == len(found["zip.pth"].defects)
     assert any("IndexError: of a parser" in said for said in found["model.h5"].defects)
+
+
+def ending(said: str, code: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a command say this on stderr and end so, or never, in place of the program's."""
+
+    def command() -> None:
+        print(said, end="", file=sys.stderr, flush=True)
+        if code is None:
+            signal.pause()
+        elif code < 0:
+            os.kill(os.getpid(), -code)
+        sys.exit(code)
+
+    monkeypatch.setattr(soak_command, "SECONDS", 1)
+    monkeypatch.setattr(soak_command, "command_line", command)
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "word", "defects"),
+    [
+        ("signbart-port: a: bad\n", 2, "refused", []),
+        ("a warning\n", 0, "read", []),
+        ("signbart-port: a: bad\nand more\n", 2, "refused", ["inspect {}: says", "plan {}: says"]),
+        ("", 2, "refused", ["inspect {}: says ''", "plan {}: says ''"]),
+        ("Traceback", 0, "read", ["inspect {}: a traceback", "plan {}: a traceback"]),
+        ("", 1, "else", ["inspect {}: exit code 1", "plan {}: exit code 1"]),
+        ("", -signal.SIGKILL, "else", ["inspect {}: exit code -9", "plan {}: exit code -9"]),
+        ("", None, "else", ["inspect {}: exit code -9", "took 1 s"]),
+    ],
+)
+def test_commands_on_a_changed_file(
+    said: str,
+    code: int | None,
+    word: str,
+    defects: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ending(said, code, monkeypatch)
+    (tmp_path / "good").mkdir()
+    row = soak_by_command.row("checkpoint", "bad.pth", lambda draw: b"x", tmp_path)
+    found = row.run(0, random.Random(0))
+    assert found[0] == word and all(one in found[1] for one in defects), found
+    assert bool(found[1]) == bool(defects)
+
+
+def test_a_changed_tflite_may_be_unequal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ending("", 1, monkeypatch)
+    (tmp_path / "good").mkdir()
+    row = soak_by_command.row("tflite", "bad.tflite", lambda draw: b"x", tmp_path)
+    word, defect = row.run(0, random.Random(0))
+    assert word == "else or not equal" and defect.count("exit code 1") == 2, defect
 
 
 # Signals
