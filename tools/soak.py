@@ -7,6 +7,7 @@ fuzz     bytes, opcodes, tokens and members of files are changed, and each of ou
 signals  convert, tflite and export are ended at a random moment, by each of four signals
 writes   the k-th write, sync, rename or opening of an output fails, for every k
 inputs   bad inputs, each given to every verb that reads their kind
+strings  hostile strings in every place of a stranger's file: shown, and never obeyed
 limits   disks, memory, numbers of files and sizes of files that are too small
 
 The rows of flips and fuzz that end in "by command" give each file to the commands that read its
@@ -38,7 +39,7 @@ from rich.table import Table
 
 from soak_common import Trial
 
-PARTS = ("flips", "fuzz", "signals", "writes", "inputs", "limits")
+PARTS = ("flips", "fuzz", "signals", "writes", "inputs", "strings", "limits")
 _TURN = 200  # trials of a row before the next one's, so that a short run tries them all
 _TURN_SECONDS = 5.0  # after which a row that is slow gives way too
 _OFTEN = 10  # seconds between two writes of the state
