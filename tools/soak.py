@@ -9,6 +9,7 @@ writes   the k-th write, sync, rename or opening of an output fails, for every k
 inputs   bad inputs, each given to every verb that reads their kind
 strings  hostile strings in every place of a stranger's file: shown, and never obeyed
 limits   disks, memory, numbers of files and sizes of files that are too small
+load     many commands at once, many clips, and a large checkpoint, within stated bounds
 
 The rows of flips and fuzz that end in "by command" give each file to the commands that read its
 kind, in processes of their own.
@@ -39,7 +40,7 @@ from rich.table import Table
 
 from soak_common import Trial
 
-PARTS = ("flips", "fuzz", "signals", "writes", "inputs", "strings", "limits")
+PARTS = ("flips", "fuzz", "signals", "writes", "inputs", "strings", "limits", "load")
 _TURN = 200  # trials of a row before the next one's, so that a short run tries them all
 _TURN_SECONDS = 5.0  # after which a row that is slow gives way too
 _OFTEN = 10  # seconds between two writes of the state

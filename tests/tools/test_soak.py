@@ -22,6 +22,7 @@ import soak_flips
 import soak_fuzz
 import soak_inputs
 import soak_limits
+import soak_load
 import soak_mutations
 import soak_places
 import soak_signals
@@ -30,6 +31,7 @@ import soak_writes
 from signbart_port.errors import PortError, printable
 from soak_catalogue import Bad
 from soak_common import Trial
+from tests.support.small_models import small_config
 
 
 @pytest.fixture
@@ -464,3 +466,58 @@ def test_a_limit_of_memory(
     command: tuple[Any, ...] = ("convert", "--out")
     found = soak_limits.trial(command, tmp_path / "work", "a.h5", memory + 5, random.Random(0))
     assert found[0] == word and defect in found[1] and bool(found[1]) == bool(defect)
+
+
+# Load
+
+
+@pytest.mark.parametrize(
+    ("text", "defect"),
+    [
+        ("ln -T $TMPDIR/$$ $2 2>&- || { echo signbart-port: there >&2; code=2; }", ""),
+        ("cp -T $TMPDIR/$$ $2", "3 of 3 succeeded, and not 1"),
+        ("ln -T $TMPDIR/$$ $2 2>&- || exit 70", "exit code 70"),
+        ("(set -C; echo 'd_model: [' > $2) || { echo signbart-port: x >&2; code=2; }", "not whole"),
+        ("echo signbart-port: x >&2; code=2", "without 1 of 1 outputs"),
+    ],
+)
+def test_commands_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, defect: str
+) -> None:
+    """Each writes a config of its own, and gives it the output's name."""
+    config = json.dumps(small_config().model_dump(mode="json"))
+    text = f"code=0; echo '{config}' > $TMPDIR/$$; {text}; rm $TMPDIR/$$; exit $code"
+    program(tmp_path, text, monkeypatch)
+    out = tmp_path / "out"
+    found = soak_load.at_once([("inspect", out / "one.yaml")] * 3, out, 1)[1]
+    assert defect in found and bool(found) == bool(defect), found
+
+
+@pytest.mark.parametrize(
+    ("memory", "seconds", "code", "defect"),
+    [
+        (1 << 30, 60, 0, ""),
+        (1 << 20, 60, 0, "MB, more than 1"),
+        (1 << 30, 0, 0, "s, more than 0"),
+        (1 << 30, 60, 3, "ended with 3"),
+    ],
+)
+def test_a_bound(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    memory: int,
+    seconds: float,
+    code: int,
+    defect: str,
+) -> None:
+    program(tmp_path, f"sleep 0.6; exit {code}", monkeypatch)
+    found = soak_load.bounded((), memory, seconds)[1]
+    assert defect in found and bool(found) == bool(defect), found
+
+
+def test_a_dataset_and_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones in place of the large, given to the program."""
+    monkeypatch.setattr(soak_load, "_CLASSES", 2)
+    monkeypatch.setattr(soak_load, "_CLIPS", 2)
+    command = ("data", "check", soak_load._dataset(tmp_path / "clips"))
+    assert soak_load.bounded(command, soak_load._CLIPS_MEMORY)[1] == ""
