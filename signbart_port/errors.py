@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from signbart_port.parity.report import Report
 
 _LONGEST = 200
+_LONGEST_LINE = 2000  # of a message: it may list findings, whose names are shortened before
 
 
 class ExitCode(IntEnum):
@@ -56,16 +57,15 @@ class PortError(Exception):
     def _line(self) -> str:
         where = "" if self.path is None else f"{printable(os.fspath(self.path))}: "
         hint = f". {self.hint}" if self.hint else ""
-        # Long, as a message may list several findings; names are shortened at their source.
-        return printable(f"{where}{self.what}{hint}", 2000)
+        return printable(f"{where}{self.what}{hint}", _LONGEST_LINE)
 
 
 class ProofError(Exception):
     """Two models that should be equal are not: exit code 1, and no file is left behind.
 
-    `report` is what was compared, where it came to that.
+    Reads as one line. `report` is what was compared, where it came to that.
     """
 
     def __init__(self, message: str, report: Report | None = None) -> None:
-        super().__init__(message)
+        super().__init__(printable(message, _LONGEST_LINE))
         self.report = report

@@ -44,6 +44,12 @@ def test_control_characters_are_spelled_out(text, line):
     assert str(PortError("\n", f"{text}", f"{text}")) == rf"\n: {line}. {line}"
 
 
+def test_a_failed_proof_is_said_in_a_line_that_is_safe_for_a_terminal():
+    error = ProofError("a\nsignbart-port: \x1b[2Jequal.pth: NOT EQUAL")
+    assert str(error) == r"a\nsignbart-port: \x1b[2Jequal.pth: NOT EQUAL"
+    assert len(str(ProofError("w" * 10**5))) < 2100
+
+
 def test_long_text_keeps_both_ends_and_says_its_length():
     assert printable("x" * 200) == "x" * 200
     cut = printable("a" * 5000 + "b" * 5000)
