@@ -31,7 +31,7 @@ def out() -> Console:
     """Return the console of stdout."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def steps(quiet: bool) -> Iterator[Callable[[str], None]]:
     from rich.markup import escape
 
     with os.fdopen(os.dup(2), "w") as stderr:
-        console = Console(file=stderr, highlight=False, quiet=quiet)
+        console = Console(file=stderr, highlight=False, emoji=False, quiet=quiet)
         with console.status("Starting") as status:
             yield lambda step: status.update(escape(step))
 

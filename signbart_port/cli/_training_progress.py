@@ -60,7 +60,7 @@ def engine(load: Callable[[], Engine], silent: bool) -> Iterator[tuple[Engine, B
     Yields its engine, and a bar for the training.
     """
     with os.fdopen(os.dup(2), "w") as stderr:
-        console = Console(file=stderr, highlight=False, quiet=silent)
+        console = Console(file=stderr, highlight=False, emoji=False, quiet=silent)
         always = Console(file=stderr, highlight=False)
         hidden = silent or not console.is_terminal  # elsewhere it would leave empty lines
         with silenced_stderr():

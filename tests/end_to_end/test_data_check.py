@@ -67,6 +67,13 @@ def test_a_sound_dataset(folder: Folder, run: Run) -> None:
     ]
 
 
+def test_a_code_of_an_emoji_is_shown_as_it_is(folder: Folder, run: Run) -> None:
+    (folder.root / "train/[red]ant").rename(folder.root / "train/:ant:")
+    (folder.root / "label2id.json").write_text('{"cat": 0, ":ant:": 1}')
+    _, out, _ = run(folder.root, "--every-class")
+    assert "│ :ant: │" in out and "🐜" not in out
+
+
 def test_classes_one_by_one(folder: Folder, run: Run) -> None:
     _, out, _ = run(folder.root, "--every-class")
     cells = [line.replace("│", " ").split() for line in out.splitlines()[-4:]]
