@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from signbart_port.parity.report import Report
 
 _LONGEST_LABEL = 40
-_LONGEST = 10_000  # characters of a line
+LONGEST = 10_000  # characters of a line
 
 
 @cache
@@ -58,7 +58,7 @@ def warn(message: str, to: Console | None = None) -> None:
 def cautions(said: Sequence[str], to: Console | None = None) -> None:
     """Say what must be known of the result, whatever else is silenced."""
     for caution in dict.fromkeys(said):
-        warn(printable(caution, _LONGEST), to)
+        warn(printable(caution, LONGEST), to)
 
 
 def as_json(data: dict[str, Any], *, lines: bool = True) -> None:
@@ -78,7 +78,7 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
     shown = [(printable(label, _LONGEST_LABEL), text) for label, text in rows]
     width = max(len(label) for label, _ in shown)
     for label, text in shown:
-        out().print(f"[dim]{escape(f'{label:<{width}}')}[/]  {escape(printable(text, _LONGEST))}")
+        out().print(f"[dim]{escape(f'{label:<{width}}')}[/]  {escape(printable(text, LONGEST))}")
 
 
 def cell(name: str) -> str:
@@ -91,7 +91,7 @@ def cell(name: str) -> str:
 
 def whole(table: Table) -> None:
     """Print a table at its full width, however narrow the terminal: no figure is cut."""
-    options = out().options.update(max_width=_LONGEST)
+    options = out().options.update(max_width=LONGEST)
     table.width = out().measure(table, options=options).maximum
     out().print(table)
 
@@ -169,11 +169,11 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
     if not notes:
         return
     if report.weights and report.weights.passed:  # else the verdict has it
-        out().print(escape(printable(report.weights.sentence(), _LONGEST)))
+        out().print(escape(printable(report.weights.sentence(), LONGEST)))
     for change in _roundings(report):
-        out().print(escape(printable(change, _LONGEST)))
+        out().print(escape(printable(change, LONGEST)))
     for note in report.notes:
-        out().print(f"[dim]{escape(printable(note, _LONGEST))}[/]")
+        out().print(f"[dim]{escape(printable(note, LONGEST))}[/]")
 
 
 def _roundings(report: Report) -> list[str]:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from signbart_port.cli import _show
+from signbart_port.errors import printable
 from signbart_port.system.stderr import silenced_stderr
 from signbart_port.training.history import Epoch
 from signbart_port.training.loso import Loso
@@ -33,7 +34,8 @@ class Bar:
         self.task = progress.add_task("starting", total=None, loss="")
 
     def says(self, label: str, text: str) -> None:
-        self.console.print(f"[dim]{escape(label)}[/]  {text}", soft_wrap=True)
+        said = escape(printable(text, _show.LONGEST))
+        self.console.print(f"[dim]{escape(printable(label))}[/]  {said}", soft_wrap=True)
 
     def begins(self, epoch: int, steps: int) -> None:
         self.warn(self.cautions)
@@ -129,7 +131,7 @@ def table(done: Loso) -> Table:
         folds = [fold for fold in done.folds if fold.signer == signer]
         of_signer = replace(done, folds=tuple(folds))
         drawn.add_row(
-            f"{escape(signer)}, {folds[0].clips} clips",
+            f"{escape(printable(signer))}, {folds[0].clips} clips",
             *(f"{fold.top1:.1%}" for fold in folds),
             f"{of_signer.mean:.1%}",
             _points(of_signer.over_seeds),

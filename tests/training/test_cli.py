@@ -3,14 +3,18 @@ one signer out. With the PyTorch engine; both have the same words."""
 
 from __future__ import annotations
 
+import io
 import json
 import statistics
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
 from pt_reference import train
+from signbart_port.cli._training_progress import Bar
 from signbart_port.training import torch_fit
 from signbart_port.training.files import Files
 from signbart_port.training.run import Job, Trained, Watcher
@@ -252,3 +256,9 @@ def test_an_interrupted_training_says_how_to_go_on(
     assert (code, out) == (130, "")
     said = f"interrupted: {tmp_path / 'last.pth'} is from the last finished epoch; --resume goes on"
     assert (said in err) == finished and "Traceback" not in err
+
+
+def test_what_is_said_of_a_training_is_no_markup() -> None:
+    console = Console(file=(out := io.StringIO()))
+    Bar(console, Progress(console=console), lambda said: None).says("a[b]", "from x[/x]\x1b[2J")
+    assert out.getvalue() == "a[b]  from x[/x]\\x1b[2J\n"
