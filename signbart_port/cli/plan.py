@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signbart_port.cli import _options, _show
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, printable
 
 if TYPE_CHECKING:
     from signbart_port.transfer import Transfer
@@ -74,7 +74,8 @@ def plan(
     _show.cautions(found.checkpoint.cautions)
     if out is not None:
         if not json and not quiet:
-            print(f"written      {out}\n{_next(found, out)}")
+            for line in (f"written      {out}", _next(found, out)):
+                print(printable(line, _show.LONGEST))
         return
     if found.findings:
         raise PortError(checkpoint, transfer.summary(found.findings), _advice(found, mapping))

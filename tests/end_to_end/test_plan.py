@@ -399,6 +399,14 @@ def test_a_draft_goes_to_a_file_and_its_guesses_are_refused_until_somebody_has_l
     assert run("convert", "fork.safetensors", "--mapping", "my.yaml", "-q", "--no-verify")[0] == 0
 
 
+def test_what_to_do_with_a_draft_is_said_in_a_line(fork: Path, run: Run) -> None:
+    fork.rename(name := "a\nb\x1b[2J.safetensors")
+    _, out, _ = run("plan", name, "--out", "my.yaml")
+    assert out.splitlines()[-1].endswith(
+        r"signbart-port plan 'a\nb\x1b[2J.safetensors' --mapping my.yaml"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
