@@ -46,6 +46,9 @@ def _file_names(work: Path, text: str) -> Iterator[list[str]]:
     pth, tflite, clip = (f"{name}{end}" for end in (".pth", ".tflite", ".npy"))
     for file, good in ((pth, "good.pth"), (tflite, "good.tflite"), (clip, "good.npy")):
         shutil.copy(work / good, work / file)
+    weights = _loaded(work)["model"]
+    fork = {tensor.replace("fc1", "linear1"): value for tensor, value in weights.items()}
+    _saved(fork, work / f"{name} fork.pth")
     (work / f"{name}.h5").write_bytes(b"none")
     (clips := work / f"{name} clips").mkdir()
     shutil.copy(work / "good.npy", clips / clip)
@@ -55,7 +58,8 @@ def _file_names(work: Path, text: str) -> Iterator[list[str]]:
     yield ["inspect", pth, tflite, "--json"]
     yield ["inspect", pth, "--config-out", f"{name}.yaml"]
     yield ["plan", pth]
-    yield ["plan", pth, "--out", f"{name} draft.yaml"]
+    yield ["plan", f"{name} fork.pth"]
+    yield ["plan", f"{name} fork.pth", "--out", f"{name} draft.yaml"]
     yield ["plan", pth, "--mapping", f"{name}.yaml"]
     yield ["convert", pth, "--out", f"{name}/a.h5", "-q"]
     yield ["predict", tflite, clip, "--golden", f"{name}.json"]
