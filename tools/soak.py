@@ -16,8 +16,8 @@ kind, in processes of their own.
 
 N is the number of trials of each row: every trial has a seed of its own, so that a run can be
 resumed: with --state, what was done is kept in a file and not done again. Exits with 1 for a
-traceback, a file that is half written or left behind, a process that lives on, a hang, or a
-difference where a format has a checksum.
+traceback, a file that is half written or left behind, a process that lives on, a hang, a
+difference where a format has a checksum, a string that is obeyed, or a bound that does not hold.
 """
 
 from __future__ import annotations
