@@ -56,8 +56,8 @@ def trials(folder: Path) -> dict[str, Trial]:
         "30,000 clips, data check": lambda: bounded(
             ("data", "check", _dataset(folder / "many")), _CLIPS_MEMORY
         ),
-        "500 MB, inspect": lambda: _of_large(folder / "large.pth", "inspect"),
-        "500 MB, plan": lambda: _of_large(folder / "large.pth", "plan"),
+        "large checkpoint, inspect": lambda: _of_large(folder / "large.pth", "inspect"),
+        "large checkpoint, plan": lambda: _of_large(folder / "large.pth", "plan"),
     }
     return {name: Trial(partial(_once, load), most=1) for name, load in rows.items()}
 
