@@ -7,10 +7,8 @@ conversion is proven. The checkpoints are of one config, with other random weigh
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -18,11 +16,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from bench_memory import Memory
 from bench_turns import CLI
 from random_checkpoint import random_model
 from signbart_port import config as configs
-
-_PAUSE = 0.02  # seconds between two looks at the memory
 
 
 def write_checkpoints(folder: Path, name: str, count: int) -> list[Path]:
@@ -34,28 +31,6 @@ def write_checkpoints(folder: Path, name: str, count: int) -> list[Path]:
         moved = {key: value + torch.randn_like(value) / 100 for key, value in state.items()}
         torch.save({"model": moved, "config": config}, path)
     return paths
-
-
-class Memory(threading.Thread):
-    """The largest memory, in bytes, that the processes of a session had resident together."""
-
-    def __init__(self, session: int) -> None:
-        super().__init__(daemon=True)
-        self.session, self.peak, self.over = session, 0, False
-
-    def run(self) -> None:
-        while not self.over:
-            self.peak = max(self.peak, sum(map(self._resident, Path("/proc").glob("[0-9]*"))))
-            time.sleep(_PAUSE)
-
-    def _resident(self, process: Path) -> int:
-        try:
-            if os.getsid(int(process.name)) != self.session:
-                return 0
-            pages = int((process / "statm").read_text().split()[1])
-        except (OSError, IndexError):  # it has just ended
-            return 0
-        return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def measured(*arguments: str | Path) -> tuple[float, int]:
