@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-import bench_turns
 import soak_common
+from bench_memory import Memory
 from signbart_port import config as configs
 from signbart_port.errors import PortError
 from soak_command import Ended
@@ -83,11 +84,7 @@ def at_once(commands: Sequence[Command], out: Path, successes: int) -> tuple[str
     ]
     defects, done = [], 0
     for process in running:
-        try:
-            _, said = process.communicate(timeout=_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            _, said = process.communicate()
+        said = _said(process)
         defects += Ended(process.returncode, "", said, seconds=0).defects()  # they wait in turn
         done += process.returncode == 0
     if done != successes:
@@ -114,17 +111,37 @@ def _broken(path: Path) -> str:
 
 
 def bounded(command: Command, memory: float, seconds: float = _SECONDS) -> tuple[str, str]:
-    """Run a command, which may take so many bytes of memory, and seconds."""
-    try:
-        spent, peak = bench_turns.run([str(soak_common.PROGRAM), *map(str, command)])
-    except bench_turns.Failed as error:
-        return "failed", str(error)
-    defects = []
-    if peak > memory:
-        defects.append(f"took {peak / 1e6:.0f} MB, more than {memory / 1e6:.0f}")
+    """Run a command, whose processes together may take so many bytes of memory, and seconds."""
+    start = time.monotonic()
+    with subprocess.Popen(
+        [soak_common.PROGRAM, *map(str, command)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        # Not by `wait4`, which counts the memory that this process has when it forks.
+        used = Memory(process.pid)
+        used.start()
+        said = _said(process)
+        used.over = True
+        used.join()
+    spent = time.monotonic() - start
+    defects = Ended(process.returncode, "", said, seconds=0).defects(codes=(0,))
+    if used.peak > memory:
+        defects.append(f"took {used.peak / 1e6:.0f} MB, more than {memory / 1e6:.0f}")
     if spent > seconds:
         defects.append(f"took {spent:.0f} s, more than {seconds}")
-    return f"{peak / 1e6:.0f} MB, {spent:.0f} s", "; ".join(defects)
+    return f"{used.peak / 1e6:.0f} MB, {spent:.0f} s", "; ".join(defects)
+
+
+def _said(process: subprocess.Popen[str]) -> str:
+    """Return what a process has written to stderr when it has ended, or was ended."""
+    try:
+        return process.communicate(timeout=_SECONDS)[1]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[1]
 
 
 def _dataset(folder: Path) -> Path:

@@ -404,7 +404,7 @@ def test_commands_at_once(
         (1 << 30, 60, 0, ""),
         (1 << 20, 60, 0, "MB, more than 1"),
         (1 << 30, 0, 0, "s, more than 0"),
-        (1 << 30, 60, 3, "ended with 3"),
+        (1 << 30, 60, 3, "exit code 3"),
     ],
 )
 def test_a_bound(
