@@ -1,7 +1,7 @@
 """Every place where a stranger may have put a string, and the commands that come across it.
 
 A place writes files into a working folder that has right ones, and yields command lines. It raises
-OSError or ValueError where it cannot hold the string.
+OSError, RuntimeError (of HDF5) or ValueError where it cannot hold the string.
 """
 
 from __future__ import annotations

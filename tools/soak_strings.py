@@ -76,7 +76,7 @@ def trial(place: Place, good: Path, work: Path, number: int, _: Random) -> tuple
                 found += in_page(page.read_text())
                 page.unlink()
             defects += [f"{name}, {command!r}: {one}" for one in found]
-    except (OSError, ValueError):
+    except (OSError, RuntimeError, ValueError):
         words.add("not possible")
     return " or ".join(sorted(words)), "; ".join(defects)
 

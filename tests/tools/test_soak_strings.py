@@ -7,6 +7,7 @@ import os
 import random
 from pathlib import Path
 
+import h5py
 import pytest
 
 import soak_command
@@ -87,11 +88,15 @@ def test_how_a_command_ends_on_a_string(code: int, out: str, defect: str) -> Non
 
 def test_a_place_that_cannot_hold_a_string(tmp_path: Path) -> None:
     (tmp_path / "good").mkdir()
-    number = list(soak_strings.STRINGS).index("NUL")
-    found = soak_strings.trial(
-        soak_places.PLACES["file names"], tmp_path / "good", tmp_path / "w", number, random.Random()
-    )
-    assert found == ("not possible", "")
+    with h5py.File(tmp_path / "good" / "good.h5", "w") as file:
+        file.attrs["signbart_port"], file.attrs["model_config"] = '{"source": {}}', "{}"
+    for name, place in (("NUL", "file names"), ("nothing", ".h5")):
+        number = list(soak_strings.STRINGS).index(name)
+        work = tmp_path / "work"
+        word, defect = soak_strings.trial(
+            soak_places.PLACES[place], tmp_path / "good", work, number, random.Random()
+        )
+        assert "not possible" in word and not defect
 
 
 def test_strings_in_a_place(ported: Path, tmp_path: Path) -> None:
