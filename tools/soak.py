@@ -97,6 +97,7 @@ class Run:
                     row, turn = self.rows[name], time.monotonic() + _TURN_SECONDS
                     for number in range(row.done, min(row.done + _TURN, wanted[name])):
                         if end is not None and time.monotonic() > end:
+                            self._keep()
                             return
                         draw = random.Random(f"{self.seed} {name} {number}")
                         row.add(number, *trials[name].run(number, draw))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -83,6 +84,17 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     run = soak.Run("part", 1, None)
     run.do(trials, 5, minutes=0)
     assert run.rows["a"].done <= 1
+
+
+def test_what_was_done_is_kept_when_the_minutes_are_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(soak.time, "monotonic", lambda: next(clock) / 10)
+    run = soak.Run("part", 1, tmp_path / "state.json")
+    run.do({"a": Trial(lambda *_: ("seen", ""))}, 200, minutes=0.03)
+    assert 0 < run.rows["a"].done < 200
+    assert soak.Run("part", 1, tmp_path / "state.json").rows == run.rows
 
 
 def test_a_slow_row_does_not_starve_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
