@@ -60,21 +60,21 @@ def test_every_output_says_that_float32_is_too_coarse(
     program: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    save_model(tmp_path, CONFIG).rename("a.pth")
+    save_model(tmp_path, CONFIG)
     told = "equal in float64; float32 is too coarse for "
-    code, out, err = program("convert", "a.pth", "--report", "a.json", "-q")
-    assert (code, out) == (0, "") and err.startswith(f"a.h5: {told}")
+    code, out, err = program("convert", "model.pth", "--report", "a.json", "-q")
+    assert (code, out) == (0, "") and err.startswith(f"model.h5: {told}")
     report = json.loads(Path("a.json").read_text())
     assert report["passed"] and report["verdict"].startswith(told)
     undecided = [row["tap"] for row in report["isolated"] if row["undecided"]]
     assert undecided and not any(row["undecided"] for row in report["structure"])
-    found = signbart_port.inspect_file("a.h5")
+    found = signbart_port.inspect_file("model.h5")
     assert found.provenance is not None
     assert found.provenance["proof"]["undecided"] == undecided
     assert found.provenance["proof"]["float64"] == len(report["structure"])
-    code, out, err = program("export", "a.h5", "--out", "b.pth")
-    assert code == 0 and err.startswith(f"b.pth: {told}")
-    code, out, err = program("verify", "a.pth", "a.h5")
+    code, out, err = program("export", "model.h5", "--out", "back.pth")
+    assert code == 0 and err.startswith(f"back.pth: {told}")
+    code, out, err = program("verify", "model.pth", "model.h5")
     assert code == 0 and told in out and "not judged" in out
     assert "float32 is too coarse" in err
     assert "in float64 too: " in out
