@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from rich.table import Table
 
 from signbart_port import transfer
 from signbart_port.config import SignBartConfig
+from signbart_port.config.skeletons import KNOWN
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.model_files import mappings
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
@@ -44,6 +45,12 @@ from signbart_port.system.stderr import silenced_stderr
 from signbart_port.transfer import Direction
 
 OUT = Path(__file__).parents[1] / "docs" / "study.json"
+CRITERIA = {
+    "run": RUN,
+    "alone": ALONE,
+    "tflite": RUN,
+    "float64": replace(STRUCTURE, epsilon=EPSILON),
+}
 FLOORS = (0, 1, 2, 4, 8)  # units in the last place of a tap's largest value
 
 
@@ -52,8 +59,8 @@ def random_config(rng: np.random.Generator) -> SignBartConfig:
     random."""
     heads = [int(rng.choice([1, 2, 3, 4, 8, 16])) for _ in range(2)]
     d_model = int(np.lcm.reduce(heads)) * int(rng.integers(1, 1 + 256 // np.lcm.reduce(heads)))
-    skeleton = int(rng.choice([42, 75, 100]))
-    joints = rng.permutation(skeleton)[: int(rng.integers(1, skeleton + 1))]
+    skeleton = KNOWN[str(rng.choice(["mediapipe-75", "mediapipe-100"]))]
+    joints = rng.permutation(skeleton.points)[: int(rng.integers(1, skeleton.points + 1))]
     return SignBartConfig(
         d_model=d_model,
         encoder_layers=int(rng.integers(1, 5)),
@@ -65,6 +72,7 @@ def random_config(rng: np.random.Generator) -> SignBartConfig:
         max_position_embeddings=int(rng.integers(1, 129)),
         num_labels=int(rng.integers(1, 301)),
         joint_idx=tuple(int(j) for j in joints),
+        skeleton=skeleton.name,
     )
 
 
@@ -226,24 +234,22 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
         }
         for mode in dict.fromkeys(r["mode"] for r in rows)
     }
-    alike = replace(STRUCTURE, epsilon=EPSILON)
-    criteria = {"run": RUN, "alone": ALONE, "tflite": RUN, "float64": alike}
     return {
-        "criterion": {mode: asdict(criterion) for mode, criterion in criteria.items()},
+        "criterion": {mode: asdict(criterion) for mode, criterion in CRITERIA.items()},
         "kinds": kinds,
         "needed_factor_by_floor_ulp": needed,
-        "strain": _strain(
-            [
-                row["error"] / limit
-                for row in rows
-                if (limit := criteria[row["mode"]].limit(row["noise"], row["scale"])) > 0
-            ]
-        ),
+        "strain": _strain(row for row in rows if row["mode"] != "float64"),
+        "strain_float64": _strain(row for row in rows if row["mode"] == "float64"),
     }
 
 
-def _strain(shares: list[float]) -> dict[str, Any]:
+def _strain(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Sum up error over limit, of every output: how near a right model comes to being refused."""
+    shares = [
+        row["error"] / limit
+        for row in rows
+        if (limit := CRITERIA[row["mode"]].limit(row["noise"], row["scale"])) > 0
+    ]
     counted, edges = np.histogram(np.log10(np.maximum(shares, 1e-3)), np.linspace(-3, 1, 49))
     return {
         "outputs": len(shares),
@@ -297,7 +303,8 @@ def show(data: dict[str, Any]) -> None:
         )
     console = Console(soft_wrap=True)
     console.print(table)
-    console.print(f"largest error / limit: {data['strain']['largest']:.2f}")
+    for name, of in (("float32", "strain"), ("float64", "strain_float64")):
+        console.print(f"largest error / limit in {name}: {data[of]['largest']:.4f}")
     for mode, needed in data["needed_factor_by_floor_ulp"].items():
         said = ", ".join(f"{factor:.2f} with a floor of {f} ulp" for f, factor in needed.items())
         console.print(f"{mode}: no model needs a factor above {said}")
