@@ -73,6 +73,13 @@ class Outcome:
             return np.nan
         return blame.row.error / blame.row.limit
 
+    @property
+    def margin_float64(self) -> float:
+        """The same of the output that is furthest beyond its limit in float64; NaN without one."""
+        structure = self.report.structure if self.report else ()
+        shares = [row.error / row.limit for row in structure if row.limit]
+        return np.nan if self.fault.group.startswith(".") else max(shares, default=np.nan)
+
 
 class Chain:
     """A checkpoint, its PyTorch run, and a plain .h5 of it (no digests) to make faults in."""
@@ -203,19 +210,24 @@ def show(outcomes: list[Outcome], everything: bool) -> None:
         if everything or not o.right:
             state = "right" if o.right else "WRONG BLAME" if o.caught else "NOT CAUGHT"
             cause = o.report.blame.cause if o.report and o.report.blame else ""
-            console.print(f"{state}: {o.fault.name} -> {o.blamed or '-'} {o.margin:.3g} {cause}")
-    table = Table("faults in", "made", "caught", "blamed right", "smallest error / limit")
+            margins = f"{o.margin:.3g} {o.margin_float64:.3g}"
+            console.print(f"{state}: {o.fault.name} -> {o.blamed or '-'} {margins} {cause}")
+    table = Table(
+        "faults in", "made", "caught", "blamed right", "smallest error / limit", "in float64"
+    )
     groups = {
         o.fault.group: [p for p in outcomes if p.fault.group == o.fault.group] for o in outcomes
     }
     for name, some in (*groups.items(), ("all", outcomes)):
         margins = [o.margin for o in some if np.isfinite(o.margin)]
+        doubles = [o.margin_float64 for o in some if np.isfinite(o.margin_float64)]
         table.add_row(
             name,
             str(len(some)),
             str(sum(o.caught for o in some)),
             str(sum(o.right for o in some)),
             f"{min(margins):.3g}" if margins else "",
+            f"{min(doubles):.3g}" if doubles else "",
         )
     console.print(table)
 
