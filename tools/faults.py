@@ -254,7 +254,7 @@ def _positions_from(row: int) -> Any:
 def _last(function: Callable[[Any], Any]) -> Any:
     def call(self: Any, hidden_states: Any, attention_mask: Any) -> Any:
         frames = ops.arange(ops.shape(attention_mask)[1], dtype="int32")
-        one_hot = ops.cast(frames == function(attention_mask)[:, None, None], "float32")
+        one_hot = ops.cast(frames == function(attention_mask)[:, None, None], hidden_states.dtype)
         return one_hot @ hidden_states
 
     return call

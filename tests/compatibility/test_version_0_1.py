@@ -180,6 +180,7 @@ def test_what_predict_gives(in_keras: Found, in_torch: Found) -> None:
     refuse_others(Found(in_keras.numbers | in_torch.numbers), ("predict/",))
 
 
+@pytest.mark.release
 def test_training_goes_on_in_keras(resumed_in_keras: Found) -> None:
     refuse_others(resumed_in_keras, ("resumed-keras/",))
     history = resumed_in_keras.facts["history-keras"]

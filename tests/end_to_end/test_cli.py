@@ -153,6 +153,7 @@ def test_unproven_is_said_even_quietly(
     assert code == 0 and "nothing was compared with PyTorch (--no-verify)" in out
 
 
+@pytest.mark.release
 @pytest.mark.usefixtures("converter_here")
 def test_what_a_person_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -113,6 +113,7 @@ def test_averaged_weights_are_named_however_quiet_and_converted_when_asked_for(
     assert all(np.array_equal(written[name], tensor.numpy()) for name, tensor in ema.items())
 
 
+@pytest.mark.release
 def test_what_pytorch_has_not_read_itself_is_said_everywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

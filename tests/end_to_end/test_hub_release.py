@@ -64,6 +64,7 @@ def converted(release: Path) -> Path:
     return done.out
 
 
+@pytest.mark.release
 def test_every_weight_and_every_name_is_kept(converted: Path) -> None:
     written, expected = weights_of(converted), distinct_state_dict(CONFIG)
     assert written.keys() == expected.keys()

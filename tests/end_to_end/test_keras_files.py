@@ -40,6 +40,7 @@ def told(program: Program, *arguments: str) -> Any:
     return json.loads(out)
 
 
+@pytest.mark.release
 def test_a_clip_is_predicted_alike(program: Program, folder: Path) -> None:
     np.save("clip.npy", a_clip(0, 6))
     given = [told(program, "predict", name, "clip.npy", "--config", "signs.yaml") for name in FILES]
@@ -63,6 +64,7 @@ def test_what_was_chosen_is_said_even_quietly(program: Program, folder: Path) ->
     assert code == 0 and "encoder_attention_heads 2 (s[1].yaml beside it)" in err
 
 
+@pytest.mark.release
 def test_a_dataset_is_evaluated_alike(program: Program, folder: Path) -> None:
     signs = Folder(folder / "signs", {f"sign{n}": n for n in range(CONFIG.num_labels)})
     for n in range(CONFIG.num_labels):

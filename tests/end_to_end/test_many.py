@@ -145,6 +145,7 @@ def test_export_and_inspect_a_folder(run: Run, tmp_path: Path) -> None:
     assert run("inspect runs/a.pth -q") == (0, "", "")
 
 
+@pytest.mark.release
 def test_both_steps_and_several_modes(run: Run, tmp_path: Path) -> None:
     """From one conversion of each checkpoint, whose proof the files carry."""
     code, out, err = run("tflite runs --quantization float16,none --frames 6 --out-dir apps")
@@ -163,6 +164,7 @@ def test_both_steps_and_several_modes(run: Run, tmp_path: Path) -> None:
     assert code == 1
 
 
+@pytest.mark.release
 def test_one_checkpoint_to_tflite(run: Run) -> None:
     code, out, err = run("tflite runs/a.pth --frames 6 --json")
     assert (code, err) == (0, "")

@@ -36,6 +36,7 @@ def test_a_strange_digest_is_a_mismatch(spoilt, refusal, value):
     assert refusal().startswith(f"{KERNEL} is damaged")
 
 
+@pytest.mark.release
 def test_bytes_damaged_anywhere_are_refused_in_one_line_or_change_nothing(
     ported, tmp_path, in_seconds
 ):

@@ -11,7 +11,8 @@ import pytest
 from mutate import SAMPLE, Chain, Outcome
 
 # Every sixteenth fault, or fourth; `python tools/mutate.py` makes them all.
-PARTS = [16, pytest.param(4, marks=pytest.mark.release)]
+pytestmark = pytest.mark.release
+PARTS = [16, 4]
 
 
 @pytest.fixture(scope="module")

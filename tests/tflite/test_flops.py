@@ -22,6 +22,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return emit(tmp_path_factory.mktemp("products") / "model.tflite", CONFIG, (5, 16))
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("frames", [5, 16])
 def test_all_of_the_model_but_what_its_last_layer_leaves_out(file: Path, frames: int) -> None:
     """The last layer computes one frame alone, and instead of projecting all keys and values it

@@ -139,6 +139,7 @@ def test_a_number_of_frames_set_at_run_time(folder: Path) -> None:
     assert runner.prepare(clip_of(50)).keypoints.shape[1] == 16 == runner.card.longest
 
 
+@pytest.mark.release
 def test_integers_in_and_out(folder: Path) -> None:
     """As by hand, with the steps that the file has by its own schema."""
     config = small_config(d_model=36, encoder_ffn_dim=48, decoder_ffn_dim=40)

@@ -45,7 +45,7 @@ from tests.support.framework_models import keras_model
 from tests.support.modified_tflite import convert, flip, swapped, weights_in
 from tests.support.small_models import Arrays, plan_of, small_config, state_dict
 
-pytestmark = pytest.mark.usefixtures("converter_here")
+pytestmark = [pytest.mark.usefixtures("converter_here"), pytest.mark.release]
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "synthetic-signs.pth"
 # Wide enough that the converter quantizes; neither stack scales its queries by a power of two.

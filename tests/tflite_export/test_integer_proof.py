@@ -30,6 +30,7 @@ from signbart_port.verbs.to_tflite import Emitted
 from tests.support.tflite_tree import Tree
 from tests.support.trained_models import CONFIG
 
+pytestmark = pytest.mark.release
 INTERFACE = Interface(CONFIG.keypoints)
 FRAMES = CONFIG.max_position_embeddings
 FC2, NORM = "encoder/layers.0/fc2", "encoder/layers.0/final_layer_norm"

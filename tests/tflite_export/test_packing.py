@@ -76,6 +76,7 @@ def test_the_same_outputs(for_a_quantizer: bytes, every_name: bool) -> None:
     assert packing.pack(model_file.parsed(data), every_name=every_name) == data
 
 
+@pytest.mark.release
 def test_a_quantized_file(emitted: Callable[[str], Emitted]) -> None:
     """With its scales, of tensors and of channels."""
     done = emitted("int16x8")

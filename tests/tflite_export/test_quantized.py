@@ -72,6 +72,7 @@ def as_float(values: np.ndarray, details: dict) -> np.ndarray:
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.on_commit("int8")
 def test_a_file_of_each_mode(mode: str, emitted: Callable[[str], Emitted], signs: Path) -> None:
     done = emitted(mode)
     assert list(done.out.parent.iterdir()) == [done.out]
@@ -245,7 +246,7 @@ def real_files(
         ("int16x8", 1, 2.0, 0.30),
     ],
 )
-@pytest.mark.on_commit("int8_full-3-2.0-0.3")
+@pytest.mark.release
 def test_real_clips(
     mode: str,
     changed: int,

@@ -152,6 +152,7 @@ def test_several_lengths_share_their_weights(
     assert sizes[1] < 1.08 * sizes[0] and sizes[2] < 1.15 * sizes[0], sizes
 
 
+@pytest.mark.release
 def test_the_last_layer_is_computed_for_one_frame(h5: Path, tmp_path: Path) -> None:
     """Its queries, its attentions and its feed-forward network; keys and values for no frame, but
     once for each head."""
@@ -183,14 +184,14 @@ def test_the_last_layer_is_computed_for_one_frame(h5: Path, tmp_path: Path) -> N
             {"quantization": "int4"},
             "quantization .int4. .* none, float16, dynamic, int8, int8_full",
         ),
-        ({"quantization": "int8"}, "int8 needs real clips.* --calibration DIR"),
+        ({"quantization": "int8"}, "int8 needs real clips.* calibration=DIR"),
         ({"frames": 0}, "takes 1 to 16 frames, not 0"),
         ({"frames": 17}, "takes 1 to 16 frames, not 17"),
         ({"frames": (4, 17, 9)}, "takes 1 to 16 frames, not 17"),
         ({"frames": ()}, "no number of frames"),
         ({"frames": 17, "dynamic_frames": True}, "takes 1 to 16 frames, not 17"),
-        ({"skeleton": 75}, "--skeleton is that of raw clips, and there are none"),
-        ({"preprocessing": True, "skeleton": 74}, "--skeleton 74: '74' is no skeleton that"),
+        ({"skeleton": 75}, "skeleton is that of raw clips, and there are none"),
+        ({"preprocessing": True, "skeleton": 74}, "skeleton=74: '74' is no skeleton that"),
         ({"out": "model.lite"}, r"the file is written as \.tflite"),
         ({"out": "missing/model.tflite"}, "its folder does not exist"),
     ],

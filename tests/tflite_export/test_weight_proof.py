@@ -192,6 +192,7 @@ def test_the_names_are_right(tmp_path: Path) -> None:
         np.testing.assert_array_equal(constants[named[kernel]][0], tensors[kernel])
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("quantization", MODES)
 def test_damaged_parts_of_heads(holds: Any, quantization: Quantization) -> None:
     """The constant that is no weight: it may be nothing but what it must be."""
@@ -245,6 +246,7 @@ def test_one_damaged_value(
             np.testing.assert_equal(found.got, float(constant[0][index]))
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(("quantization", "frames"), EVERY_KIND)
 @pytest.mark.parametrize("seed", range(2))
 def test_one_damaged_value_of_every_weight(

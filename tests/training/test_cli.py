@@ -178,6 +178,7 @@ def folds_of(told: dict[str, Any]) -> list[dict[str, Any]]:
     return without_times(told["folds"])
 
 
+@pytest.mark.release
 def test_leaving_one_signer_out(signs: Path, tmp_path: Path, run_main: Run) -> None:
     out = tmp_path / "models"
     config = write_config(tmp_path / "model.yaml", epochs=3, learning_rate=0.01)

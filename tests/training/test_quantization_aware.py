@@ -188,6 +188,7 @@ def test_ranges_are_those_of_the_calibration(emitted: Emitted) -> None:
     assert compared > 80
 
 
+@pytest.mark.release
 def test_logits_are_nearly_those_of_the_file(emitted: Emitted) -> None:
     fed = clips(40, seed=5)
     (file,) = model_file.read_all(emitted.path)

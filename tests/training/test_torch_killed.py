@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from tests.support import killed_training
@@ -24,6 +25,7 @@ def assert_same_bits(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> 
         np.testing.assert_array_equal(a[name].numpy(), b[name].numpy(), err_msg=name)
 
 
+@pytest.mark.release
 def test_killed_and_resumed(signs: Path, tmp_path: Path) -> None:
     """In the middle of an epoch, and with half a checkpoint written: it ends as if nothing had
     happened."""

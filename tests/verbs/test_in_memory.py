@@ -118,6 +118,7 @@ SOURCES: dict[str, Callable[[], ModelSource]] = {
 
 
 @pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.on_commit("module", "arrays")
 def test_convert(source: str, tmp_path: Path, config: Options) -> None:
     """With the same proof as of a file, and the same weights in the end."""
     done = signbart_port.convert(SOURCES[source](), tmp_path / "model.h5", config)
@@ -132,6 +133,7 @@ def test_convert(source: str, tmp_path: Path, config: Options) -> None:
         assert repr(done).startswith("<Converted PyTorch module to ")
 
 
+@pytest.mark.release
 def test_the_way_to_an_app_and_back(tmp_path: Path, module: SignBart) -> None:
     model = keras_model(CONFIG, WEIGHTS)
     emitted = signbart_port.to_tflite(model, tmp_path / "model.tflite", frames=6)

@@ -138,6 +138,7 @@ def test_without_labels_there_are_numbers(run: Run) -> None:
     assert rest[2:] == ["The model does not name its classes: --labels FILE does"]
 
 
+@pytest.mark.release
 def test_probabilities_are_not_made_again(run: Run, folder: Path) -> None:
     emit(folder / "shares.tflite", CONFIG, (16,), probabilities=True)
     logits, shares = (told(run, f"{name}.tflite a.npy") for name in ("model", "shares"))
@@ -217,6 +218,7 @@ def test_bad_input(run: Run, folder: Path, arguments: str, says: str) -> None:
     assert sorted(folder.iterdir()) == before
 
 
+@pytest.mark.release
 def test_numbers_that_are_none_are_no_prediction(run: Run, folder: Path) -> None:
     weights = state_dict(CONFIG)
     weights["classification_head.out_proj.bias"][0] = np.nan

@@ -24,6 +24,7 @@ from tests.support.datasets import a_sign
 from tests.support.framework_models import keras_model
 from tests.support.small_models import save_pth, small_config, state_dict
 
+pytestmark = pytest.mark.release
 CONFIG = small_config(joint_idx=joints.NAMED["pose_hands"])
 UPPER = small_config(joint_idx=tuple(range(90)), skeleton="upper-90")
 NAMES = ("mediapipe-75", "mediapipe-100", "holistic-543", "holistic-543-api", "upper-90")
