@@ -210,8 +210,8 @@ def show(outcomes: list[Outcome], everything: bool) -> None:
         if everything or not o.right:
             state = "right" if o.right else "WRONG BLAME" if o.caught else "NOT CAUGHT"
             cause = o.report.blame.cause if o.report and o.report.blame else ""
-            margins = f"{o.margin:.3g} {o.margin_float64:.3g}"
-            console.print(f"{state}: {o.fault.name} -> {o.blamed or '-'} {margins} {cause}")
+            beyond = f"{o.margin:.3g} {o.margin_float64:.3g}"
+            console.print(f"{state}: {o.fault.name} -> {o.blamed or '-'} {beyond} {cause}")
     table = Table(
         "faults in", "made", "caught", "blamed right", "smallest error / limit", "in float64"
     )
