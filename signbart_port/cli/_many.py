@@ -115,17 +115,15 @@ class Batch:
         Raises PortError, before any work, for two that would be one file; typer.Exit as `run`.
         """
         _check_distinct(outputs)
-        if out_dir is not None:
-            try:
-                out_dir.mkdir(exist_ok=True)
-            except OSError as error:
-                raise PortError(out_dir, f"cannot be made: {error.strerror}") from None
+        folders = [] if out_dir is None else _between(out_dir, outputs)
         try:
+            for folder in folders:
+                _make(folder)
             self.run([Task(str(one.model), one.make) for one in outputs])
         finally:
-            if out_dir is not None:
+            for folder in reversed(folders):
                 with suppress(OSError):
-                    out_dir.rmdir()  # if there is nothing in it
+                    folder.rmdir()  # if there is nothing in it
 
     def _do(self, task: Task, prefix: str) -> None:
         try:
@@ -181,6 +179,15 @@ def are_several(models: Sequence[Path], out: Path | None, out_dir: Path | None) 
     return True
 
 
+def folder_of(model: Path, given: Sequence[Path], out_dir: Path | None) -> Path:
+    """Return the folder of a model's output: beside it or, in `out_dir`, below the same folders in
+    which it lies in the one that was given."""
+    if out_dir is None:
+        return model.parent
+    within = [one for one in given if one.is_dir() and model.is_relative_to(one)]
+    return out_dir / model.relative_to(within[0]).parent if within else out_dir
+
+
 def check_options(**given: object) -> None:
     """Raise PortError for options that are of one model, by their names, where several are
     given."""
@@ -188,6 +195,19 @@ def check_options(**given: object) -> None:
         if value:
             option = f"--{name.replace('_', '-')}"
             raise PortError(None, f"{option} is for one model, and several are given")
+
+
+def _between(out_dir: Path, outputs: Sequence[Output]) -> list[Path]:
+    """Return `out_dir` and the folders in it that lead to the outputs, each after its parent."""
+    folders = {parent for one in outputs for parent in one.out.parents}
+    return sorted(one for one in {out_dir, *folders} if one.is_relative_to(out_dir))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise PortError(folder, f"cannot be made: {error.strerror}") from None
 
 
 def _check_distinct(outputs: Sequence[Output]) -> None:

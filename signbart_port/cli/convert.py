@@ -83,7 +83,7 @@ def convert(
         _many.check_options(report=report, every_module=every_module)
 
         def output(path: Path) -> _many.Output:
-            to = (out_dir or path.parent) / default_name(path)
+            to = _many.folder_of(path, checkpoints, out_dir) / default_name(path)
             return _many.Output(
                 path, to, lambda progress: _in_a_line(converted(path, to, progress))
             )

@@ -93,7 +93,7 @@ def export(
         _many.check_options(report=report, every_module=every_module)
 
         def output(path: Path) -> _many.Output:
-            to = (out_dir or path.parent) / default_name(path)
+            to = _many.folder_of(path, files, out_dir) / default_name(path)
             return _many.Output(path, to, lambda progress: _in_a_line(exported(path, to, progress)))
 
         _many.Batch(json, quiet).write([output(path) for path in models], out_dir)

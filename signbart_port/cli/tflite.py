@@ -200,7 +200,9 @@ def tflite(
 
     def outputs_of(model: Path) -> list[_many.Output]:
         opened = TFLiteFiles(model, asked, options, mapping, force=force)
-        to = out if out_dir is None else out_dir / default_name(model)
+        to = out
+        if out_dir is not None:
+            to = _many.folder_of(model, files, out_dir) / default_name(model)
 
         def make(mode: str, path: Path, progress: ProgressCallback) -> _many.Done:
             with ExitStack() as stack:

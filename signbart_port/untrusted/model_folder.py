@@ -6,7 +6,6 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from signbart_port.untrusted.file_kind import Kind, sniff
 from signbart_port.untrusted.folder import files_under
 from signbart_port.untrusted.model_kind import ModelKind
 from signbart_port.untrusted.refusal import naming
@@ -30,11 +29,11 @@ def models_in(path: str | os.PathLike[str], kinds: Collection[ModelKind]) -> lis
 
 
 def kind_in_folder(path: Path) -> ModelKind | None:
-    """Return the kind of a model file by its name and content; None for whatever else lies in a
-    folder of models."""
+    """Return the kind that the name of a model file tells, damaged or not; None for whatever else
+    lies in a folder of models."""
     suffix = path.suffix.lower()
     if suffix == _TFLITE_SUFFIX:
-        return ModelKind.TFLITE if sniff(path) is Kind.TFLITE else None
+        return ModelKind.TFLITE
     if suffix in _KERAS_SUFFIXES:
-        return ModelKind.KERAS if sniff(path) in (Kind.HDF5, Kind.KERAS) else None
+        return ModelKind.KERAS
     return ModelKind.CHECKPOINT if is_checkpoint(path) else None

@@ -15,7 +15,8 @@ INDEX = ".index.json"
 """How the name of an index of shards ends."""
 SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)")
 """The name of a shard: stem, number, count, suffix."""
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl")
+_OWN_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+_SUFFIXES = (*_OWN_SUFFIXES, ".bin", ".tar", ".pkl")
 _BESIDE = re.compile(
     r"(optimizer|scheduler|scaler|rng_state|training_args|random_states)", re.IGNORECASE
 )
@@ -46,7 +47,8 @@ def weights_file(path: str | os.PathLike[str]) -> Path:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Return whether a file is a checkpoint or an index of shards, and not one of the shards."""
+    """Return whether a file is a checkpoint or an index of shards, by its name where that is a
+    checkpoint's, and not one of the shards."""
     if path.name.endswith(INDEX):
         return sniff(path) is Kind.INDEX
     if path.suffix.lower() not in _SUFFIXES or _BESIDE.match(path.name):
@@ -54,4 +56,5 @@ def is_checkpoint(path: Path) -> bool:
     shard = SHARD.fullmatch(path.name)
     if shard and path.with_name(f"{shard[1]}{shard[4]}{INDEX}").is_file():
         return False
-    return sniff(path) in CHECKPOINTS
+    # A damaged one is not passed over: who reads it says what is wrong.
+    return path.suffix.lower() in _OWN_SUFFIXES or sniff(path) in CHECKPOINTS

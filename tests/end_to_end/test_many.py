@@ -78,6 +78,36 @@ def test_convert_and_verify_a_folder(run: Run, tmp_path: Path) -> None:
     assert summary["pairs"] == 2 and summary["equal"] == summary["NOT EQUAL"] == 1
 
 
+def test_folders_are_kept(run: Run, tmp_path: Path) -> None:
+    """So that what `convert` writes is what `verify` compares."""
+    for name in "ab":
+        (tmp_path / "runs" / name).mkdir()
+        (tmp_path / f"runs/{name}.pth").rename(tmp_path / f"runs/{name}/best.pth")
+    code, out, _ = run("convert runs --out-dir models --no-verify")
+    assert code == 2 and "models/b/best.h5" in out
+    models = tmp_path / "models"
+    written = sorted(path.relative_to(models).as_posix() for path in models.rglob("*"))
+    assert written == ["a", "a/best.h5", "b", "b/best.h5"]
+    (tmp_path / "runs/broken.pth").unlink()
+    code, out, _ = run("verify runs models -q")
+    assert code == 0
+
+
+def test_a_damaged_model_is_not_passed_over(run: Run, tmp_path: Path) -> None:
+    damaged = {
+        "runs/none.pth": (b"", "is an empty file"),
+        "runs/lfs.safetensors": (b"version https://git-lfs.github.com/spec/v1", "a Git LFS poin"),
+        "runs/page.h5": (b"<!DOCTYPE html>", "is a web page"),
+        "runs/zeros.tflite": (bytes(100), "is a run of zero bytes"),
+    }
+    for name, (content, _) in damaged.items():
+        (tmp_path / name).write_bytes(content)
+    code, out, err = run("inspect runs")
+    assert code == 2 and out.splitlines()[-1].endswith(": 2 read, 5 refused")
+    for name, (_, says) in damaged.items():
+        assert any(name in line and says in line for line in err.splitlines()), name
+
+
 def test_a_name_that_two_have_is_refused_before_any_work(run: Run, tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     (tmp_path / "runs/a.pth").rename(tmp_path / "more/b.pth")

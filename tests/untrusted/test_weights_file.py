@@ -29,9 +29,16 @@ def test_of_a_training_run_its_one_checkpoint(tmp_path: Path) -> None:
         saved(tmp_path / beside)
     for hidden in (".cache/model.pth", "__MACOSX/._best.pth", "._best.pth"):
         saved(tmp_path / hidden)
-    for other in ("config.json", "events.out.tfevents", "notes.pth"):
+    for other in ("config.json", "events.out.tfevents", "notes.txt"):
         (tmp_path / other).write_text("text")
     assert weights_file(tmp_path) == path
+
+
+def test_a_damaged_one_is_not_passed_over(tmp_path: Path) -> None:
+    saved(tmp_path / "best.pth")
+    (tmp_path / "last.pth").write_bytes(b"")
+    with pytest.raises(PortError, match=r"2 checkpoints: best\.pth, last\.pth"):
+        weights_file(tmp_path)
 
 
 def test_of_a_logger_the_checkpoint_below(tmp_path: Path) -> None:
