@@ -87,6 +87,8 @@ def run(command: Callable[[], object]) -> None:
     try:
         with interruptible(), safe_streams():
             command()
+    except KeyboardInterrupt:  # before the command could take it
+        raise SystemExit(130) from None
     except Exception as error:
         _, code = _failures.tell(error)
         raise SystemExit(code) from None

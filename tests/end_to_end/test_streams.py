@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from signbart_port.cli import run
 from tests.support.small_models import save_pth, small_config, state_dict
 
 PROGRAM = Path(sys.executable).with_name("signbart-port")
@@ -90,3 +91,15 @@ def test_an_ascii_terminal_gets_escapes(model: Path) -> None:
         ended = shell('"$0" inspect --tensors "$1"', model, **environment)
         assert ended.returncode == 0 and ended.stderr == ""
         assert "gr" in ended.stdout and ended.stdout.isascii()
+
+
+def test_an_interrupt_before_the_command_takes_it_is_no_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def command() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end:
+        run(command)
+    assert end.value.code == 130
+    assert capsys.readouterr() == ("", "")
