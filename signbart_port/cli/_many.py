@@ -105,7 +105,8 @@ class Batch:
             _show.as_json({"summary": counted}, lines=False)
         elif not self.quiet:
             counts = ", ".join(f"{count} {word}" for word, count in self._words.items())
-            print(f"{count} {self.noun} in {seconds:.1f} s: {counts}{more}")
+            noun = self.noun.removesuffix("s") if count == 1 else self.noun
+            print(f"{count} {noun} in {seconds:.1f} s: {counts}{more}")
         if self._worst:
             raise typer.Exit(self._worst)
 

@@ -87,7 +87,8 @@ def predict(
         )
 
     if any(clip.is_dir() for clip in clips):
-        _many.check_options(golden=golden)
+        if golden is not None:
+            raise PortError(None, "--golden is for clips, and a folder is given", "Name its files")
         with _steps(model, quiet or json) as progress:
             each = _in_folders(clips, lambda paths: predicted(paths, progress))
             _print_each(each, _many.Batch(json, quiet, "clips"), top)

@@ -68,6 +68,9 @@ def verify(
         line = f"{_names(found)}: {found.verdict()}"
         return _many.Done(line, found.as_dict(), found.cautions, "equal")
 
+    for path in (a, b):  # else a folder is blamed for having several models
+        if not path.exists():
+            raise PortError(path, "does not exist")
     if a.is_dir() and b.is_dir() and (pairs := _pairs(a, b)) is not None:
         _many.check_options(report=report, every_module=every_module)
         _many.Batch(json, quiet, "pairs").run(

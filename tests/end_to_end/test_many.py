@@ -127,6 +127,8 @@ def test_a_name_that_two_have_is_refused_before_any_work(run: Run, tmp_path: Pat
         ("tflite runs --quantization none,none", "--quantization names no mode, or one twice"),
         ("tflite runs --quantization none,half", "quantization 'half' is not available"),
         ("inspect runs --tensors", "--tensors is for one model"),
+        ("verify runs nowhere", "nowhere: does not exist"),
+        ("predict m.tflite runs --golden g.json", "--golden is for clips, and a folder is given"),
         ("verify runs .", "needs one model named a in ., found: none"),
     ],
 )
@@ -225,3 +227,6 @@ def test_predict_a_folder(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("predict model.tflite clips --top 2")
     assert out.splitlines()[-1].endswith(" of 1 as their files say")
     assert out.splitlines()[0].startswith("clips/00.npy: ")
+    (tmp_path / "one").mkdir()
+    (clips / "00.npy").rename(tmp_path / "one/00.npy")
+    assert run("predict model.tflite one")[1].splitlines()[-1].startswith("1 clip in ")
