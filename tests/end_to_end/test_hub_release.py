@@ -131,5 +131,6 @@ def test_a_folder_with_several_checkpoints_is_refused(
     shutil.copy(folder / "model.safetensors", folder / "other.safetensors")
     code, _, err = program("convert", folder, "--out", tmp_path / "out.h5")
     assert code == 2 and "--out is the name of one output. Give --out-dir DIR" in err
+    (tmp_path / "out.h5").touch()
     code, _, err = program("verify", folder, tmp_path / "out.h5")
     assert code == 2 and "is a folder with 2 checkpoints" in err
