@@ -7,6 +7,8 @@ import threading
 import time
 from pathlib import Path
 
+from signbart_port.system import processes
+
 _PAUSE = 0.02  # seconds between two looks at the memory
 
 
@@ -24,9 +26,7 @@ class Memory(threading.Thread):
 
     def _resident(self, process: Path) -> int:
         try:
-            if os.getsid(int(process.name)) != self.session:
-                return 0
-            pages = int((process / "statm").read_text().split()[1])
-        except (OSError, IndexError):  # it has just ended
+            mine = os.getsid(int(process.name)) == self.session
+        except OSError:  # it has just ended
             return 0
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        return processes.resident(int(process.name)) if mine else 0

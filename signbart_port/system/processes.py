@@ -47,7 +47,7 @@ def address_space() -> int:
 def _memory(process: int, column: int) -> int:
     try:
         pages = Path(f"/proc/{process}/statm").read_text().split()[column]
-    except OSError:
+    except (OSError, IndexError):  # also of a process that has just ended
         return 0
     return int(pages) * resource.getpagesize()
 
