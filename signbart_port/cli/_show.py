@@ -139,7 +139,7 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
     from rich.markup import escape
     from rich.table import Table
 
-    from signbart_port.parity.blocks import by_block, strain
+    from signbart_port.parity import blocks
 
     table = Table(
         title=f"{_title(report)}: {len(report.clips)} clips of"
@@ -147,19 +147,10 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
         title_justify="left",
     )
     table.add_column("module" if every_module else "block", no_wrap=True)
-    names = ("error", "reference", "limit", *(["alone"] if report.isolated else []), "verdict")
-    for name in names:
+    for name in blocks.head(report):
         table.add_column(name, justify="right")
-    alone = {row.tap: row for row in report.isolated}
-    rows_of = {row.tap: [row] for row in report.rows} if every_module else by_block(report.rows)
-    for name, rows in rows_of.items():
-        worst = max(rows, key=strain)
-        isolated = [alone[row.tap] for row in rows if row.tap in alone]
-        figures = [worst.error, worst.noise, worst.limit]
-        cells = [f"{figure:.1e}" for figure in figures]
-        if alone:
-            cells.append(f"{max(isolated, key=strain).error:.1e}" if isolated else "")
-        table.add_row(name, *cells, _colored(report.word((*rows, *isolated))))
+    for *cells, verdict in blocks.table(report, every_module):
+        table.add_row(*cells, _colored(verdict))
     out().print(table)
     same, of = report.agreement
     color = "green" if report.passed else "bold red"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import inf
 
 from signbart_port.parity.compare import Row
+from signbart_port.parity.report import Report
 
 
 def block_of(module: str) -> str:
@@ -21,6 +22,25 @@ def by_block(rows: Iterable[Row]) -> dict[str, list[Row]]:
     for row in rows:
         blocks.setdefault(block_of(row.module), []).append(row)
     return blocks
+
+
+def head(report: Report) -> tuple[str, ...]:
+    """Return the names of the figures of `table`, and of the verdict after them."""
+    return ("error", "reference", "limit", *(["alone"] if report.isolated else []), "verdict")
+
+
+def table(report: Report, every_module: bool = False) -> Iterator[tuple[str, ...]]:
+    """Yield a line for each block, or for every module: its name, the figures of its worst output,
+    and the verdict."""
+    alone = {row.tap: row for row in report.isolated}
+    rows_of = {row.tap: [row] for row in report.rows} if every_module else by_block(report.rows)
+    for name, rows in rows_of.items():
+        worst = max(rows, key=strain)
+        isolated = [alone[row.tap] for row in rows if row.tap in alone]
+        figures = [f"{figure:.1e}" for figure in (worst.error, worst.noise, worst.limit)]
+        if alone:
+            figures.append(f"{max(isolated, key=strain).error:.1e}" if isolated else "")
+        yield name, *figures, report.word((*rows, *isolated))
 
 
 def strain(row: Row) -> float:

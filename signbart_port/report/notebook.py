@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from signbart_port.evaluation.result import Evaluation
-from signbart_port.parity.blocks import by_block, strain
+from signbart_port.parity import blocks
 from signbart_port.parity.report import Report
 from signbart_port.report.document import bytes_of
 from signbart_port.report.templates import rendered
@@ -35,23 +35,14 @@ def _of(result: Report | Evaluation) -> _Table:
 
 
 def _of_report(report: Report) -> _Table:
-    alone = {row.tap: row for row in report.isolated}
-    rows = []
-    for name, members in by_block(report.rows).items():
-        worst = max(members, key=strain)
-        isolated = [alone[row.tap] for row in members if row.tap in alone]
-        cells = [name, *(f"{figure:.1e}" for figure in (worst.error, worst.noise, worst.limit))]
-        if alone:
-            cells.append(f"{max(isolated, key=strain).error:.1e}" if isolated else "")
-        rows.append((*cells, report.word((*members, *isolated))))
     same, of = report.agreement
     return _Table(
         report.verdict(),
         report.passed,
         f"{report.candidate} against {report.reference}: {len(report.clips)} clips of"
         f" {report.frames} frames, largest error against float64, same class for {same} of {of}",
-        ("block", "error", "reference", "limit", *(["alone"] if alone else []), "verdict"),
-        tuple(rows),
+        ("block", *blocks.head(report)),
+        tuple(blocks.table(report)),
     )
 
 
