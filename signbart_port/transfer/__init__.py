@@ -5,7 +5,8 @@ Plain data in and out (dicts of NumPy arrays); no framework is imported.
 
 from signbart_port.transfer.apply import apply, renamed
 from signbart_port.transfer.check import Code, Finding, check, compare, gathered, same_bits, summary
-from signbart_port.transfer.mapping import WeightMapping, load
+from signbart_port.transfer.mapping import WeightMapping
+from signbart_port.transfer.mapping_file import load
 from signbart_port.transfer.ops import Direction
 from signbart_port.transfer.plan import Plan, Transfer, plan, sizes_from_shapes
 
