@@ -21,7 +21,7 @@ from signbart_port.parity.keras_run import modules
 from signbart_port.tflite import constants, model_file
 from signbart_port.tflite_export.weight_matching import match
 from signbart_port.transfer import Plan, Transfer
-from signbart_port.transfer.ops import OPS
+from signbart_port.transfer.ops import IDENTITY, TRANSPOSE
 
 Arrays = dict[str, np.ndarray]
 
@@ -64,7 +64,7 @@ def every(plan: Plan, model: SignBart, files: Mapping[str, Path], seed: int) -> 
 
 
 def _in_mapping(plan: Plan, rng: np.random.Generator) -> Iterator[Fault]:
-    kernels = [t for t in plan.transfers if t.op is OPS["transpose"]]
+    kernels = [t for t in plan.transfers if t.op is TRANSPOSE]
     biases = [t for t in plan.transfers if t.keras.endswith("/bias")]
     square = [t for t in kernels if t.torch_shape[0] == t.torch_shape[1]]
 
@@ -73,7 +73,7 @@ def _in_mapping(plan: Plan, rng: np.random.Generator) -> Iterator[Fault]:
     for first, second in _pairs([t for t in plan.transfers if len(t.torch_shape) == 1], rng, 10):
         yield _exchange("swap", first, second)
     for t in _some(square, rng, 14):
-        wrong = replace(t, op=OPS["identity"])
+        wrong = replace(t, op=IDENTITY)
         yield Fault("mapping", f"{t.keras} not transposed", frozenset({t.module}), _with(t, wrong))
     for t in _some(biases, rng, 10):
         yield Fault("mapping", f"{t.keras} missed", frozenset({t.module}), weights=_missed(t))

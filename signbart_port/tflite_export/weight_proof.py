@@ -32,7 +32,9 @@ def compare(
     for weight in plan.transfers:
         held = found.held.get(weight.keras)
         if held is not None and held.wrong is not None:
-            differing.append(difference(weight, held.form.values, held.constant.real, held.wrong))
+            differing.append(
+                difference(weight.keras, held.form.values, held.constant.real, held.wrong)
+            )
     unread = 0  # the rows of the tables of positions that no frame of the file reads
     if file.frames is not None:
         tables = [tensor for path, tensor in tensors.items() if path.endswith("/embeddings")]

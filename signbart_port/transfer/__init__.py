@@ -8,13 +8,15 @@ from signbart_port.transfer.check import Code, Finding, check, compare, gathered
 from signbart_port.transfer.mapping import WeightMapping
 from signbart_port.transfer.mapping_file import load
 from signbart_port.transfer.ops import Direction
-from signbart_port.transfer.plan import Plan, Transfer, plan, sizes_from_shapes
+from signbart_port.transfer.plan import Plan, Transfer, plan
+from signbart_port.transfer.sizes import Shapes, sizes_from_shapes
 
 __all__ = [
     "Code",
     "Direction",
     "Finding",
     "Plan",
+    "Shapes",
     "Transfer",
     "WeightMapping",
     "apply",

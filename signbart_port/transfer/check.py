@@ -10,9 +10,12 @@ from enum import Enum
 import numpy as np
 
 from signbart_port.errors import printable
+from signbart_port.transfer.apply import by_target, joined, part_of
 from signbart_port.transfer.folding import Template, folded, template
-from signbart_port.transfer.ops import Array, Direction
-from signbart_port.transfer.plan import Plan, Shape, Transfer
+from signbart_port.transfer.mapping import Join
+from signbart_port.transfer.ops import Array, Direction, run
+from signbart_port.transfer.plan import Constant, Plan, Transfer
+from signbart_port.transfer.sizes import Shape
 
 
 class Code(Enum):
@@ -27,6 +30,8 @@ class Code(Enum):
     DTYPE = "is not floating point"
     NONFINITE = "holds NaN or infinity"
     VALUE = "holds other values than its source"
+    FILL = "holds other values than the mapping fills in, and the other side has no place for them"
+    TIED = "holds other values than the tensor that it is tied to"
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,12 @@ def check(
     the target does not exist yet and is not checked).
     """
     findings = list(_check_names(plan, direction, source))
-    for transfer in plan.transfers:
+    for transfer in _one_for_each(plan.transfers, direction):
         name, shape = transfer.source(direction)
         if name in source:
             findings += _check_tensor(name, source[name], shape, plan.mapping.at(transfer.line))
+    findings += _check_constants(plan, direction, source)
+    findings += _check_tied(plan, direction, source)
     if target is not None:
         findings += _check_target(plan, direction, target)
     return findings
@@ -67,22 +74,38 @@ def check(
 def compare(
     plan: Plan, direction: Direction, source: Mapping[str, Array], written: Mapping[str, Array]
 ) -> list[Finding]:
-    """Compare the written tensors bit for bit with their sources, through the inverse operation."""
-    back = (
-        Direction.KERAS_TO_TORCH
-        if direction is Direction.TORCH_TO_KERAS
-        else Direction.TORCH_TO_KERAS
-    )
+    """Compare the written tensors bit for bit with their sources: through the inverse operation,
+    and where that does not give them back, with what should have been written."""
     findings = []
-    for transfer in plan.transfers:
-        before, after = source[transfer.source(direction)[0]], transfer.target(direction)[0]
+    for after, transfers in by_target(plan.transfers, direction):
+        names = dict.fromkeys(transfer.source(direction)[0] for transfer in transfers)
         if after not in written:
             findings.append(Finding(Code.MISSING, after, "it was not written"))
-            continue
-        returned = transfer.op.run(written[after], back)
-        if not same_bits(before, returned):
-            findings.append(Finding(Code.VALUE, after, f"from {transfer.source(direction)[0]}"))
+        elif not _as_it_was(transfers, direction, source, written[after]):
+            findings.append(Finding(Code.VALUE, after, f"from {' and '.join(names)}"))
+    for constant in plan.constants:
+        if constant.written(direction) and not _is_filled(written.get(constant.name), constant):
+            findings.append(Finding(Code.VALUE, constant.name, f"it is {constant.value:g}"))
     return findings
+
+
+def _as_it_was(
+    transfers: Sequence[Transfer],
+    direction: Direction,
+    source: Mapping[str, Array],
+    written: Array,
+) -> bool:
+    if any(transfer.lossy for transfer in transfers):
+        return same_bits(joined(list(transfers), direction, source), written)
+    for transfer in transfers:
+        name, (read, write) = transfer.source(direction)[0], transfer.parts(direction)
+        if name not in source:
+            continue  # another name of a tensor that is tied
+        before = part_of(source[name], read)
+        back = run(transfer.op, part_of(written, write), direction.back)
+        if not same_bits(before, back):
+            return False
+    return True
 
 
 def same_bits(a: Array, b: Array) -> bool:
@@ -95,15 +118,31 @@ def same_bits(a: Array, b: Array) -> bool:
     )
 
 
+def _one_for_each(transfers: Iterable[Transfer], direction: Direction) -> Iterator[Transfer]:
+    """Yield one transfer for every tensor that is read, of those that share it."""
+    head = None
+    for transfer in transfers:
+        shared = head is not None and head.source(direction)[0] == transfer.source(direction)[0]
+        if transfer.first or not shared:
+            yield transfer
+        if transfer.first:
+            head = transfer
+
+
 def _check_names(plan: Plan, direction: Direction, source: Iterable[str]) -> Iterator[Finding]:
-    readers = Counter(transfer.source(direction)[0] for transfer in plan.transfers)
-    writers = Counter(transfer.target(direction)[0] for transfer in plan.transfers)
-    lines = _lines(plan.transfers, direction, plan)
+    reading = list(_one_for_each(plan.transfers, direction))
+    writing = list(_one_for_each(plan.transfers, direction.back))
+    readers = Counter(transfer.source(direction)[0] for transfer in reading)
+    writers = Counter(transfer.target(direction)[0] for transfer in writing)
+    for constant in plan.constants:
+        (writers if constant.written(direction) else readers)[constant.name] += 1
+    tied = {t.source(direction)[0] for t in reading if t.join is Join.TIE}
+    lines = _lines(plan, direction)
     present = set(source)
     for name, count in readers.items():
         if count > 1:
             yield Finding(Code.DOUBLE_SOURCE, name, " and ".join(lines[name]))
-        if name not in present:
+        if name not in present and name not in tied:
             yield Finding(Code.MISSING, name, lines[name][0])
     for name, count in writers.items():
         if count > 1:
@@ -114,12 +153,47 @@ def _check_names(plan: Plan, direction: Direction, source: Iterable[str]) -> Ite
             yield Finding(Code.UNMAPPED, name)
 
 
-def _lines(transfers: Sequence[Transfer], direction: Direction, plan: Plan) -> dict[str, list[str]]:
+def _lines(plan: Plan, direction: Direction) -> dict[str, list[str]]:
     lines: dict[str, list[str]] = {}
-    for transfer in transfers:
-        for name in (transfer.source(direction)[0], transfer.target(direction)[0]):
+    for side in (direction, direction.back):
+        for transfer in _one_for_each(plan.transfers, side):
+            name = transfer.source(side)[0]
             lines.setdefault(name, []).append(plan.mapping.at(transfer.line))
+    for constant in plan.constants:
+        lines.setdefault(constant.name, []).append(plan.mapping.at(constant.line))
     return lines
+
+
+def _check_constants(
+    plan: Plan, direction: Direction, source: Mapping[str, Array]
+) -> Iterator[Finding]:
+    for constant in plan.constants:
+        if constant.written(direction) or constant.name not in source:
+            continue
+        array, rule = source[constant.name], plan.mapping.at(constant.line)
+        yield from _check_tensor(constant.name, array, constant.shape, rule)
+        if array.shape == constant.shape and not _is_filled(array, constant):
+            yield Finding(Code.FILL, constant.name, f"{constant.value:g}, {rule}")
+
+
+def _is_filled(array: Array | None, constant: Constant) -> bool:
+    if array is None or array.shape != constant.shape:
+        return False
+    return bool(np.all(array == np.asarray(constant.value, array.dtype)))
+
+
+def _check_tied(plan: Plan, direction: Direction, source: Mapping[str, Array]) -> Iterator[Finding]:
+    """Check the tensors of the source that are one tensor of the target."""
+    for _, transfers in by_target(plan.transfers, direction):
+        names = [transfer.source(direction)[0] for transfer in transfers]
+        if transfers[0].join is not Join.TIE:
+            continue
+        present = [name for name in names if name in source]
+        if not present:
+            yield Finding(Code.MISSING, names[0], plan.mapping.at(transfers[0].line))
+        for name in present[1:]:
+            if not same_bits(source[present[0]], source[name]):
+                yield Finding(Code.TIED, name, present[0])
 
 
 def _check_tensor(name: str, array: Array, shape: Shape, rule: str) -> Iterator[Finding]:
@@ -135,20 +209,19 @@ def _check_tensor(name: str, array: Array, shape: Shape, rule: str) -> Iterator[
 def _check_target(
     plan: Plan, direction: Direction, target: Mapping[str, Shape]
 ) -> Iterator[Finding]:
+    places = [(*t.target(direction), t.line) for t in _one_for_each(plan.transfers, direction.back)]
+    places += [(c.name, c.shape, c.line) for c in plan.constants if c.written(direction)]
+    left = plan.ignored_keras if direction is Direction.TORCH_TO_KERAS else plan.ignored_torch
     written = {}
-    for transfer in plan.transfers:
-        name, shape = transfer.target(direction)
+    for name, shape, line in places:
         written[name] = shape
         if name not in target:
-            yield Finding(
-                Code.MISSING,
-                name,
-                f"the target has no such tensor, {plan.mapping.at(transfer.line)}",
-            )
+            what = f"the target has no such tensor, {plan.mapping.at(line)}"
+            yield Finding(Code.MISSING, name, what)
         elif target[name] != shape:
             yield Finding(Code.SHAPE, name, f"expected {shape}, the target has {target[name]}")
     for name in target:
-        if name not in written:
+        if name not in written and name not in left:
             yield Finding(Code.UNFILLED, name)
 
 

@@ -1,41 +1,44 @@
 """The rules of a mapping file.
 
-The format is described by its one full example, `mappings/signbart.yaml`. Every placeholder is
-declared under `axes` and expanded from the config before anything is matched: there are no patterns
-and no substring replacement, so a mapping reads the same in both directions.
+`docs/mapping.md` describes the format. Every placeholder is declared under `axes` and expanded
+before anything is matched: there are no patterns and no substring replacement, so a mapping reads
+the same in both directions.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import chain, product
 from math import prod
 from pathlib import Path
 
 from signbart_port.errors import PortError, printable
-from signbart_port.transfer.ops import Op
+from signbart_port.transfer.axes import Axes
 
-SCHEMA = 1
+SCHEMA = 2
 MOST_NAMES = 200_000
 """That a pattern may stand for."""
+OWN = "."
+"""The path of the model itself."""
 PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
 
 
 @dataclass(frozen=True)
 class Size:
     """A dimension in terms of the config: the size `name` plus a constant (`max_position_embeddings
-    + 2`)."""
+    + 2`), or the constant alone."""
 
     name: str
     plus: int = 0
 
     def of(self, sizes: Mapping[str, int]) -> int:
-        return sizes[self.name] + self.plus
+        return (sizes[self.name] if self.name else 0) + self.plus
 
     def __str__(self) -> str:
-        return f"{self.name} + {self.plus}" if self.plus else self.name
+        return " + ".join(filter(None, [self.name, str(self.plus) if self.plus else ""])) or "0"
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,65 @@ class Axis:
         return str(int(value) - self.start) if self.range else value
 
 
+class Join(Enum):
+    """How several tensors of the one side are one of the other."""
+
+    CONCAT = "concat"
+    STACK = "stack"
+    SUM = "sum"
+    TIE = "tie"
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of one of `count` tensors in the one of the other side."""
+
+    join: Join
+    number: int  # among them, from 0
+    count: int
+    axis: int = 0  # of the one tensor: concatenated or stacked along it
+    of_keras: bool = False  # whether the one is Keras', and the several PyTorch's
+
+    @property
+    def placed(self) -> bool:
+        """Whether each of the tensors has a place of its own in the one."""
+        return self.join in (Join.CONCAT, Join.STACK)
+
+
 @dataclass(frozen=True)
 class Leaf:
-    """One tensor of a kind of layer."""
+    """One tensor of a kind of layer, or one of several that are one on the other side."""
 
     torch: str  # "" if the rule's path is the tensor's own name: a parameter without a module
     keras: str
-    dims: tuple[str, ...]  # the names of its PyTorch dimensions
-    op: Op
+    axes: Axes
+    share: Share | None = None
+    order: tuple[str, tuple[int, ...]] | None = None  # an axis, and Keras' order of its blocks
+    cut: tuple[str, int, int] | None = None  # an axis, and what of its start and end Keras lacks
+    add: float = 0.0
+    lossy: str = ""  # what the way back writes; "" if nothing is lost
+    line: int = field(default=0, compare=False)  # in the mapping file
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The names of the dimensions in PyTorch, where each has one."""
+        return self.axes.names
+
+    @property
+    def reversed(self) -> bool:
+        """Whether Keras has the axes in the reverse order."""
+        return self.axes.plain and self.axes.keras == self.axes.torch[::-1] != self.axes.torch
+
+
+@dataclass(frozen=True)
+class Fill:
+    """A tensor that one side has and the other has not: every value of it is `value`."""
+
+    torch: str  # "" if it is Keras'
+    keras: str
+    axes: Axes
+    value: float
+    line: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +131,24 @@ class Rule:
     dims: Mapping[str, Size]
     line: int
     guess: bool = False  # `plan` proposed it, and nobody has looked at it yet
+    fills: tuple[Fill, ...] = ()
+    shares: Mapping[str, tuple[Size, ...]] = field(default_factory=dict)
+    """The sizes that differ among tensors that are one on the other side."""
+
+    def size(self, name: str, leaf: Leaf | Fill) -> Size | None:
+        """Return the size of an axis of a tensor; None where the rule leaves it to the models."""
+        share = leaf.share if isinstance(leaf, Leaf) else None
+        if share and name in self.shares:
+            return self.shares[name][share.number]
+        return self.dims.get(name)
+
+    def torch_name(self, tensor: str) -> str:
+        """Return the pattern of a tensor's name in PyTorch."""
+        return ".".join(part for part in (self.torch, tensor) if part not in ("", OWN))
+
+    def keras_name(self, tensor: str) -> str:
+        """Return the pattern of a variable's path in Keras."""
+        return "/".join(part for part in (self.keras, tensor) if part not in ("", OWN))
 
 
 @dataclass(frozen=True)
@@ -109,9 +181,11 @@ class WeightMapping:
     def check_sizes(self, sizes: Iterable[str]) -> None:
         """Raise PortError, naming the line, if the mapping uses a size that is not in `sizes`."""
         used = [(axis.range, axis.line) for axis in self.axes.values() if axis.range]
-        used += [(size.name, rule.line) for rule in self.rules for size in rule.dims.values()]
+        for rule in self.rules:
+            of_rule = (*rule.dims.values(), *chain.from_iterable(rule.shares.values()))
+            used += [(size.name, rule.line) for size in of_rule]
         for name, line in used:
-            if name not in sizes:
+            if name and name not in sizes:
                 raise PortError(
                     self.path,
                     f"line {line}: the config has no size {printable(name)!r};"

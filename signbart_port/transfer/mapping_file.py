@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Set
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from signbart_port.errors import PortError, printable
+from signbart_port.errors import printable
 from signbart_port.transfer.mapping import (
+    OWN,
     PLACEHOLDER,
     SCHEMA,
     Axis,
+    Fill,
     Ignored,
     Leaf,
     Rule,
     Size,
     WeightMapping,
 )
-from signbart_port.transfer.ops import OPS
+from signbart_port.transfer.mapping_blocks import Blocks
+from signbart_port.transfer.mapping_kinds import KindReader
 from signbart_port.untrusted import strict_yaml
 
 _LARGEST_START = 1000
+_LARGEST_SIZE = 10**9
 
 
 def load(path: str | Path) -> WeightMapping:
@@ -33,23 +37,24 @@ def load(path: str | Path) -> WeightMapping:
     return _Reader(Path(path)).read()
 
 
-class _Reader:
+class _Reader(Blocks):
     """A reader that turns the YAML of one file into a WeightMapping, or names the line that is
     wrong."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.data = strict_yaml.load(path)
 
     def read(self) -> WeightMapping:
-        schema = self.data.get("schema", SCHEMA)
-        if type(schema) is not int or schema != SCHEMA:  # True would equal 1
-            what = f"schema is {printable(schema)}, this program reads {SCHEMA}"
+        self.schema = self.data.get("schema", SCHEMA)
+        if type(self.schema) is not int or not 1 <= self.schema <= SCHEMA:  # True would equal 1
+            what = f"schema is {printable(self.schema)}, this program reads 1 and 2"
             raise self.wrong(self.data, "schema", what)
         self.keys(
             self.data,
-            required={"schema", "family", "axes", "kinds", "modules"},
-            optional={"checkpoint", "ignore"},
+            required={"schema", "family", "kinds", "modules"}
+            | ({"axes"} if self.schema == 1 else set()),
+            optional={"checkpoint", "ignore", "axes"},
         )
         container = self.block(self.data, "checkpoint")
         self.keys(container, optional={"unwrap", "strip_prefixes"})
@@ -58,8 +63,9 @@ class _Reader:
         self.axes = {
             name: self.axis(self.data["axes"], name) for name in self.block(self.data, "axes")
         }
+        kinds = KindReader(self.path, self.schema)
         self.kinds = {
-            name: tuple(self.leaf(leaf) for leaf in self.blocks(self.data["kinds"], name))
+            name: kinds.kind(self.blocks(self.data["kinds"], name))
             for name in self.block(self.data, "kinds")
         }
         return WeightMapping(
@@ -84,37 +90,38 @@ class _Reader:
             raise self.wrong(block, "from", f"from must be a small number, got {printable(start)}")
         return Axis(range=self.text(block, "range"), start=start, line=block.line)
 
-    def leaf(self, leaf: Any) -> Leaf:
-        self.keys(leaf, required={"keras", "dims"}, optional={"torch", "op"})
-        op = self.text(leaf, "op") if "op" in leaf else "identity"
-        if op not in OPS:
-            raise self.wrong(leaf, "op", f"unknown op {printable(op)!r}; known: {', '.join(OPS)}")
-        torch = self.text(leaf, "torch") if "torch" in leaf else ""
-        keras = self.text(leaf, "keras")
-        if not {"{", "}"}.isdisjoint(torch + keras):
-            raise self.wrong(leaf, "torch", "the tensors of a kind take no placeholders")
-        return Leaf(torch, keras, self.texts(leaf, "dims"), OPS[op])
-
     def rule(self, rule: Any) -> Rule:
         kind = self.text(rule, "kind")
         if kind not in self.kinds:
             raise self.wrong(
                 rule, "kind", f"unknown kind {kind!r}; declared: {', '.join(self.kinds)}"
             )
-        leaves = self.kinds[kind]
+        tensors = self.kinds[kind]
+        leaves = tuple(tensor for tensor in tensors if isinstance(tensor, Leaf))
+        fills = tuple(tensor for tensor in tensors if isinstance(tensor, Fill))
         names = {"path"} if "path" in rule else {"torch", "keras"}
-        dims = {dim for leaf in leaves for dim in leaf.dims}
-        self.keys(rule, required={"kind", *names, *dims}, optional={"guess"})
+        free = {leaf.order[0] for leaf in leaves if leaf.order}  # as many as the order has
+        dims = {dim for tensor in tensors for dim in tensor.axes.names} - free
+        if clash := sorted(dims & {*names, "kind", "guess"}):
+            raise self.wrong(rule, "kind", f"an axis of kind {kind} cannot be named {clash[0]}")
+        if self.schema == 1:
+            self.keys(rule, required={"kind", *names, *dims}, optional={"guess"})
+        else:  # what a rule leaves out, the two models tell
+            self.keys(rule, required={"kind", *names}, optional={"guess", *dims})
         if type(guess := rule.get("guess", False)) is not bool:
             raise self.wrong(rule, "guess", f"guess is true or false, not {printable(guess, 40)}")
         torch = self.pattern(rule, "path" if "path" in rule else "torch")
-        keras = self.pattern(rule, "path" if "path" in rule else "keras").replace(".", "/")
-        # Keras names a layer of a list "layers.0": to PyTorch that is a "0" within "layers".
-        keras = re.sub(r"/(\{\w+\}|\d+)(?=/|$)", self._list_item, keras)
+        keras = self.pattern(rule, "path" if "path" in rule else "keras")
+        if (self.schema == 1 or "path" in rule) and keras != OWN:
+            # Keras names a layer of a list "layers.0": to PyTorch that is a "0" within "layers".
+            keras = keras.replace(".", "/")
+            keras = re.sub(r"/(\{\w+\}|\d+)(?=/|$)", self._list_item, keras)
         if set(PLACEHOLDER.findall(torch)) != set(PLACEHOLDER.findall(keras)):
             raise self.wrong(rule, "torch", "torch and keras use different placeholders")
-        sizes = {dim: self.size(rule, dim) for dim in dims}
-        return Rule(torch, keras, kind, leaves, sizes, rule.line, guess)
+        several = {dim for dim in dims if isinstance(rule.get(dim), list)}
+        sizes = {dim: self.size(rule, dim, rule[dim]) for dim in (dims - several) & rule.keys()}
+        shares = {dim: self.shares(rule, dim, leaves) for dim in several}
+        return Rule(torch, keras, kind, leaves, sizes, rule.line, guess, fills, shares)
 
     def _list_item(self, item: re.Match[str]) -> str:
         name = item[1].strip("{}")
@@ -125,12 +132,20 @@ class _Reader:
         self.keys(ignored, required={"match", "why"})
         return Ignored(self.pattern(ignored, "match"), self.text(ignored, "why"), ignored.line)
 
-    def size(self, block: Any, key: str) -> Size:
-        size = re.fullmatch(r"(\w+)(?: \+ (\d{1,6}))?", self.text(block, key))
+    def shares(self, rule: Any, dim: str, leaves: Sequence[Leaf]) -> tuple[Size, ...]:
+        """Return the size of an axis in each of several tensors that are one on the other side."""
+        values = rule[dim]
+        counts = {leaf.share.count if leaf.share else 1 for leaf in leaves if dim in leaf.dims}
+        if self.schema == 1 or counts != {len(values)}:
+            raise self.wrong(rule, dim, f"{dim} must be one size, or one for each of the tensors")
+        return tuple(self.size(rule, dim, value) for value in values)
+
+    def size(self, rule: Any, dim: str, value: Any) -> Size:
+        if self.schema > 1 and type(value) is int and 0 < value <= _LARGEST_SIZE:
+            return Size("", value)
+        size = re.fullmatch(r"(\w+)(?: \+ (\d{1,6}))?", value) if isinstance(value, str) else None
         if size is None:
-            raise self.wrong(
-                block, key, f"{key} must be a size of the config, or a size + a number"
-            )
+            raise self.wrong(rule, dim, f"{dim} must be a size of the config, or a size + a number")
         return Size(size[1], int(size[2] or 0))
 
     def pattern(self, block: Any, key: str) -> str:
@@ -141,45 +156,3 @@ class _Reader:
         if not {"{", "}"}.isdisjoint(PLACEHOLDER.sub("", pattern)):
             raise self.wrong(block, key, f"{key} has braces around what is no name")
         return pattern
-
-    def keys(
-        self, block: Any, required: Set[str] = frozenset(), optional: Set[str] = frozenset()
-    ) -> None:
-        for key in block:
-            if key not in required | optional:
-                raise self.wrong(
-                    block,
-                    key,
-                    f"unknown key {printable(key)!r}; known: "
-                    f"{', '.join(sorted(required | optional))}",
-                )
-        if missing := sorted(required - set(block)):
-            raise self.wrong(block, None, f"missing {', '.join(missing)}")
-
-    def text(self, block: Any, key: str) -> str:
-        value = block.get(key)
-        if not isinstance(value, str) or not value:
-            raise self.wrong(block, key, f"{key} must be a name, got {printable(value)}")
-        return value
-
-    def texts(self, block: Any, key: str) -> tuple[str, ...]:
-        values = block.get(key, [])
-        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-            raise self.wrong(block, key, f"{key} must be a list of names, got {printable(values)}")
-        return tuple(values)
-
-    def block(self, parent: Any, key: str) -> Any:
-        value = parent.get(key, strict_yaml.Block())
-        if not isinstance(value, dict):
-            raise self.wrong(parent, key, f"{key} must be a block of keys, got {printable(value)}")
-        return value
-
-    def blocks(self, parent: Any, key: str) -> list[Any]:
-        values = parent.get(key, [])
-        if not isinstance(values, list) or not all(isinstance(v, dict) for v in values):
-            raise self.wrong(parent, key, f"{key} must be a list of blocks")
-        return values
-
-    def wrong(self, block: Any, key: str | None, what: str) -> PortError:
-        line = block.lines.get(key, block.line) if key else block.line
-        return PortError(self.path, f"line {line}: {what}")

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from math import prod
 
-from signbart_port.transfer.mapping import MOST_NAMES, Leaf, Rule, WeightMapping
-from signbart_port.transfer.ops import Direction, Op
+from signbart_port.errors import PortError
+from signbart_port.transfer.mapping import Fill, Join, Leaf, Share, WeightMapping
+from signbart_port.transfer.ops import Add, Direction, Op, chained, rearranged, reordered
+from signbart_port.transfer.sizes import Instance, Named, Shape, Shapes, axes_of, instances
 
-Shape = tuple[int, ...]
-_MOST_LAYERS = 1000  # bounds the search in a checkpoint of very many tensors
+Part = tuple[slice | int, ...]
+"""The index of a share of a tensor; none is the whole."""
+NO_SHAPES = Shapes({}, {})
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """One tensor with its name and shape on both sides."""
+    """One tensor with its name and shape on both sides; or a part of it, where several tensors are
+    one on the other side."""
 
     torch: str
     keras: str
     op: Op  # what happens between PyTorch's and Keras' side
-    torch_shape: Shape
+    torch_shape: Shape  # of the whole tensor
     keras_shape: Shape
     line: int  # the rule's line in the mapping file
+    torch_part: Part = ()
+    keras_part: Part = ()
+    join: Join | None = None  # how it and its neighbors are one
+    first: bool = True  # among the tensors that are one
+    lossy: str = ""  # what the way back writes; "" if nothing is lost
 
     @property
     def module(self) -> str:
-        """The path of the module that the tensor belongs to, as the models name it."""
-        return self.keras.rpartition("/")[0].replace("/", ".")
+        """The path of the module that the tensor belongs to, as the Keras model names it."""
+        return module_of(self.keras)
+
+    @property
+    def torch_module(self) -> str:
+        """The path of the module that the tensor belongs to, as PyTorch names it."""
+        return self.torch.rpartition(".")[0]
 
     def source(self, direction: Direction) -> tuple[str, Shape]:
         if direction is Direction.TORCH_TO_KERAS:
@@ -36,9 +50,33 @@ class Transfer:
         return self.keras, self.keras_shape
 
     def target(self, direction: Direction) -> tuple[str, Shape]:
+        return self.source(direction.back)
+
+    def parts(self, direction: Direction) -> tuple[Part, Part]:
+        """Return the part that is read, and the part that is written."""
         if direction is Direction.TORCH_TO_KERAS:
-            return self.keras, self.keras_shape
-        return self.torch, self.torch_shape
+            return self.torch_part, self.keras_part
+        return self.keras_part, self.torch_part
+
+
+def module_of(variable: str) -> str:
+    """Return the path of the module of a variable of Keras."""
+    return variable.rpartition("/")[0].replace("/", ".")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A tensor that one side alone has, every value of which is the same."""
+
+    name: str
+    of_keras: bool
+    shape: Shape
+    value: float
+    line: int
+
+    def written(self, direction: Direction) -> bool:
+        """Return whether it is on the side that is written."""
+        return self.of_keras == (direction is Direction.TORCH_TO_KERAS)
 
 
 @dataclass(frozen=True)
@@ -62,37 +100,39 @@ class Plan:
     transfers: tuple[Transfer, ...]
     ignored_torch: Mapping[str, str]  # what may be left behind: name -> reason
     ignored_keras: Mapping[str, str]  # what may be left as it is: name -> reason
+    constants: tuple[Constant, ...] = ()
 
     def torch_names(self) -> set[str]:
         """Return the PyTorch tensors that a rule uses or ignores."""
-        return {transfer.torch for transfer in self.transfers} | self.ignored_torch.keys()
+        used = {transfer.torch for transfer in self.transfers}
+        used |= {constant.name for constant in self.constants if not constant.of_keras}
+        return used | self.ignored_torch.keys()
 
     @property
     def parameters(self) -> int:
         """The number of values in all transfers."""
-        return sum(prod(transfer.torch_shape) for transfer in self.transfers)
+        return sum(
+            prod(shape) for shape in {t.torch: t.torch_shape for t in self.transfers}.values()
+        )
 
 
-def plan(mapping: WeightMapping, sizes: Mapping[str, int]) -> Plan:
+def plan(mapping: WeightMapping, sizes: Mapping[str, int], shapes: Shapes = NO_SHAPES) -> Plan:
     """Expand `mapping` for a model of `sizes` (the result of `SignBartConfig.sizes()`).
 
-    Raises PortError if the mapping uses a size that is not among them.
+    What the rules leave out is read off the `shapes` of the two models. Raises PortError, naming
+    the line, if the mapping uses a size that is not known.
     """
     mapping.check_sizes(sizes)
+    transfers: list[Transfer] = []
+    constants: list[Constant] = []
+    for instance in instances(mapping, sizes):
+        lengths = axes_of(mapping, instance, sizes, shapes)
+        transfers += _transfers(mapping, instance, lengths)
+        constants += _constants(instance, lengths)
     return Plan(
         mapping=mapping,
         sizes=sizes,
-        transfers=tuple(
-            Transfer(
-                torch=torch,
-                keras=f"{rule.keras}/{leaf.keras}".format(**mapping.in_keras(values)),
-                op=leaf.op,
-                torch_shape=(shape := tuple(rule.dims[dim].of(sizes) for dim in leaf.dims)),
-                keras_shape=leaf.op.keras_shape(shape),
-                line=rule.line,
-            )
-            for rule, leaf, values, torch in _torch_names(mapping, sizes)
-        ),
+        transfers=tuple(transfers),
         ignored_torch={
             ignored.match.format(**values): ignored.why
             for ignored in mapping.ignored_torch
@@ -103,41 +143,98 @@ def plan(mapping: WeightMapping, sizes: Mapping[str, int]) -> Plan:
             for ignored in mapping.ignored_keras
             for values in mapping.expand(ignored.match, sizes)
         },
+        constants=tuple(constants),
     )
 
 
-def _torch_names(
-    mapping: WeightMapping, sizes: Mapping[str, int]
-) -> Iterator[tuple[Rule, Leaf, dict[str, str], str]]:
-    for rule in mapping.rules:
-        for values in mapping.expand(rule.torch, sizes):
-            for leaf in rule.leaves:
-                name = f"{rule.torch}.{leaf.torch}" if leaf.torch else rule.torch
-                yield rule, leaf, values, name.format(**values)
+@dataclass(frozen=True)
+class _Sized:
+    """A tensor with the lengths of its own axes."""
+
+    named: Named
+    leaf: Leaf
+    sizes: Mapping[str, int]
+
+    def shape(self, of_keras: bool) -> Shape:
+        return self.leaf.axes.shapes(self.sizes)[of_keras]
 
 
-def sizes_from_shapes(mapping: WeightMapping, shapes: Mapping[str, Shape]) -> dict[str, int]:
-    """Return the sizes that a checkpoint's tensors determine, by the mapping's own rules.
-
-    A number of layers is one more than the highest index in use. Any other size is the one that
-    most of the tensors with it have, so that one damaged tensor is the finding, not all the others.
-    `shapes` are PyTorch's, by tensor name. A size that no tensor has is absent.
-    """
-    ranges = {name: axis.range for name, axis in mapping.axes.items() if axis.range}
-    # No more layers than tensors; where numbers are nested, no more names than a model has.
-    nested = (sum(f"{{{axis}}}" in rule.torch for axis in ranges) for rule in mapping.rules)
-    bound = int(MOST_NAMES ** (1 / max(1, *nested))) // 2
-    at_most = dict.fromkeys(ranges.values(), min(len(shapes), _MOST_LAYERS, bound))
-    layers: Counter[str] = Counter()
-    votes: dict[str, Counter[int]] = {}
-    for rule, leaf, values, name in _torch_names(mapping, at_most):
-        if name not in shapes:
+def _transfers(
+    mapping: WeightMapping, instance: Instance, lengths: Sequence[Mapping[str, int]]
+) -> Iterator[Transfer]:
+    line, joined = instance.rule.line, []
+    for one, sizes in zip(instance.tensors, lengths, strict=True):
+        leaf = one.tensor
+        if isinstance(leaf, Fill):
             continue
-        for axis in ranges.keys() & values.keys():
-            index = int(mapping.axes[axis].in_keras(values[axis]))
-            layers[ranges[axis]] = max(layers[ranges[axis]], index + 1)
-        if len(shapes[name]) == len(leaf.dims):
-            for dim, length in zip(leaf.dims, shapes[name], strict=True):
-                size = rule.dims[dim]
-                votes.setdefault(size.name, Counter())[length - size.plus] += 1
-    return dict(layers) | {name: counter.most_common(1)[0][0] for name, counter in votes.items()}
+        joined.append(_Sized(one, leaf, sizes))
+        if len(joined) < (leaf.share.count if leaf.share else 1):
+            continue
+        if leaf.share and leaf.share.placed:
+            yield from _placed(mapping, joined, leaf.share, line)
+        else:
+            yield from (_transfer(sized, line) for sized in joined)
+        joined = []
+
+
+def _placed(
+    mapping: WeightMapping, tensors: Sequence[_Sized], share: Share, line: int
+) -> Iterator[Transfer]:
+    """Yield the transfers of tensors that each have a place in one of the other side."""
+    axis, of_keras = share.axis, share.of_keras
+    shapes = [sized.shape(of_keras) for sized in tensors]
+    others = shapes if share.join is Join.STACK else [s[:axis] + s[axis + 1 :] for s in shapes]
+    if len(set(others)) > 1:
+        raise PortError(
+            mapping.path, f"line {line}: the tensors to {share.join.value} have different shapes"
+        )
+    before: Part = (slice(None),) * axis
+    if share.join is Join.STACK:
+        whole = (*shapes[0][:axis], len(tensors), *shapes[0][axis:])
+        parts = [(*before, number) for number in range(len(tensors))]
+    else:
+        ends = list(accumulate(shape[axis] for shape in shapes))
+        whole = (*shapes[0][:axis], ends[-1], *shapes[0][axis + 1 :])
+        parts = [(*before, slice(a, b)) for a, b in pairwise([0, *ends])]
+    for sized, part in zip(tensors, parts, strict=True):
+        alone = _transfer(sized, line)
+        if of_keras:
+            yield replace(alone, keras_shape=whole, keras_part=part)
+        else:
+            yield replace(alone, torch_shape=whole, torch_part=part)
+
+
+def _transfer(sized: _Sized, line: int) -> Transfer:
+    leaf, sizes = sized.leaf, sized.sizes
+    torch_shape = sized.shape(of_keras=False)
+    torch_part: Part = ()
+    if leaf.cut:
+        axis, front, end = leaf.cut
+        at = leaf.axes.torch.index((axis,))
+        torch_part = (*(slice(None),) * at, slice(front, front + torch_shape[at]))
+        torch_shape = (*torch_shape[:at], front + torch_shape[at] + end, *torch_shape[at + 1 :])
+    ops = [rearranged(leaf.axes, sizes)]
+    if leaf.order:
+        ops.insert(0, reordered(leaf.axes, sizes, *leaf.order))
+    if leaf.add:
+        ops.append(Add(leaf.add))
+    return Transfer(
+        torch=sized.named.torch,
+        keras=sized.named.keras,
+        op=chained(tuple(ops)),
+        torch_shape=torch_shape,
+        keras_shape=sized.shape(of_keras=True),
+        line=line,
+        torch_part=torch_part,
+        join=leaf.share.join if leaf.share else None,
+        first=not sized.named.number,
+        lossy=leaf.lossy,
+    )
+
+
+def _constants(instance: Instance, lengths: Sequence[Mapping[str, int]]) -> Iterator[Constant]:
+    for one, sizes in zip(instance.tensors, lengths, strict=True):
+        if isinstance(fill := one.tensor, Fill):
+            of_keras = bool(one.keras)
+            shape = fill.axes.shapes(sizes)[of_keras]
+            yield Constant(one.keras or one.torch, of_keras, shape, fill.value, instance.rule.line)

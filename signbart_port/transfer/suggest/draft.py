@@ -6,8 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from signbart_port.transfer.mapping import SCHEMA, Axis, Leaf, WeightMapping
-from signbart_port.transfer.ops import OPS
+from signbart_port.transfer.mapping import Axis, Leaf, WeightMapping
 from signbart_port.transfer.suggest.modules import Kind, is_fused
 from signbart_port.transfer.suggest.search import Line, Suggestions
 
@@ -19,7 +18,7 @@ def whole(suggestions: Suggestions, own: WeightMapping) -> str:
     """Return a mapping file of the suggestions; everything else is as in `own`, SignBART's."""
     ignored = [i for i in own.ignored_torch if "{" not in i.match]  # needs none of its axes
     lines = [
-        f"schema: {SCHEMA}",
+        "schema: 1",
         "family: my-fork",
         "",
         "checkpoint:",
@@ -99,7 +98,7 @@ def _axis(axis: Axis) -> str:
 def _leaf(leaf: Leaf) -> str:
     entries = {"torch": _plain(leaf.torch)} if leaf.torch else {}
     entries |= {"keras": leaf.keras, "dims": f"[{', '.join(leaf.dims)}]"}
-    return _flow(entries if leaf.op is OPS["identity"] else entries | {"op": leaf.op.name})
+    return _flow(entries | {"op": "transpose"} if leaf.reversed else entries)
 
 
 def _flow(entries: Mapping[str, str]) -> str:

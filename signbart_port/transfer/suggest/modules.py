@@ -10,7 +10,7 @@ from itertools import permutations
 
 from signbart_port.transfer.folding import Template
 from signbart_port.transfer.mapping import Leaf
-from signbart_port.transfer.plan import Shape
+from signbart_port.transfer.sizes import Shape
 
 Kind = tuple[Leaf, ...]
 _DIGITS = re.compile(r"[0-9]+")

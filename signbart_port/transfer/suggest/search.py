@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import permutations, takewhile
 
 from signbart_port.transfer.mapping import Axis, WeightMapping
-from signbart_port.transfer.plan import Shape
+from signbart_port.transfer.sizes import Shape
 from signbart_port.transfer.suggest.meanings import Meanings, meanings, similarity
 from signbart_port.transfer.suggest.modules import Kind, Module, modules
 from signbart_port.transfer.suggest.slots import Candidate, Match, Placing, Slot, match, slots
