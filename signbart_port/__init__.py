@@ -35,6 +35,9 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.verbs.inspect_file import inspect_file as inspect_file
     from signbart_port.verbs.plan import plan as plan
     from signbart_port.verbs.predict import predict as predict
+    from signbart_port.verbs.prove import assert_equal as assert_equal
+    from signbart_port.verbs.prove import prove as prove
+    from signbart_port.verbs.prove import transfer_weights as transfer_weights
     from signbart_port.verbs.to_tflite import to_tflite as to_tflite
     from signbart_port.verbs.verify import verify as verify
 
@@ -50,14 +53,17 @@ _PUBLIC = {
     "Signature": "signbart_port.parity.pair",
     "Tap": "signbart_port.parity.pair",
     "__version__": "signbart_port.system.version",
+    "assert_equal": "signbart_port.verbs.prove",
     "convert": "signbart_port.verbs.convert",
     "evaluate": "signbart_port.verbs.evaluate",
     "export": "signbart_port.verbs.export",
     "inspect_file": "signbart_port.verbs.inspect_file",
     "load": "signbart_port.model_files.keras_h5",
     "plan": "signbart_port.verbs.plan",
+    "prove": "signbart_port.verbs.prove",
     "predict": "signbart_port.verbs.predict",
     "to_tflite": "signbart_port.verbs.to_tflite",
+    "transfer_weights": "signbart_port.verbs.prove",
     "verify": "signbart_port.verbs.verify",
 }
 __all__ = list(_PUBLIC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -94,7 +94,8 @@ def compare(
 class Comparison:
     """The verdicts on every tap of `truth`, made as a candidate's outputs come in.
 
-    `wrong` keeps the outputs that failed, for a search of the cause.
+    `wrong` keeps the outputs that failed, for a search of the cause. The `optional` taps are left
+    out where the candidate has no such output, or one of another shape.
     """
 
     def __init__(
@@ -103,15 +104,18 @@ class Comparison:
         taps: Sequence[str],
         counting: Counting,
         tolerance: Tolerance = RUN,
+        optional: Set[str] = frozenset(),
     ) -> None:
         self._truth, self._taps, self._counting = truth, taps, counting
-        self._tolerance = tolerance
+        self._tolerance, self._optional = tolerance, optional
         self._rows: dict[str, Row] = {}
         self.wrong: dict[str, Floats] = {}
 
     def record(self, tap: str, output: Floats) -> None:
         """Judge one output; taps that the reference does not have are passed over."""
         if tap in self._taps:
+            if tap in self._optional and output.shape != self._truth.value(tap).shape:
+                return
             row = compare(tap, output, self._truth, self._counting, self._tolerance)
             self._rows[tap] = row
             if row.elements and not row.passed:
@@ -120,7 +124,8 @@ class Comparison:
     def rows(self) -> tuple[Row, ...]:
         """Return a row per tap, in the order of the reference's run; a tap without output has
         failed."""
-        return tuple(self._rows.get(tap) or absent(tap) for tap in self._taps)
+        there = [tap for tap in self._taps if tap in self._rows or tap not in self._optional]
+        return tuple(self._rows.get(tap) or absent(tap) for tap in there)
 
 
 def absent(tap: str) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -13,9 +14,19 @@ import numpy as np
 from signbart_port.parity.pair import Arrays, Pair, Tap, tap_of
 from signbart_port.parity.proof import Call, Isolation, Record
 from signbart_port.parity.reference import RecordedRun
-from signbart_port.parity.taps import LOGITS, Floats, outputs_of
+from signbart_port.parity.taps import LOGITS, Floats, outputs_of, tap_name
 
 Taps = Mapping[str, Tap]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A layer whose outputs are recorded, under the path of its module of PyTorch."""
+
+    path: str
+    layer: keras.layers.Layer
+    before_activation: bool = False
+    """Whether it is the input of its own activation that is its output here."""
 
 
 def run(
@@ -25,18 +36,20 @@ def run(
     taps: Taps,
     record: Record,
     dtype: str = "float32",
+    observed: Iterable[Observed] | None = None,
 ) -> Floats:
     """Run `model` at inference, `record` every module's output by path, return the logits.
 
     Axes are in PyTorch's order. Inputs of a float type are cast to `dtype`, that of the model.
+    `observed` are the layers whose outputs are recorded; None: every one, under its own path.
     """
     tensors = {
         name: array.astype(dtype, copy=False) if np.issubdtype(array.dtype, np.floating) else array
         for name, array in inputs.items()
     }
     with ExitStack() as stack:
-        for path, layer in modules(model):
-            stack.enter_context(_tapped(layer, path, taps, record))
+        for one in _each(model) if observed is None else observed:
+            stack.enter_context(_tapped(one, taps, record))
         outputs = pair.call_keras(model, tensors)
     tap = tap_of(taps, LOGITS)
     logits: Floats = tap.in_torch_order(np.asarray(pair.keras_output(outputs)))
@@ -64,6 +77,12 @@ def _in_float64(pair: Pair, config: Any, model: keras.Model) -> keras.Model:
     finally:
         keras.config.set_floatx(before[0])
         keras.config.set_dtype_policy(before[1])
+    carry(model, double)
+    return double
+
+
+def carry(model: keras.Model, double: keras.Model) -> None:
+    """Give the weights of a model in float32 to one in float64."""
     for variable, source in zip(double.variables, model.variables, strict=True):
         if not np.issubdtype(source.dtype, np.floating):
             continue  # a seed
@@ -71,7 +90,6 @@ def _in_float64(pair: Pair, config: Any, model: keras.Model) -> keras.Model:
             what = f"{variable.path} is {variable.dtype} {tuple(variable.shape)}"
             raise ValueError(f"in float64, {what}, and not {tuple(source.shape)} of float64")
         variable.assign(source)
-    return double
 
 
 def run_alone(model: keras.Model, calls: Iterable[Call], taps: Taps, record: Record) -> None:
@@ -85,6 +103,19 @@ def run_alone(model: keras.Model, calls: Iterable[Call], taps: Taps, record: Rec
         if call.path in layers:
             output = layers[call.path](*call.inputs(), training=False)
             _record(call.path, call.number, output, taps, record)
+
+
+def run_one(one: Observed, call: int, given: Any, taps: Taps, record: Record) -> None:
+    """Feed one layer, and `record` its outputs as those of this call."""
+
+    def first(tap: str, output: Floats) -> None:
+        record(tap_name(one.path, call) if tap == one.path else tap, output)
+
+    if one.before_activation:
+        with _tapped(one, taps, first):
+            one.layer(given, training=False)
+    else:
+        _record(one.path, call, one.layer(given, training=False), taps, record)
 
 
 def isolation(model: keras.Model, taps: Taps, reference: RecordedRun) -> Isolation:
@@ -109,20 +140,36 @@ def modules(model: keras.Model) -> Iterator[tuple[str, keras.layers.Layer]]:
     yield from walk(model.layers, ())
 
 
+def _each(model: keras.Model) -> Iterator[Observed]:
+    return (Observed(path, layer) for path, layer in modules(model))
+
+
 @contextmanager
-def _tapped(layer: keras.layers.Layer, path: str, taps: Taps, record: Record) -> Iterator[None]:
-    original, calls = layer.call, count(1)
+def _tapped(one: Observed, taps: Taps, record: Record) -> Iterator[None]:
+    layer, calls = one.layer, count(1)
+    function: Any = layer.call
+    activation: Any = getattr(layer, "activation", None)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        output = original(*args, **kwargs)
-        _record(path, next(calls), output, taps, record)
+        output = function(*args, **kwargs)
+        _record(one.path, next(calls), output, taps, record)
         return output
 
-    layer.call = call
+    def activate(value: Any) -> Any:
+        _record(one.path, next(calls), value, taps, record)
+        return activation(value)
+
+    if one.before_activation:
+        layer.activation = activate
+    else:
+        layer.call = call
     try:
         yield
     finally:
-        del layer.call
+        if one.before_activation:
+            layer.activation = activation
+        else:
+            del layer.call
 
 
 def _record(path: str, call: int, output: Any, taps: Taps, record: Record) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from signbart_port.parity.blame import Finder, find
 from signbart_port.parity.compare import Comparison, Row, Truth
 from signbart_port.parity.counting import Counting
-from signbart_port.parity.pair import Case, Pair
+from signbart_port.parity.pair import Case, Pair, Tap
 from signbart_port.parity.report import Report, WeightComparison
 from signbart_port.parity.taps import LOGITS, Floats
 from signbart_port.parity.tolerances import (
@@ -69,21 +69,27 @@ def judge(
     tolerance: Tolerance = RUN,
     *,
     config: Any = None,
+    layouts: Mapping[str, Tap] | None = None,
     isolation: Isolation | None = None,
     in_float64: Callable[[Record], object] | None = None,
     weights: WeightComparison | None = None,
     finder: Finder | None = None,
+    optional: Set[str] = frozenset(),
+    structure_tolerance: Tolerance = STRUCTURE,
 ) -> Report:
     """Run a candidate on a case, comparing every output as it comes, with `truth`.
 
-    `pair` and `config` tell the layout of outputs, and what a report says of them. `names` are the
+    `pair` and `config` tell the layout of outputs, unless `layouts` do, and what a report says of
+    them. `names` are the
     reference's and the candidate's, `taps` what must be compared, `run` calls its argument with
     each tap of the candidate, the logits among them. `tolerance` is for its run. With `isolation`
     every module is also run alone; `in_float64` runs the candidate in that precision. `finder`
-    looks for the cause of a failure.
+    looks for the cause of a failure. The `optional` taps are left out where the candidate has no
+    such output.
     """
-    counting = Counting.of(pair, config, case)
-    chained = Comparison(truth, taps, counting, tolerance)
+    layouts = pair.taps(config) if layouts is None else layouts
+    counting = Counting(layouts, case.counted)
+    chained = Comparison(truth, taps, counting, tolerance, optional)
     logits: dict[str, Floats] = {}
 
     def record(tap: str, output: Floats) -> None:
@@ -94,12 +100,12 @@ def judge(
     run(record)
     alone = None
     if isolation is not None:
-        modules = [tap for tap in taps if tap != LOGITS]
-        alone = Comparison(isolation.truth, modules, counting, ALONE)
+        modules = [tap for call in isolation.calls for tap in call.taps]
+        alone = Comparison(isolation.truth, modules, counting, ALONE, optional)
         isolation.run(isolation.calls, alone.record)
     structure = None
     if in_float64 is not None:
-        structure = Comparison(truth, taps, counting, STRUCTURE)
+        structure = Comparison(truth, taps, counting, structure_tolerance, optional)
         in_float64(structure.record)
     exact = {row.tap: row for row in structure.rows()} if structure else {}
     report = Report(

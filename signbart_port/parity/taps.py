@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,9 @@ def tap_name(path: str, call: int, part: int | None = None) -> str:
 def outputs_of(path: str, call: int, output: Any, part: int | None = None) -> dict[str, Any]:
     """Return the outputs of a call by tap, in either framework: every one of a tuple, or the `part`
     alone."""
-    if not isinstance(output, tuple):
+    if isinstance(output, Mapping):
+        output = tuple(output.values())
+    if not isinstance(output, tuple | list):
         return {tap_name(path, call): output}
     if part is not None:
         return {tap_name(path, call): output[part]}

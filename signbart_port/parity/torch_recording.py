@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,8 +76,12 @@ class Truth(Outputs):
     run's inputs rounded to float32. These rounded inputs are those of a candidate's modules.
     """
 
-    def __init__(self, folder: Path, pair: Pair, counting: Counting) -> None:
+    def __init__(
+        self, folder: Path, pair: Pair, counting: Counting, only: Set[str] | None = None
+    ) -> None:
+        """Record every module, or `only` those at these paths."""
         super().__init__(folder, pair, counting)
+        self._only = only
         self._float32: dict[str, Any] = {}
         self._modules: dict[str, Any] = {}
         self._noise: dict[str, float] = {}
@@ -90,22 +94,25 @@ class Truth(Outputs):
         import torch
 
         pair, taps = self._pair, self._counting.taps
-        run(pair, model, inputs, taps, self._float32.__setitem__)
+        run(pair, model, inputs, taps, self._float32.__setitem__, only=self._only)
         self._modules = dict(model.named_modules())
         double = copy.deepcopy(model).to(torch.float64)
-        run(pair, double, inputs, taps, self._logits, self._call)
+        run(pair, double, inputs, taps, self._logits, self._call, self._only)
 
     def _logits(self, tap: str, output: Any) -> None:
         if tap == LOGITS:
             self._write(tap, output)
 
     def _call(self, path: str, call: int, arguments: tuple[Any, ...], output: Any) -> None:
-        rounded = [_float32(argument) for argument in arguments]
         part = tap_of(self._counting.taps, path).part
-        again = outputs_of(path, call, self._modules[path](*rounded), part)
-        outputs = outputs_of(path, call, output, part)
+        outputs = tensors_of(path, call, output, part)
         for tap, value in outputs.items():
             self._write(tap, value.numpy())
+        if not _tensors(arguments):
+            return  # what is no tensor cannot be fed to a candidate's module
+        rounded = [_float32(argument) for argument in arguments]
+        again = tensors_of(path, call, self._modules[path](*rounded), part)
+        for tap, value in outputs.items():
             self._alone[tap] = self._difference(tap, again[tap].numpy(), value.numpy())
         files = tuple(self._file(a, f) for a, f in zip(arguments, rounded, strict=True))
         self._calls.append(TorchCall(path, call, tuple(outputs), files))
@@ -137,8 +144,10 @@ def run(
     taps: Taps,
     record: Record,
     called: Callable[[str, int, tuple[Any, ...], Any], None] | None = None,
+    only: Set[str] | None = None,
 ) -> None:
-    """Run `model` in the precision of its weights and `record` every module's output by path.
+    """Run `model` in the precision of its weights and `record` every module's output by path, or
+    `only` that of some.
 
     The logits come last. Inputs of a float type are cast to that precision. `called` is told of
     every module's call instead: path, number of the call, arguments, output.
@@ -150,26 +159,48 @@ def run(
     def hook(path: str) -> Any:
         part = tap_of(taps, path).part
 
-        def after(module: Any, arguments: Any, output: Any) -> None:
+        def after(module: Any, arguments: Any, named: Any, output: Any) -> None:
             calls[path] += 1
             if called is not None:
-                called(path, calls[path], arguments, output)
+                # What is given by name is not fed to a candidate's module: its names are others.
+                called(path, calls[path], (*arguments, named) if named else arguments, output)
                 return
-            for tap, value in outputs_of(path, calls[path], output, part).items():
+            for tap, value in tensors_of(path, calls[path], output, part).items():
                 record(tap, value.numpy())
 
         return after
 
     # A list of layers is never called, and so never recorded.
-    hooks = [m.register_forward_hook(hook(path)) for path, m in model.named_modules() if path]
+    hooks = [
+        module.register_forward_hook(hook(path), with_kwargs=True)
+        for path, module in model.named_modules()
+        if path and (only is None or path in only)
+    ]
     dtype = next(model.parameters()).dtype
     tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
     arguments = {n: t.to(dtype) if t.is_floating_point() else t for n, t in tensors.items()}
-    with torch.inference_mode():
-        logits = pair.torch_output(pair.call_torch(model, arguments))
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # it calls no modules of a transformer's layer
+    try:
+        with torch.inference_mode():
+            logits = pair.torch_output(pair.call_torch(model, arguments))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        for handle in hooks:
+            handle.remove()
     record(LOGITS, logits.numpy())
-    for handle in hooks:
-        handle.remove()
+
+
+def tensors_of(path: str, call: int, output: Any, part: int | None) -> dict[str, Any]:
+    """Return the outputs of a call that are tensors, by tap."""
+    outputs = outputs_of(path, call, output, part)
+    return {tap: value for tap, value in outputs.items() if _tensors((value,))}
+
+
+def _tensors(values: tuple[Any, ...]) -> bool:
+    import torch
+
+    return all(isinstance(value, torch.Tensor) for value in values)
 
 
 def _float32(tensor: Any) -> Any:

@@ -1,0 +1,143 @@
+"""The layers of any Keras model as the proof sees them: their pairs, layouts, a copy in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
+
+import keras
+import numpy as np
+
+from signbart_port.parity.keras_run import Observed, modules
+from signbart_port.parity.module_pairs import ModulePair, module_pairs
+from signbart_port.parity.proof import Call, Record
+from signbart_port.parity.taps import LOGITS, Floats, module_of
+from signbart_port.transfer import Plan
+
+_CONVOLUTIONS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+)
+_DENSE = (keras.layers.Dense, keras.layers.EinsumDense)
+_NORMS = (
+    keras.layers.LayerNormalization,
+    keras.layers.BatchNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.RMSNormalization,
+)
+_FED = (*_CONVOLUTIONS, *_DENSE, *_NORMS, keras.layers.Embedding)
+"""The layers that take what their modules of PyTorch take: one tensor, of the same meaning."""
+
+
+class Layers:
+    """The layers of a model, and the modules of PyTorch that are theirs."""
+
+    def __init__(self, model: keras.Model, plan: Plan, torch: Mapping[str, Set[str]]) -> None:
+        layers = [layer for _, layer in modules(model)]
+        variables = [{weight.path for weight in layer.weights} for layer in layers]
+        activated = {n for n, layer in enumerate(layers) if _activates(layer)}
+        self.pairs: Sequence[ModulePair] = tuple(module_pairs(plan, torch, variables, activated))
+        self.observed = tuple(
+            Observed(pair.torch, layers[pair.layer], pair.before_activation) for pair in self.pairs
+        )
+        self._channels_last = {one.path for one in self.observed if _channels_last(one.layer)}
+
+    def fitted(self, record: Record, shape_of: Mapping[str, tuple[int, ...]]) -> Record:
+        """Return a `record` that is given outputs in the layout of PyTorch's, `shape_of` by tap."""
+
+        def fitting(tap: str, output: Floats) -> None:
+            if tap in shape_of and tap != LOGITS:
+                output = self._as_torch(module_of(tap), output, shape_of[tap])
+            record(tap, output)
+
+        return fitting
+
+    def _as_torch(self, path: str, output: Floats, shape: tuple[int, ...]) -> Floats:
+        if path in self._channels_last and output.ndim > 2:
+            return np.moveaxis(output, -1, 1)
+        return merged(output, shape)
+
+    def feed(self, calls: Iterable[Call], taps: Any, record: Record) -> None:
+        """Feed the layers that take the same as their modules, one by one."""
+        from signbart_port.parity.keras_run import run_one
+
+        layers = {one.path: one for one in self.observed}
+        for call in calls:
+            (given,) = call.inputs()
+            if call.path in self._channels_last and given.ndim > 2:
+                given = np.moveaxis(given, 1, -1)
+            run_one(layers[call.path], call.number, given, taps, record)
+
+    def takes(self, call: Call) -> bool:
+        """Return whether the layer of a call can be fed alone what the module was."""
+        layer = next((one.layer for one in self.observed if one.path == call.path), None)
+        if not isinstance(layer, _FED) or len(call.files) != 1:
+            return False
+        if not isinstance(layer, keras.layers.EinsumDense):
+            return True
+        given = layer.equation.partition(",")[0]
+        rank: int = np.load(call.files[0], mmap_mode="r").ndim
+        return len(given) == rank
+
+
+def merged(output: Floats, shape: tuple[int, ...]) -> Floats:
+    """Return an output with neighboring axes merged as `shape` has them: heads, for PyTorch. As it
+    is, where that is not what the two differ in."""
+    left = list(output.shape)
+    for length in shape:
+        size = 1
+        while left and size < length:
+            size *= left.pop(0)
+        if size == 1 and left and left[0] == 1:
+            left.pop(0)
+        if size != length:
+            return output
+    return output if left or output.ndim <= len(shape) else output.reshape(shape)
+
+
+def in_float64(model: keras.Model) -> keras.Model:
+    """Return a copy of a model in float64, with its weights.
+
+    Raises ValueError, or whatever its code raises, where it cannot be made from its own config.
+    """
+    from signbart_port.parity.keras_run import carry
+
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        double = type(model).from_config(_doubled(model.get_config()))
+        if not double.built:
+            double.build_from_config(model.get_build_config())
+    finally:
+        keras.config.set_floatx(before[0])
+        keras.config.set_dtype_policy(before[1])
+    carry(model, double)
+    return double
+
+
+def _doubled(config: Any) -> Any:
+    if isinstance(config, dict):
+        return {key: _doubled(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return type(config)(_doubled(value) for value in config)
+    return "float64" if config == "float32" else config
+
+
+def _activates(layer: Any) -> bool:
+    if not isinstance(layer, (*_CONVOLUTIONS, *_DENSE)):
+        return False
+    return layer.activation not in (None, keras.activations.linear)
+
+
+def _channels_last(layer: Any) -> bool:
+    """Return whether the channels of an output come last where PyTorch has them second."""
+    if isinstance(layer, _CONVOLUTIONS):
+        return bool(layer.data_format == "channels_last")
+    return isinstance(layer, keras.layers.BatchNormalization) and layer.axis != 1
