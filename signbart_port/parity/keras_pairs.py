@@ -39,7 +39,9 @@ class Layers:
     """The layers of a model, and the modules of PyTorch that are theirs."""
 
     def __init__(self, model: keras.Model, plan: Plan, torch: Mapping[str, Set[str]]) -> None:
-        layers = [layer for _, layer in modules(model)]
+        every = [layer for _, layer in modules(model)]
+        cells = {id(layer.cell) for layer in every if isinstance(layer, keras.layers.RNN)}
+        layers = [layer for layer in every if id(layer) not in cells]
         variables = [{weight.path for weight in layer.weights} for layer in layers]
         activated = {n for n, layer in enumerate(layers) if _activates(layer)}
         self.pairs: Sequence[ModulePair] = tuple(module_pairs(plan, torch, variables, activated))

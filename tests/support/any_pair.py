@@ -1,0 +1,49 @@
+"""Models of both frameworks that are meant to compute the same, with weights that hide nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import signbart_port
+from signbart_port.parity.pair import Pair, mapping_path
+from signbart_port.parity.perturbation import perturbed
+from signbart_port.parity.report import Report
+
+
+def perturb(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """Give a module random weights in place; tensors that are tied stay so."""
+    state = model.state_dict()
+    made = perturbed({name: value.numpy() for name, value in state.items()}, seed)
+    with torch.no_grad():
+        for name, value in made.items():
+            state[name].copy_(torch.from_numpy(value))
+    return model.eval()
+
+
+def carried(pair: Pair, config: Any, seed: int = 0) -> tuple[torch.nn.Module, Any]:
+    """Return both models of a pair, the Keras one with the weights of the other."""
+    torch_model, keras_model = perturb(pair.torch_model(config), seed), pair.keras_model(config)
+    signbart_port.transfer_weights(torch_model, keras_model, mapping=mapping_path(pair))
+    return torch_model, keras_model
+
+
+def proven(pair: Pair, config: Any, torch_model: Any, keras_model: Any) -> Report:
+    """Compare both on the pair's cases."""
+    return signbart_port.prove(
+        torch_model,
+        keras_model,
+        mapping=Path(mapping_path(pair)),
+        cases=pair.cases(config, seed=1),
+        pair=pair,
+    )
+
+
+def comes_back(pair: Pair, config: Any, torch_model: torch.nn.Module, keras_model: Any) -> bool:
+    """Return whether every tensor is the same in every bit after a way there and back."""
+    other = pair.torch_model(config)
+    signbart_port.transfer_weights(keras_model, other, mapping=mapping_path(pair))
+    state = other.state_dict()
+    return all(torch.equal(value, state[name]) for name, value in torch_model.state_dict().items())
