@@ -46,6 +46,7 @@ class Axis:
     """The meaning of a placeholder: `values`, or a number for each layer."""
 
     values: tuple[str, ...] = ()
+    keras: tuple[str, ...] = ()  # Keras' names of the values, where they are others
     range: str = ""  # the size that says how many layers there are
     start: int = 0  # the first layer's number in PyTorch; in Keras it is 0
     line: int = 0  # in the mapping file
@@ -56,6 +57,8 @@ class Axis:
         return tuple(str(self.start + i) for i in range(sizes[self.range]))
 
     def in_keras(self, value: str) -> str:
+        if self.keras:
+            return self.keras[self.values.index(value)]
         return str(int(value) - self.start) if self.range else value
 
 
@@ -141,6 +144,12 @@ class Rule:
         if share and name in self.shares:
             return self.shares[name][share.number]
         return self.dims.get(name)
+
+    @property
+    def pattern(self) -> str:
+        """The names in PyTorch, with every placeholder of the rule."""
+        tensors: tuple[Leaf | Fill, ...] = (*self.leaves, *self.fills)
+        return ".".join((self.torch, *(tensor.torch for tensor in tensors)))
 
     def torch_name(self, tensor: str) -> str:
         """Return the pattern of a tensor's name in PyTorch."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Container, Set
 from pathlib import Path
 from typing import Any
 
 from signbart_port.errors import PortError, printable
+from signbart_port.transfer.mapping import PLACEHOLDER
 from signbart_port.untrusted import strict_yaml
 
 
@@ -15,6 +16,14 @@ class Blocks:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def check_declared(self, block: Any, key: str, text: str, declared: Container[str]) -> None:
+        """Raise PortError for a placeholder that is not declared, and for stray braces."""
+        for name in PLACEHOLDER.findall(text):
+            if name not in declared:
+                raise self.wrong(block, key, f"placeholder {{{name}}} is not declared under axes")
+        if not {"{", "}"}.isdisjoint(PLACEHOLDER.sub("", text)):
+            raise self.wrong(block, key, f"{key} has braces around what is no name")
 
     def keys(
         self, block: Any, required: Set[str] = frozenset(), optional: Set[str] = frozenset()

@@ -63,7 +63,7 @@ class _Reader(Blocks):
         self.axes = {
             name: self.axis(self.data["axes"], name) for name in self.block(self.data, "axes")
         }
-        kinds = KindReader(self.path, self.schema)
+        kinds = KindReader(self.path, self.schema, self.axes)
         self.kinds = {
             name: kinds.kind(self.blocks(self.data["kinds"], name))
             for name in self.block(self.data, "kinds")
@@ -84,11 +84,22 @@ class _Reader(Blocks):
         if not isinstance(axes[name], dict):
             return Axis(values=self.texts(axes, name))
         block = self.block(axes, name)
+        if self.schema > 1 and "range" not in block:
+            return self.both_sides(block)
         self.keys(block, required={"range"}, optional={"from"})
         start = block.get("from", 0)
         if type(start) is not int or not 0 <= start <= _LARGEST_START:
             raise self.wrong(block, "from", f"from must be a small number, got {printable(start)}")
         return Axis(range=self.text(block, "range"), start=start, line=block.line)
+
+    def both_sides(self, block: Any) -> Axis:
+        """Return an axis whose values have other names in Keras."""
+        self.keys(block, required={"torch", "keras"})
+        torch, keras = self.texts(block, "torch"), self.texts(block, "keras")
+        if len(torch) != len(keras) or len(set(torch)) < len(torch):
+            what = "an axis needs as many different names in torch as names in keras"
+            raise self.wrong(block, "torch", what)
+        return Axis(torch, keras, line=block.line)
 
     def rule(self, rule: Any) -> Rule:
         kind = self.text(rule, "kind")
@@ -116,7 +127,10 @@ class _Reader(Blocks):
             # Keras names a layer of a list "layers.0": to PyTorch that is a "0" within "layers".
             keras = keras.replace(".", "/")
             keras = re.sub(r"/(\{\w+\}|\d+)(?=/|$)", self._list_item, keras)
-        if set(PLACEHOLDER.findall(torch)) != set(PLACEHOLDER.findall(keras)):
+        sides = [torch, keras]
+        for tensor in tensors:
+            sides = [sides[0] + tensor.torch, sides[1] + tensor.keras]
+        if len({frozenset(PLACEHOLDER.findall(side)) for side in sides}) > 1:
             raise self.wrong(rule, "torch", "torch and keras use different placeholders")
         several = {dim for dim in dims if isinstance(rule.get(dim), list)}
         sizes = {dim: self.size(rule, dim, rule[dim]) for dim in (dims - several) & rule.keys()}
@@ -150,9 +164,5 @@ class _Reader(Blocks):
 
     def pattern(self, block: Any, key: str) -> str:
         pattern = self.text(block, key)
-        for name in PLACEHOLDER.findall(pattern):
-            if name not in self.axes:
-                raise self.wrong(block, key, f"placeholder {{{name}}} is not declared under axes")
-        if not {"{", "}"}.isdisjoint(PLACEHOLDER.sub("", pattern)):
-            raise self.wrong(block, key, f"{key} has braces around what is no name")
+        self.check_declared(block, key, pattern, self.axes)
         return pattern

@@ -6,7 +6,7 @@ both sides, and what else happens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import product
 from math import isfinite
 from pathlib import Path
@@ -26,9 +26,9 @@ _MOST_CUT = 1_000_000
 class KindReader(Blocks):
     """A reader of the tensors of a kind."""
 
-    def __init__(self, path: Path, schema: int) -> None:
+    def __init__(self, path: Path, schema: int, declared: Container[str]) -> None:
         super().__init__(path)
-        self.schema = schema
+        self.schema, self.declared = schema, declared
 
     def kind(self, tensors: Sequence[Any]) -> tuple[Leaf | Fill, ...]:
         if self.schema == 1:
@@ -161,14 +161,16 @@ class KindReader(Blocks):
         names = self.texts(tensor, key)
         if not 1 < len(names) <= _MOST_JOINED or len(set(names)) < len(names) or "" in names:
             raise self.wrong(tensor, key, f"{key} must be one name, or several different ones")
-        self.check_plain(tensor, key, *names)
+        self.check_placeholders(tensor, key, *names)
         return names
 
     def name(self, tensor: Any, key: str) -> str:
         name = self.text(tensor, key)
-        self.check_plain(tensor, key, name)
+        self.check_placeholders(tensor, key, name)
         return name
 
-    def check_plain(self, tensor: Any, key: str, *names: str) -> None:
-        if not {"{", "}"}.isdisjoint("".join(names)):
+    def check_placeholders(self, tensor: Any, key: str, *names: str) -> None:
+        text = "".join(names)
+        if self.schema == 1 and not {"{", "}"}.isdisjoint(text):
             raise self.wrong(tensor, key, "the tensors of a kind take no placeholders")
+        self.check_declared(tensor, key, text, self.declared)

@@ -42,7 +42,7 @@ class Instance:
 def instances(mapping: WeightMapping, sizes: Mapping[str, int]) -> Iterator[Instance]:
     """Yield every module that the rules name in a model of these sizes."""
     for rule in mapping.rules:
-        for values in mapping.expand(rule.torch, sizes):
+        for values in mapping.expand(rule.pattern, sizes):
             keras = mapping.in_keras(values)
             leaves = (
                 Named(
@@ -87,7 +87,7 @@ def sizes_from_shapes(
     """
     ranges = {name: axis.range for name, axis in mapping.axes.items() if axis.range}
     # No more layers than tensors; where numbers are nested, no more names than a model has.
-    nested = (sum(f"{{{axis}}}" in rule.torch for axis in ranges) for rule in mapping.rules)
+    nested = (sum(f"{{{axis}}}" in rule.pattern for axis in ranges) for rule in mapping.rules)
     bound = int(MOST_NAMES ** (1 / max(1, *nested, 1))) // 2
     at_most = dict.fromkeys(ranges.values(), min(len(torch), _MOST_LAYERS, bound))
     layers: Counter[str] = Counter()

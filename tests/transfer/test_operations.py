@@ -306,3 +306,38 @@ def test_tensors_of_the_wrong_rank_are_findings(tmp_path):
     plan = transfer.plan(mapping, sizes, shapes_of(torch, {}))
     (finding,) = transfer.check(plan, THERE, torch, keras)
     assert finding.code is Code.SHAPE and "expected (2, 3), got (2, 3, 4)" in finding.detail
+
+
+def test_placeholders_in_the_names_of_tensors(tmp_path):
+    """The tensors of all layers of a torch.nn.LSTM are one module's; Keras' layers have others."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        """schema: 2
+family: mine
+axes:
+  layer: {range: layers}
+  way: {torch: ["", _reverse], keras: [forward, backward]}
+kinds:
+  lstm:
+    - {torch: "weight_l{layer}{way}", keras: kernel, axes: out in -> in out}
+modules:
+  - {torch: rnn, keras: "lstm_{layer}/{way}", kind: lstm}
+"""
+    )
+    mapping = transfer.load(path)
+    torch = {f"rnn.weight_l{n}{way}": (2, 3) for n in (0, 1) for way in ("", "_reverse")}
+    sizes = transfer.sizes_from_shapes(mapping, torch)
+    assert sizes == {"layers": 2}
+    plan = transfer.plan(mapping, sizes, Shapes(torch, {}))
+    assert [(t.torch, t.keras) for t in plan.transfers] == [
+        ("rnn.weight_l0", "lstm_0/forward/kernel"),
+        ("rnn.weight_l0_reverse", "lstm_0/backward/kernel"),
+        ("rnn.weight_l1", "lstm_1/forward/kernel"),
+        ("rnn.weight_l1_reverse", "lstm_1/backward/kernel"),
+    ]
+    path.write_text(path.read_text().replace('"lstm_{layer}/{way}"', '"lstm_{layer}"'))
+    with pytest.raises(PortError, match="line 10: torch and keras use different placeholders"):
+        transfer.load(path)
+    path.write_text(path.read_text().replace("[forward, backward]", "[forward]"))
+    with pytest.raises(PortError, match="line 5: an axis needs as many different names"):
+        transfer.load(path)
