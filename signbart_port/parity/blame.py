@@ -28,11 +28,11 @@ def find(
     Rows come in the order in which modules end, so the first that fails has no failed module in it.
     One that is wrong when fed the reference's own inputs is wrong itself, or the module in it that
     has a wrong tensor (too little wrong to be seen alone). Where none is, but a tensor differs,
-    that tensor's module is. Where neither is, the first wrong output of the run tells; unless every
-    module passed alone: then what is wrong lies between them, and it is the whole model that is
-    blamed. What is too little wrong for float32 is told by the first wrong output in float64.
-    `inputs_of` returns what the module of a tap was fed, alone. The comparisons are those that the
-    rows of the report come from.
+    that tensor's module is. Where neither is, the first wrong output of the run tells; unless its
+    module passed alone: then what is wrong lies before it, and the module around it is blamed that
+    is wrong and did not, at last the whole model. What is too little wrong for float32 is told by
+    the first wrong output in float64. `inputs_of` returns what the module of a tap was fed, alone.
+    The comparisons are those that the rows of the report come from.
     """
     weights = report.weights
     differing = [tensor.module for tensor in weights.differing] if weights else []
@@ -46,7 +46,7 @@ def find(
     if differing:
         return Blame(differing[0], Evidence.WEIGHTS, row)
     if row is not None:
-        module = LOGITS if alone else row.module
+        module = _between(report, row) if alone else row.module
         return Blame(module, Evidence.CHAINED, row, _of_logits(finder, chained))
     row = _first_wrong(report, report.structure)
     if structure and row:
@@ -57,6 +57,16 @@ def find(
 def _first_wrong(report: Report, rows: Sequence[Row]) -> Row | None:
     undecided = report.undecided
     return next((row for row in rows if not row.passed and row not in undecided), None)
+
+
+def _between(report: Report, row: Row) -> str:
+    """Return the innermost module that has `row` in it, is wrong too and has not passed alone."""
+    passed = {one.module for one in report.isolated}
+    wrong = {one.module for one in report.rows if not one.passed} - passed
+    path = row.module
+    while path and path not in wrong:
+        path = path.rpartition(".")[0]
+    return path or LOGITS
 
 
 def _of_logits(finder: Finder | None, comparison: Comparison) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from signbart_port.parity.keras_run import Observed, modules
 from signbart_port.parity.module_pairs import ModulePair, module_pairs
+from signbart_port.parity.pair import Arrays
 from signbart_port.parity.proof import Call, Record
 from signbart_port.parity.taps import LOGITS, Floats, module_of
 from signbart_port.transfer import Plan
@@ -103,8 +104,9 @@ def merged(output: Floats, shape: tuple[int, ...]) -> Floats:
     return output if left or output.ndim <= len(shape) else output.reshape(shape)
 
 
-def in_float64(model: keras.Model) -> keras.Model:
-    """Return a copy of a model in float64, with its weights.
+def in_float64(model: keras.Model, exact: Arrays) -> keras.Model:
+    """Return a copy of a model in float64, with its weights, or with what is rounded to them, where
+    `exact` has that, by path.
 
     Raises ValueError, or whatever its code raises, where it cannot be made from its own config.
     """
@@ -121,6 +123,10 @@ def in_float64(model: keras.Model) -> keras.Model:
         keras.config.set_floatx(before[0])
         keras.config.set_dtype_policy(before[1])
     carry(model, double)
+    for variable, rounded in zip(double.weights, model.weights, strict=True):
+        value = exact.get(rounded.path)
+        if value is not None and np.array_equal(value.astype(np.float32), rounded.numpy()):
+            variable.assign(value)
     return double
 
 

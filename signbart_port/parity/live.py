@@ -12,7 +12,7 @@ from signbart_port.errors import PortError, first_of, printable
 from signbart_port.parity.blame import Finder
 from signbart_port.parity.compare import Row
 from signbart_port.parity.counting import Counting
-from signbart_port.parity.pair import Case, Pair, Tap
+from signbart_port.parity.pair import Arrays, Case, Pair, Tap
 from signbart_port.parity.proof import Call, Isolation, Record, judge
 from signbart_port.parity.reference import RecordedRun
 from signbart_port.parity.report import Report, WeightComparison
@@ -85,13 +85,15 @@ def prove_by_rules(
     plan: Plan,
     names: tuple[str, str],
     weights: WeightComparison,
+    exact: Arrays,
 ) -> Report:
     """Run two models of any kind on a case, and compare the modules that the rules of `plan` show
     to be pairs.
 
     Neither is changed. A module whose output has another shape on the other side is left out, and
-    counted in a note; the output of the whole model never is. Raises PortError where one cannot be
-    run.
+    counted in a note; the output of the whole model never is. `exact` are the weights that are no
+    float32 before they are rounded, for Keras' run in float64, by path. Raises PortError where one
+    cannot be run.
     """
     from signbart_port.parity import keras_run
     from signbart_port.parity.keras_pairs import Layers, in_float64
@@ -126,7 +128,7 @@ def prove_by_rules(
             layers.feed(calls, layouts, layers.fitted(record, shapes))
 
         try:
-            double = in_float64(keras_model)
+            double = in_float64(keras_model, exact)
         except Exception as error:
             double = None
             cautions.append(

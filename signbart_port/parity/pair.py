@@ -125,7 +125,9 @@ class Pair:
         return model(**inputs)
 
     def call_keras(self, model: Any, inputs: Mapping[str, Any]) -> Any:
-        """Run the Keras model at inference."""
+        """Run the Keras model at inference: on its only input, or on all by name."""
+        if len(inputs) == 1 and not isinstance(getattr(model, "input", None), Mapping):
+            return model(*inputs.values(), training=False)
         return model(dict(inputs), training=False)
 
     def torch_output(self, outputs: Any) -> Any:

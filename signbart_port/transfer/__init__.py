@@ -3,7 +3,7 @@
 Plain data in and out (dicts of NumPy arrays); no framework is imported.
 """
 
-from signbart_port.transfer.apply import apply, renamed
+from signbart_port.transfer.apply import apply, in_float64, renamed
 from signbart_port.transfer.check import Code, Finding, check, compare, gathered, same_bits, summary
 from signbart_port.transfer.mapping import WeightMapping
 from signbart_port.transfer.mapping_file import load
@@ -23,6 +23,7 @@ __all__ = [
     "check",
     "compare",
     "gathered",
+    "in_float64",
     "load",
     "plan",
     "renamed",

@@ -26,6 +26,17 @@ def apply(
             yield constant.name, np.full(constant.shape, constant.value, np.float32)
 
 
+def in_float64(plan: Plan, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return what the lossy rules write in Keras, computed in float64: a sum of two float32 is no
+    float32, and what it is rounded to is no fault of the models."""
+    there, found = Direction.TORCH_TO_KERAS, {}
+    for name, transfers in by_target(plan.transfers, there):
+        if transfers[0].lossy:
+            source = {t.torch: tensors[t.torch].astype(np.float64) for t in transfers}
+            found[name] = joined(transfers, there, source)
+    return found
+
+
 def by_target(
     transfers: Iterable[Transfer], direction: Direction
 ) -> Iterator[tuple[str, list[Transfer]]]:

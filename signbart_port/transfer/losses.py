@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from signbart_port.errors import first_of
 from signbart_port.transfer.apply import by_target, joined
 from signbart_port.transfer.ops import Array, Direction
 from signbart_port.transfer.plan import Plan
@@ -28,11 +29,18 @@ class Lost:
     rule: str
     """The mapping's file and line."""
 
-    def sentence(self) -> str:
-        """Return one line for the user."""
-        return (
-            f"{self.name}: {self.values:,} of {self.of:,} values do not come back, the largest"
-            f" change is {self.largest:.3g}; the way back writes: {self.writes} ({self.rule})"
+
+def sentences(lost: Iterable[Lost]) -> Iterator[str]:
+    """Yield a line for the user for each rule that loses something."""
+    by_rule: dict[tuple[str, str], list[Lost]] = {}
+    for one in lost:
+        by_rule.setdefault((one.writes, one.rule), []).append(one)
+    for (writes, rule), several in by_rule.items():
+        values, of = (sum(getattr(one, count) for one in several) for count in ("values", "of"))
+        largest = max(one.largest for one in several)
+        yield (
+            f"{first_of([one.name for one in several], 2)}: {values:,} of {of:,} values do not come"
+            f" back, the largest change is {largest:.3g}; the way back writes: {writes} ({rule})"
         )
 
 

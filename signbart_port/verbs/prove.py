@@ -19,7 +19,7 @@ from signbart_port.parity.blocks import head, table
 from signbart_port.parity.pair import Case, Pair
 from signbart_port.parity.report import Report
 from signbart_port.transfer import Direction, Plan, Shapes
-from signbart_port.transfer.losses import Lost, losses
+from signbart_port.transfer.losses import Lost, losses, sentences
 
 Tensors = Mapping[str, NDArray[Any]]
 _NAMES = ("PyTorch module", "Keras model")
@@ -122,13 +122,14 @@ def prove(
     cases = (cases,) if isinstance(cases, Case) else tuple(cases)
     if not cases:
         raise PortError(None, "there is no case to compare the two models on")
-    models = pair or _InMemory(), torch_model, keras_model
+    exact = transfer.in_float64(plan, tensors)
+    models = pair or Pair(), torch_model, keras_model
     reports = [
-        live.prove_by_rules(*models, case, plan=plan, names=_NAMES, weights=weights)
+        live.prove_by_rules(*models, case, plan=plan, names=_NAMES, weights=weights, exact=exact)
         for case in cases
     ]
     report = next((one for one in reports if not one.passed), reports[0])
-    lost = [one.sentence() for one in losses(plan, tensors)]
+    lost = tuple(sentences(losses(plan, tensors)))
     if len(cases) > 1:
         equal = [case.name for case, one in zip(cases, reports, strict=True) if one.passed]
         report = replace(report, notes=(*report.notes, f"equal on: {first_of(equal, 8)}"))
@@ -152,15 +153,6 @@ def assert_equal(
         error = ProofError(f"NOT EQUAL: {report.verdict()}", report)
         error.add_note(_drawn(report))
         raise error
-
-
-class _InMemory(Pair):
-    """Two models without anything special about them."""
-
-    def call_keras(self, model: Any, inputs: Mapping[str, Any]) -> Any:
-        if len(inputs) == 1 and len(model.inputs or ()) == 1:
-            return model(*inputs.values(), training=False)
-        return model(dict(inputs), training=False)
 
 
 def _tensors(model: Any) -> Tensors:

@@ -104,10 +104,12 @@ def test_the_defaults_of_a_pair() -> None:
     with pytest.raises(ValueError, match="2 outputs"):
         pair.torch_output(("one", "other"))
     assert pair.call_torch(lambda x, y: (x, y), {"x": 1, "y": 2}) == (1, 2)
-    assert pair.call_keras(lambda inputs, training: (inputs, training), {"x": 1}) == (
-        {"x": 1},
-        False,
-    )
+
+    def called(inputs, training):
+        return inputs, training
+
+    assert pair.call_keras(called, {"x": 1, "y": 2}) == ({"x": 1, "y": 2}, False)
+    assert pair.call_keras(called, {"x": 1}) == (1, False)
     for build in (pair.torch_model, pair.keras_model, lambda config: pair.cases(config, 0)):
         with pytest.raises(NotImplementedError):
             build(config)
