@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,17 +69,16 @@ def transfer_weights(source: Any, target: Any, *, mapping: str | Path) -> Transf
     shapes = {name: array.shape for name, array in written.items()}
     if findings := transfer.check(plan, direction, read, shapes):
         raise PortError(plan.mapping.path, transfer.summary(findings))
-    moved = transfer.apply(plan, direction, read)
-    if to_keras:
-        for path, tensor in moved:
-            variables[path].assign(tensor)
-    else:
-        _load(torch_model, moved)
+    assign = _assigning(variables) if to_keras else _loading(torch_model)
+    names = []
+    for name, tensor in transfer.apply(plan, direction, read):
+        assign(name, tensor)
+        names.append(name)
     after = {p: v.numpy() for p, v in variables.items()} if to_keras else _tensors(torch_model)
     if findings := transfer.compare(plan, direction, read, after):
         raise PortError(plan.mapping.path, transfer.summary(findings))
     lost = tuple(losses(plan, tensors)) if to_keras else ()
-    return Transferred(direction, len(plan.transfers), plan.parameters, lost)
+    return Transferred(direction, len(names), plan.parameters, lost)
 
 
 def prove(
@@ -187,14 +187,18 @@ def _plan(path: str | Path, tensors: Tensors, values: Tensors) -> Plan:
     return transfer.plan(mapping, sizes, shapes)
 
 
-def _load(model: Any, moved: Any) -> None:
-    import sys
+def _assigning(variables: Mapping[str, Any]) -> Callable[[str, NDArray[Any]], None]:
+    return lambda path, tensor: variables[path].assign(tensor)
 
-    torch = sys.modules["torch"]
-    state = model.state_dict()
-    with torch.no_grad():
-        for name, tensor in moved:
+
+def _loading(model: Any) -> Callable[[str, NDArray[Any]], None]:
+    torch, state = sys.modules["torch"], model.state_dict()  # which shares the module's storage
+
+    def load(name: str, tensor: NDArray[Any]) -> None:
+        with torch.no_grad():
             state[name].copy_(torch.from_numpy(np.ascontiguousarray(tensor)))
+
+    return load
 
 
 def _drawn(report: Report) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -342,3 +343,13 @@ modules:
     path.write_text(path.read_text().replace("[forward, backward]", "[forward]"))
     with pytest.raises(PortError, match="line 5: an axis needs as many different names"):
         transfer.load(path)
+
+
+def test_the_table_of_the_docs(tmp_path):
+    page = Path(__file__).parents[2] / "docs/mapping.md"
+    lines = re.findall(r"\| `(\{.*\})` \|", page.read_text())
+    assert len(lines) == 14
+    for number, line in enumerate(lines):
+        path = written(tmp_path, line)
+        (rule,) = transfer.load(path).rules
+        assert len(rule.leaves) + len(rule.fills) >= 1, number
