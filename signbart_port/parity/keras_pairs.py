@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from math import prod
 from typing import Any
 
 import keras
@@ -75,6 +76,8 @@ class Layers:
             (given,) = call.inputs()
             if call.path in self._channels_last and given.ndim > 2:
                 given = np.moveaxis(given, 1, -1)
+            if shape := _input_shape(layers[call.path].layer, given.shape):
+                given = given.reshape(shape)
             run_one(layers[call.path], call.number, given, taps, record)
 
     def takes(self, call: Call) -> bool:
@@ -82,11 +85,21 @@ class Layers:
         layer = next((one.layer for one in self.observed if one.path == call.path), None)
         if not isinstance(layer, _FED) or len(call.files) != 1:
             return False
-        if not isinstance(layer, keras.layers.EinsumDense):
-            return True
-        given = layer.equation.partition(",")[0]
-        rank: int = np.load(call.files[0], mmap_mode="r").ndim
-        return len(given) == rank
+        return bool(_input_shape(layer, np.load(call.files[0], mmap_mode="r").shape))
+
+
+def _input_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of what a module of PyTorch is given as its layer takes it: with the last
+    axis in heads, where the kernel has such. Empty, where the two have no such shape."""
+    if not isinstance(layer, keras.layers.EinsumDense):
+        return shape
+    axes, kernel = layer.equation.partition("->")[0].split(",")
+    if len(axes) == len(shape):
+        return shape
+    lengths = dict(zip(kernel, layer.kernel.shape, strict=True))
+    split = tuple(lengths[axis] for axis in axes[len(shape) - 1 :] if axis in lengths)
+    whole = (*shape[:-1], *split)
+    return whole if len(whole) == len(axes) and prod(split) == shape[-1] else ()
 
 
 def merged(output: Floats, shape: tuple[int, ...]) -> Floats:

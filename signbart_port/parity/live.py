@@ -102,7 +102,8 @@ def prove_by_rules(
     torch_model = copy.deepcopy(torch_model).cpu().float().eval()
     modules = tensors_within(torch_model)
     layers = Layers(keras_model, plan, modules)
-    layouts = {**pair.taps(None), "*": Tap(part=0)}
+    layouts = dict(pair.taps(None))
+    layouts.setdefault("*", Tap(part=0))
     paired = {one.torch for one in layers.pairs}
     notes, cautions = [], []
     with processes.scratch_errors(), processes.new_folder() as folder:

@@ -1,0 +1,82 @@
+"""Layers of other layouts than those of their modules, in pairs of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+
+import signbart_port
+from signbart_port import Case, Pair, Tap
+from tests.support.any_pair import perturb
+
+MAPPING = """
+schema: 2
+family: heads
+kinds:
+  in:
+    - {torch: weight, keras: kernel, axes: (heads size) in -> in heads size}
+    - {torch: bias, keras: bias, axes: (heads size) -> heads size}
+  out:
+    - {torch: weight, keras: kernel, axes: out (heads size) -> heads size out}
+    - {torch: bias, keras: bias, axes: out}
+modules:
+  - {torch: q, keras: q, kind: in}
+  - {torch: out, keras: out, kind: out}
+"""
+
+
+class Heads(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.out = torch.nn.Linear(4, 6), torch.nn.Linear(6, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.q(x))
+
+
+class Named(Pair):
+    def taps(self, config: Any) -> Mapping[str, Tap]:
+        return {"*": Tap("batch time channel")}
+
+    def call_keras(self, model: Any, inputs: Mapping[str, Any]) -> Any:
+        return model(inputs["x"], training=False)
+
+
+def models(folder: Path) -> tuple[Path, torch.nn.Module, keras.Model]:
+    (mapping := folder / "heads.yaml").write_text(MAPPING)
+    x = keras.Input((None, 4))
+    q = keras.layers.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de", name="q")(x)
+    out = keras.layers.EinsumDense("abcd,cde->abe", (None, 5), bias_axes="e", name="out")(q)
+    module, model = perturb(Heads()), keras.Model(x, out)
+    signbart_port.transfer_weights(module, model, mapping=mapping)
+    return mapping, module, model
+
+
+def test_positions_that_do_not_count_are_left_out_of_every_output(tmp_path: Path) -> None:
+    mapping, *both = models(tmp_path)
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    counted = np.array([[True, True, True], [True, False, False]])
+    other = np.where(counted[..., None], x, 7)
+    case = Case("padded", {"x": x}, {"x": other}, {"time": counted})
+    report = signbart_port.prove(*both, mapping=mapping, cases=case, pair=Named())
+    assert report.passed, report.verdict()
+    assert [row.elements for row in report.rows] == [4 * 6, 4 * 5, 4 * 5]
+    whole = Case("whole", {"x": x}, {"x": other})
+    assert not signbart_port.prove(*both, mapping=mapping, cases=whole, pair=Named()).passed
+
+
+def test_what_takes_heads_is_run_alone(tmp_path: Path) -> None:
+    mapping, module, model = models(tmp_path)
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    case = Case("clip", {"x": x}, {"x": x})
+    report = signbart_port.prove(module, model, mapping=mapping, cases=case, pair=Named())
+    assert report.passed and [row.tap for row in report.isolated] == ["q", "out"]
+    layer = model.get_layer("out")
+    layer.kernel.assign(layer.kernel.numpy()[::-1])
+    report = signbart_port.prove(module, model, mapping=mapping, cases=case, pair=Named())
+    assert report.blame and report.blame.module == "out"
