@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.pairs.signbart import SIGNBART, case_of
-from signbart_port.parity.pair import place_of
+from signbart_port.parity.load_pair import place_of
 from signbart_port.parity.reference import TorchRun, running
 from signbart_port.parity.workers.torch_run import TorchJob
 

@@ -10,7 +10,6 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -176,18 +175,6 @@ def tap_of(taps: Mapping[str, Tap], path: str) -> Tap:
 def mapping_path(pair: Pair) -> Path:
     """Return the path of a pair's mapping file."""
     return Path(inspect.getfile(type(pair))).parent / pair.mapping
-
-
-def place_of(pair: Pair) -> str:
-    """Return where another process imports the class of `pair`: `package.module:Class`."""
-    return f"{type(pair).__module__}:{type(pair).__qualname__}"
-
-
-def import_pair(place: str) -> Pair:
-    """Import the class at `place` and make a pair of it."""
-    module, _, name = place.partition(":")
-    pair: Pair = getattr(import_module(module), name)()
-    return pair
 
 
 def _only(outputs: Any) -> Any:

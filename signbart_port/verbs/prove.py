@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from signbart_port import transfer
 from signbart_port.errors import PortError, ProofError, first_of, printable
 from signbart_port.model_files import in_memory
-from signbart_port.parity import live
+from signbart_port.parity import by_rules
 from signbart_port.parity import weights as weights_of
 from signbart_port.parity.blocks import head, table
 from signbart_port.parity.pair import Case, Pair
@@ -123,10 +123,9 @@ def prove(
     if not cases:
         raise PortError(None, "there is no case to compare the two models on")
     exact = transfer.in_float64(plan, tensors)
-    models = pair or Pair(), torch_model, keras_model
+    candidate = by_rules.KerasCandidate(pair or Pair(), None, keras_model, plan, _NAMES[1], exact)
     reports = [
-        live.prove_by_rules(*models, case, plan=plan, names=_NAMES, weights=weights, exact=exact)
-        for case in cases
+        by_rules.prove_live(candidate, torch_model, case, _NAMES[0], weights) for case in cases
     ]
     report = next((one for one in reports if not one.passed), reports[0])
     lost = tuple(sentences(losses(plan, tensors)))

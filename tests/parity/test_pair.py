@@ -10,7 +10,8 @@ from signbart_port.model_files import mappings
 from signbart_port.pairs.signbart import SIGNBART, SignBartPair
 from signbart_port.pairs.signbart_cases import FRAMES, make_for
 from signbart_port.parity.counting import Counting
-from signbart_port.parity.pair import Case, Pair, Tap, import_pair, mapping_path, place_of, tap_of
+from signbart_port.parity.load_pair import import_pair, place_of
+from signbart_port.parity.pair import Case, Pair, Tap, mapping_path, tap_of
 from signbart_port.parity.taps import outputs_of
 from tests.support.small_models import small_config
 

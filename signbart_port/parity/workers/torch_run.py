@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from signbart_port import transfer
 from signbart_port.checkpoint.loaded import Location
 from signbart_port.parity.counting import Counting
-from signbart_port.parity.pair import Arrays, Case, Pair, import_pair, mapping_path
+from signbart_port.parity.load_pair import import_pair
+from signbart_port.parity.pair import Arrays, Case, Pair, mapping_path
 from signbart_port.parity.torch_recording import Outputs, TorchRecord, Truth
 from signbart_port.parity.workers import torch_weights
 from signbart_port.system import digest, serving

@@ -1,0 +1,193 @@
+"""The proof of any two models, whose modules are found by the rules of their mapping."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from signbart_port.errors import PortError, first_of, printable
+from signbart_port.parity.compare import Row
+from signbart_port.parity.counting import Counting
+from signbart_port.parity.pair import Arrays, Case, Pair, Tap
+from signbart_port.parity.proof import Call, Isolation, Record, judge
+from signbart_port.parity.reference import RecordedRun
+from signbart_port.parity.report import Report, WeightComparison
+from signbart_port.parity.taps import LOGITS
+from signbart_port.parity.tolerances import STRUCTURE, WithConstants
+from signbart_port.system import processes
+from signbart_port.transfer import Plan
+
+if TYPE_CHECKING:
+    from signbart_port.parity.keras_pairs import Layers
+
+
+def layouts_of(pair: Pair, config: Any) -> Mapping[str, Tap]:
+    """Return the layouts of a pair; of modules that it does not name, the first output counts."""
+    layouts = dict(pair.taps(config))
+    layouts.setdefault("*", Tap(part=0))
+    return layouts
+
+
+def tensors_within(names: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the names of the tensors of every module of PyTorch and of those in it, by path."""
+    within: dict[str, set[str]] = {}
+    for name in names:
+        path = name.rpartition(".")[0]
+        while path:
+            within.setdefault(path, set()).add(name)
+            path = path.rpartition(".")[0]
+    # An outer module before those in it.
+    return {path: frozenset(within[path]) for path in sorted(within, key=lambda p: p.count("."))}
+
+
+@dataclass(frozen=True)
+class KerasCandidate:
+    """A Keras model that is to be judged, with what is known of it."""
+
+    pair: Pair
+    config: Any
+    model: Any
+    plan: Plan
+    name: str
+    """What the user calls it."""
+    exact: Arrays
+    """The weights that are no float32 before they are rounded, by path, for the run in float64."""
+
+    @cached_property
+    def modules(self) -> Mapping[str, frozenset[str]]:
+        """The tensors of PyTorch's modules, by their paths."""
+        return tensors_within(transfer.torch for transfer in self.plan.transfers)
+
+    @cached_property
+    def layers(self) -> Layers:
+        """The layers, and the modules that are theirs."""
+        return self._layers(self.model)
+
+    @property
+    def paired(self) -> frozenset[str]:
+        """The paths of the modules that are compared."""
+        return frozenset(one.torch for one in self.layers.pairs)
+
+    def _layers(self, model: Any) -> Layers:
+        from signbart_port.parity.keras_pairs import Layers
+
+        return Layers(model, self.plan, self.modules)
+
+    def judge(
+        self, case: Case, reference: RecordedRun, named: str, weights: WeightComparison | None
+    ) -> Report:
+        """Compare the model on a case with a run of PyTorch, `named` so, which recorded the modules
+        that are `paired`.
+
+        A module whose output has another shape on the other side is left out, and counted in a
+        note; the output of the whole model never is. Raises PortError where it cannot be run.
+        """
+        from signbart_port.parity import keras_run
+
+        pair, layers, layouts = self.pair, self.layers, layouts_of(self.pair, self.config)
+        shapes = {tap: output.shape for tap, output in reference.outputs()}
+        calls = [call for call in reference.calls if layers.takes(call)]
+
+        def run(record: Record) -> None:
+            with self._refusing():
+                fitted = layers.fitted(record, shapes)
+                given = case.keras, layouts, fitted
+                keras_run.run(pair, self.model, *given, observed=layers.observed)
+
+        def alone(calls: Iterable[Call], record: Record) -> None:
+            layers.feed(calls, layouts, layers.fitted(record, shapes))
+
+        double, caution = self._in_float64()
+
+        def doubled(record: Record) -> None:
+            of_double = self._layers(double)
+            given = case.keras, layouts, of_double.fitted(record, shapes), "float64"
+            keras_run.run(pair, double, *given, of_double.observed)
+
+        report = judge(
+            pair,
+            case,
+            (named, self.name),
+            reference,
+            reference.record.taps,
+            run,
+            config=self.config,
+            layouts=layouts,
+            isolation=Isolation(reference.alone, calls, alone),
+            in_float64=None if double is None else doubled,
+            weights=weights,
+            optional={tap for tap in shapes if tap != LOGITS},
+            structure_tolerance=WithConstants(),
+        )
+        left = [tap for tap in shapes if tap not in {row.tap for row in report.rows}]
+        notes = [f"{len(left)} outputs have no equal in Keras' run: {first_of(left, 4)}"]
+        cautions = (*caution, *_constants(report))
+        return replace(report, notes=(*(notes if left else ()), *cautions), cautions=cautions)
+
+    def _in_float64(self) -> tuple[Any, Sequence[str]]:
+        from signbart_port.parity.keras_pairs import in_float64
+
+        try:
+            return in_float64(self.model, self.exact), ()
+        except Exception as error:
+            return None, (
+                f"not compared in float64: Keras cannot build {self.name} from its own config in"
+                f" that precision ({type(error).__name__}: {printable(error)})",
+            )
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise _refused(self.name, "Keras", error) from error
+
+
+def prove_live(
+    candidate: KerasCandidate,
+    torch_model: Any,
+    case: Case,
+    named: str,
+    weights: WeightComparison,
+) -> Report:
+    """Run both models in this process, PyTorch a copy of its own, and compare them.
+
+    Raises PortError where one cannot be run.
+    """
+    from signbart_port.parity.torch_recording import Truth
+
+    layouts = layouts_of(candidate.pair, candidate.config)
+    with processes.scratch_errors(), processes.new_folder() as folder:
+        counting = Counting(layouts, case.counted)
+        truth = Truth(Path(folder), candidate.pair, counting, candidate.paired)
+        try:
+            truth.run(copy.deepcopy(torch_model).cpu().float().eval(), case.torch)
+        except Exception as error:
+            raise _refused(named, "PyTorch", error) from error
+        reference = RecordedRun(Path(folder), truth.result)
+        return candidate.judge(case, reference, named, weights)
+
+
+def _constants(report: Report) -> Sequence[str]:
+    """Return what is to be said of constants in float32."""
+
+    def beyond(row: Row) -> bool:
+        return row.passed and row.error > STRUCTURE.limit(row.noise, row.scale)
+
+    floor = next((row for row in report.structure if beyond(row)), None)
+    if floor is None:
+        return ()
+    return (
+        f"in float64 {floor.tap} is off by {floor.error / floor.scale:.1e} of its largest value, as"
+        " where code keeps constants in float32",
+    )
+
+
+def _refused(name: str, framework: str, error: Exception) -> PortError:
+    why = f"{type(error).__name__}: {printable(error)}"
+    return PortError(name, f"{framework} cannot run it ({why})")
