@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.parity.pair import Tap as Tap
     from signbart_port.system.version import __version__ as __version__
     from signbart_port.verbs.convert import convert as convert
+    from signbart_port.verbs.convert_pair import convert_pair as convert_pair
     from signbart_port.verbs.evaluate import evaluate as evaluate
     from signbart_port.verbs.export import export as export
     from signbart_port.verbs.inspect_file import inspect_file as inspect_file
@@ -40,6 +41,7 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.verbs.prove import transfer_weights as transfer_weights
     from signbart_port.verbs.to_tflite import to_tflite as to_tflite
     from signbart_port.verbs.verify import verify as verify
+    from signbart_port.verbs.verify_pair import verify_pair as verify_pair
 
 # What is public, and the module of each name, which is imported when the name is first used.
 _PUBLIC = {
@@ -55,6 +57,7 @@ _PUBLIC = {
     "__version__": "signbart_port.system.version",
     "assert_equal": "signbart_port.verbs.prove",
     "convert": "signbart_port.verbs.convert",
+    "convert_pair": "signbart_port.verbs.convert_pair",
     "evaluate": "signbart_port.verbs.evaluate",
     "export": "signbart_port.verbs.export",
     "inspect_file": "signbart_port.verbs.inspect_file",
@@ -65,6 +68,7 @@ _PUBLIC = {
     "to_tflite": "signbart_port.verbs.to_tflite",
     "transfer_weights": "signbart_port.verbs.prove",
     "verify": "signbart_port.verbs.verify",
+    "verify_pair": "signbart_port.verbs.verify_pair",
 }
 __all__ = list(_PUBLIC)
 __getattr__, __dir__ = lazy_package(__name__, _PUBLIC, speaks_python)

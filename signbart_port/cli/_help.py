@@ -11,6 +11,7 @@ EXAMPLES = {
         "convert model.pth --out model.h5",
         "convert model.pth --config lsa-64 --report proof.html",
         "convert runs/ --out-dir models/",
+        "convert net.pth --pair my_pair.py --out net.keras",
     ),
     "check": ("data check signs/", "data check signs/ --skeleton holistic-543 --skip-bad"),
     "evaluate": (

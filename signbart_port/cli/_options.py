@@ -31,6 +31,15 @@ Mapping = Annotated[
         " Default: SignBART's.",
     ),
 ]
+Pair = Annotated[
+    str | None,
+    typer.Option(
+        "--pair",
+        metavar="FILE.py[:NAME]|NAME",
+        help="Other models: a Python file with a subclass of signbart_port.Pair, which is run; or"
+        " an installed pair by its name.",
+    ),
+]
 Heads = Annotated[
     int | None,
     typer.Option("--heads", min=1, help="Attention heads of both stacks: no tensor tells them."),

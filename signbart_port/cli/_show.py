@@ -142,8 +142,7 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
     from signbart_port.parity import blocks
 
     table = Table(
-        title=f"{_title(report)}: {len(report.clips)} clips of"
-        f" {report.frames} frames, largest error against float64",
+        title=f"{_title(report)}: {report.inputs}, largest error against float64",
         title_justify="left",
     )
     table.add_column("module" if every_module else "block", no_wrap=True)
@@ -153,8 +152,9 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
         table.add_row(*cells, _colored(verdict))
     out().print(table)
     same, of = report.agreement
+    classes = f"; same class for {same} of {of} clips" if of else ""
     color = "green" if report.passed else "bold red"
-    out().print(f"[{color}]{escape(report.verdict())}[/]; same class for {same} of {of} clips")
+    out().print(f"[{color}]{escape(report.verdict())}[/]{classes}")
     if report.same_structure:  # else the verdict has it
         out().print(f"in float64 too: {escape(report.structure_sentence())}")
     if not notes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import _many, _options, _show
+from signbart_port.cli import _many, _options, _pair, _show
 from signbart_port.cli._report_file import ReportFile
 from signbart_port.errors import PortError
 from signbart_port.system.progress import ProgressCallback
@@ -43,6 +43,7 @@ def convert(
     override_config: _options.OverrideConfig = False,
     weights: _options.Weights = None,
     mapping: _options.Mapping = None,
+    pair: _options.Pair = None,
     no_verify: Annotated[
         bool,
         typer.Option("--no-verify", help="Skip the proof; the file records that it is unproven."),
@@ -57,6 +58,25 @@ def convert(
 
     Nothing is written unless the proof holds.
     """
+    if pair is not None:
+        of_signbart = {"heads": heads, "joints": joints, "layout": layout, "mapping": mapping}
+        flags = {"override_config": override_config, "out_dir": out_dir}
+        flags["sizes_from_checkpoint"] = sizes_from_checkpoint
+        _pair.check_options(**of_signbart, **flags)
+        _pair.convert(
+            _pair.only(checkpoints),
+            pair,
+            out,
+            config,
+            weights,
+            verify=not no_verify,
+            report=report,
+            force=force,
+            every_module=every_module,
+            json=json,
+            quiet=quiet,
+        )
+        return
     from signbart_port.verbs.convert import convert as run
     from signbart_port.verbs.convert import default_name
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from signbart_port.cli import _many, _options, _show
+from signbart_port.cli import _many, _options, _pair, _show
 from signbart_port.cli._report_file import ReportFile
 from signbart_port.errors import ExitCode, PortError, ProofError, printable
 from signbart_port.system.progress import ProgressCallback
@@ -42,6 +42,7 @@ def verify(
     override_config: _options.OverrideConfig = False,
     weights: _options.Weights = None,
     mapping: _options.Mapping = None,
+    pair: _options.Pair = None,
     report: _options.Report = None,
     force: _options.Force = False,
     every_module: _options.EveryModule = False,
@@ -52,6 +53,14 @@ def verify(
 
     Exit code 0: equal; 1: not.
     """
+    if pair is not None:
+        of_signbart = {"heads": heads, "joints": joints, "layout": layout, "mapping": mapping}
+        flags = {"override_config": override_config}
+        flags["sizes_from_checkpoint"] = sizes_from_checkpoint
+        _pair.check_options(**of_signbart, **flags)
+        shown = {"every_module": every_module, "json": json, "quiet": quiet}
+        _pair.verify(a, b, pair, config, weights, report=report, force=force, **shown)
+        return
     from signbart_port.verbs.verify import verify as run
 
     chosen = _options.resolve_options(

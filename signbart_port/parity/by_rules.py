@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from signbart_port.errors import PortError, first_of, printable
 from signbart_port.parity.compare import Row
 from signbart_port.parity.counting import Counting
-from signbart_port.parity.pair import Arrays, Case, Pair, Tap
+from signbart_port.parity.pair import Arrays, Case, Pair, layouts_of
 from signbart_port.parity.proof import Call, Isolation, Record, judge
 from signbart_port.parity.reference import RecordedRun
 from signbart_port.parity.report import Report, WeightComparison
@@ -26,13 +26,6 @@ if TYPE_CHECKING:
     from signbart_port.parity.keras_pairs import Layers
 
 
-def layouts_of(pair: Pair, config: Any) -> Mapping[str, Tap]:
-    """Return the layouts of a pair; of modules that it does not name, the first output counts."""
-    layouts = dict(pair.taps(config))
-    layouts.setdefault("*", Tap(part=0))
-    return layouts
-
-
 def tensors_within(names: Iterable[str]) -> dict[str, frozenset[str]]:
     """Return the names of the tensors of every module of PyTorch and of those in it, by path."""
     within: dict[str, set[str]] = {}
@@ -43,6 +36,16 @@ def tensors_within(names: Iterable[str]) -> dict[str, frozenset[str]]:
             path = path.rpartition(".")[0]
     # An outer module before those in it.
     return {path: frozenset(within[path]) for path in sorted(within, key=lambda p: p.count("."))}
+
+
+def of_cases(cases: Sequence[Case], reports: Sequence[Report]) -> Report:
+    """Return the report of the first case that failed, else of the first; with a note on those that
+    are equal."""
+    report = next((one for one in reports if not one.passed), reports[0])
+    if len(cases) == 1:
+        return report
+    equal = [case.name for case, one in zip(cases, reports, strict=True) if one.passed]
+    return replace(report, notes=(*report.notes, f"equal on: {first_of(equal, 8) or 'no case'}"))
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,10 @@ class KerasCandidate:
         left = [tap for tap in shapes if tap not in {row.tap for row in report.rows}]
         notes = [f"{len(left)} outputs have no equal in Keras' run: {first_of(left, 4)}"]
         cautions = (*caution, *_constants(report))
-        return replace(report, notes=(*(notes if left else ()), *cautions), cautions=cautions)
+        facts = {"case": case.name, **report.facts}
+        return replace(
+            report, facts=facts, notes=(*(notes if left else ()), *cautions), cautions=cautions
+        )
 
     def _in_float64(self) -> tuple[Any, Sequence[str]]:
         from signbart_port.parity.keras_pairs import in_float64

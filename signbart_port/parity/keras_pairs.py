@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from signbart_port.parity.keras_run import Observed, modules
+from signbart_port.parity.keras_run import Observed, carry, in_precision, modules, run_one
 from signbart_port.parity.module_pairs import ModulePair, module_pairs
 from signbart_port.parity.pair import Arrays
 from signbart_port.parity.proof import Call, Record
@@ -69,8 +69,6 @@ class Layers:
 
     def feed(self, calls: Iterable[Call], taps: Any, record: Record) -> None:
         """Feed the layers that take the same as their modules, one by one."""
-        from signbart_port.parity.keras_run import run_one
-
         layers = {one.path: one for one in self.observed}
         for call in calls:
             (given,) = call.inputs()
@@ -123,18 +121,14 @@ def in_float64(model: keras.Model, exact: Arrays) -> keras.Model:
 
     Raises ValueError, or whatever its code raises, where it cannot be made from its own config.
     """
-    from signbart_port.parity.keras_run import carry
 
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    try:
+    def build() -> keras.Model:
         double = type(model).from_config(_doubled(model.get_config()))
         if not double.built:
             double.build_from_config(model.get_build_config())
-    finally:
-        keras.config.set_floatx(before[0])
-        keras.config.set_dtype_policy(before[1])
+        return double
+
+    double = in_precision("float64", build)
     carry(model, double)
     for variable, rounded in zip(double.weights, model.weights, strict=True):
         value = exact.get(rounded.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -69,16 +69,21 @@ def run_in_float64(
 
 
 def _in_float64(pair: Pair, config: Any, model: keras.Model) -> keras.Model:
+    double = in_precision("float64", lambda: pair.keras_model(config))
+    carry(model, double)
+    return double
+
+
+def in_precision(dtype: str, build: Callable[[], keras.Model]) -> keras.Model:
+    """Return the model that `build` makes where `dtype` is Keras' default."""
     before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
     try:
-        double = pair.keras_model(config)
+        return build()
     finally:
         keras.config.set_floatx(before[0])
         keras.config.set_dtype_policy(before[1])
-    carry(model, double)
-    return double
 
 
 def carry(model: keras.Model, double: keras.Model) -> None:

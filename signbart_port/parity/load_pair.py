@@ -24,6 +24,7 @@ from signbart_port.system import digest
 GROUP = "signbart_port.pairs"
 """The entry points of installed pairs."""
 _MODULE = "signbart_port_pair_"
+_READ = "__signbart_port_read__"
 _FILE = re.compile(r"(?P<path>.*\.py)(:(?P<name>[^:/\\]*))?", re.DOTALL)
 
 
@@ -62,7 +63,9 @@ def load_pair(source: str | Pair) -> LoadedPair:
     entries = {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
     if source not in entries:
         raise PortError(
-            source, "neither FILE.py nor an installed pair", f"Installed: {', '.join(entries)}"
+            source,
+            "neither FILE.py nor an installed pair",
+            f"Installed: {', '.join(sorted(entries)) or 'none'}",
         )
     try:
         pair = _of_class(entries[source].load(), source)
@@ -93,9 +96,9 @@ def _run(path: Path) -> ModuleType:
     path = path.resolve()
     if not path.is_file():
         raise PortError(path, "there is no such file" if not path.exists() else "is no file")
-    name = f"{_MODULE}{path.stem}"
+    name, read = f"{_MODULE}{path.stem}", digest.of_file(path)
     loaded = sys.modules.get(name)
-    if loaded is not None and loaded.__file__ == str(path):
+    if loaded is not None and getattr(loaded, _READ, None) == (path, read):
         return loaded
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
@@ -103,6 +106,7 @@ def _run(path: Path) -> ModuleType:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     sys.modules[name] = module
+    setattr(module, _READ, (path, read))
     try:
         spec.loader.exec_module(module)
     except Exception as error:

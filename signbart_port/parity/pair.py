@@ -172,6 +172,14 @@ def tap_of(taps: Mapping[str, Tap], path: str) -> Tap:
     return next((tap for pattern, tap in taps.items() if fnmatchcase(path, pattern)), Tap())
 
 
+def layouts_of(pair: Pair, config: Any) -> Mapping[str, Tap]:
+    """Return the layouts of a pair whose modules are found by rules: of those that it does not
+    name, the first output counts."""
+    layouts = dict(pair.taps(config))
+    layouts.setdefault("*", Tap(part=0))
+    return layouts
+
+
 def mapping_path(pair: Pair) -> Path:
     """Return the path of a pair's mapping file."""
     return Path(inspect.getfile(type(pair))).parent / pair.mapping

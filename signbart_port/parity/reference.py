@@ -90,10 +90,18 @@ class _Alone:
 
 @contextmanager
 def running(
-    path: Path, job: TorchJob, case: Case, digests: Callable[[], Mapping[str, str]]
+    path: Path,
+    job: TorchJob,
+    case: Case,
+    digests: Callable[[], Mapping[str, str]],
+    program: str = "",
 ) -> Iterator[TorchRun]:
-    """Yield a run of PyTorch that has begun; leaving the context ends it. See `TorchRun`."""
-    with lent(torch_run.__name__) as worker:
+    """Yield a run of PyTorch that has begun; leaving the context ends it. See `TorchRun`.
+
+    `program` is the digest of a pair's own file.
+    """
+    # What it has run of a pair's file stays in it: one that read another is ended.
+    with lent(torch_run.__name__, program=program) as worker:
         yield TorchRun(worker, path, job, case, digests)
 
 

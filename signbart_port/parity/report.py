@@ -157,6 +157,13 @@ class Report(Presentable):
         return same, of
 
     @property
+    def inputs(self) -> str:
+        """The inputs that both ran, in a few words."""
+        if self.clips:
+            return f"{len(self.clips)} clips of {self.frames} frames"
+        return f"case {self.facts.get('case', '')}".strip()
+
+    @property
     def passed(self) -> bool:
         failed = [row for row in (*self.rows, *self.isolated) if not row.passed]
         weights = self.weights is None or self.weights.passed

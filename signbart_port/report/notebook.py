@@ -39,8 +39,8 @@ def _of_report(report: Report) -> _Table:
     return _Table(
         report.verdict(),
         report.passed,
-        f"{report.candidate} against {report.reference}: {len(report.clips)} clips of"
-        f" {report.frames} frames, largest error against float64, same class for {same} of {of}",
+        f"{report.candidate} against {report.reference}: {report.inputs},"
+        f" largest error against float64{f', same class for {same} of {of}' if of else ''}",
         ("block", *blocks.head(report)),
         tuple(blocks.table(report)),
     )

@@ -9,7 +9,7 @@ from signbart_port.transfer.mapping import WeightMapping
 from signbart_port.transfer.mapping_file import load
 from signbart_port.transfer.ops import Direction
 from signbart_port.transfer.plan import Plan, Transfer, plan
-from signbart_port.transfer.sizes import Shapes, sizes_from_shapes
+from signbart_port.transfer.sizes import Shapes, sizes_from_shapes, torch_names
 
 __all__ = [
     "Code",
@@ -30,4 +30,5 @@ __all__ = [
     "same_bits",
     "sizes_from_shapes",
     "summary",
+    "torch_names",
 ]

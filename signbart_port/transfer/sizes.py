@@ -63,6 +63,23 @@ def instances(mapping: WeightMapping, sizes: Mapping[str, int]) -> Iterator[Inst
             yield Instance(rule, values, (*leaves, *fills))
 
 
+def torch_names(
+    mapping: WeightMapping, sizes: Mapping[str, int]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of PyTorch's tensors that the rules need in a model of these sizes, and
+    those that may be absent: what is ignored, and further names of tensors that are tied."""
+    needed: set[str] = set()
+    others: set[str] = set()
+    for instance in instances(mapping, sizes):
+        for one in instance.tensors:
+            share = one.tensor.share if isinstance(one.tensor, Leaf) else None
+            tied = share is not None and share.join is Join.TIE and share.of_keras
+            (others if tied and one.number else needed).add(one.torch)
+    for ignored in mapping.ignored_torch:
+        others |= {ignored.match.format(**v) for v in mapping.expand(ignored.match, sizes)}
+    return frozenset(needed - {""}), frozenset(others)
+
+
 @dataclass(frozen=True)
 class Shapes:
     """The shapes of two models, by PyTorch's names and by Keras' paths; empty: not known."""

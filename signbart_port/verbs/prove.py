@@ -127,11 +127,8 @@ def prove(
     reports = [
         by_rules.prove_live(candidate, torch_model, case, _NAMES[0], weights) for case in cases
     ]
-    report = next((one for one in reports if not one.passed), reports[0])
+    report = by_rules.of_cases(cases, reports)
     lost = tuple(sentences(losses(plan, tensors)))
-    if len(cases) > 1:
-        equal = [case.name for case, one in zip(cases, reports, strict=True) if one.passed]
-        report = replace(report, notes=(*report.notes, f"equal on: {first_of(equal, 8)}"))
     return replace(report, notes=(*report.notes, *lost), cautions=(*report.cautions, *lost))
 
 

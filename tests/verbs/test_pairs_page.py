@@ -17,9 +17,9 @@ def test_the_tutorial_runs(tmp_path, monkeypatch, capsys):
         if language == "yaml":
             (tmp_path / "net.yaml").write_text(text)
     for language, text in blocks:
-        if language == "python":
+        if language == "python" and not text.startswith("# my_pair.py"):
             exec(compile(text, PAGE.name, "exec"), scope)
-        elif language == "":
+        elif language == "" and not text.startswith("signbart-port"):
             shown.append(text)
     printed = capsys.readouterr().out
     # Random models: the figures of the last digits differ.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from signbart_port import transfer
 from signbart_port.checkpoint.loaded import Location
 from signbart_port.parity.counting import Counting
 from signbart_port.parity.load_pair import import_pair
-from signbart_port.parity.pair import Arrays, Case, Pair, mapping_path
+from signbart_port.parity.pair import Arrays, Case, Pair, layouts_of, mapping_path
 from signbart_port.parity.torch_recording import Outputs, TorchRecord, Truth
 from signbart_port.parity.workers import torch_weights
 from signbart_port.system import digest, serving
@@ -41,13 +41,18 @@ class TorchJob:
     ignored: tuple[str, ...]
     """The tensors that the model does not have."""
     pair: str
-    """The place that the pair is imported from, see `pair.place_of`."""
+    """The place that the pair is imported from, see `load_pair.place_of`."""
     config: Mapping[str, Any]
-    """The model's config as plain values, for `Pair.read_config`."""
+    """The model's config as plain values, for `Pair.read_config`: what the user states."""
     truth: bool
     """Whether it is the reference: then it runs in float64 as well, and module by module."""
     logits_alone: bool = False
     """Whether the logits are all that is kept, of a run in float32."""
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    """The config that the checkpoint holds, as plain values."""
+    only: tuple[str, ...] | None = None
+    """The modules that are recorded; None: every one. Of these, outputs have the layouts of
+    `by_rules.layouts_of`."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +89,13 @@ def _run(job: TorchJob, arrays: Arrays) -> tuple[TorchResult, Arrays]:
     torch.set_num_threads(1)  # the other core imports TensorFlow; two threads would wait for it
     folder = Path(tempfile.gettempdir())  # the worker's own, which its caller reads
     pair = import_pair(job.pair)
-    config = pair.read_config(job.config, {})
+    config = pair.read_config(job.config, job.stored)
     model, digests, read_itself = _load(pair, config, job)
     case = _case(arrays)
-    counting = Counting.of(pair, config, case)
+    layouts = pair.taps(config) if job.only is None else layouts_of(pair, config)
+    counting = Counting(layouts, case.counted)
     record = (
-        Truth(folder, pair, counting)
+        Truth(folder, pair, counting, None if job.only is None else set(job.only))
         if job.truth
         else Outputs(folder, pair, counting, job.logits_alone)
     )
@@ -104,9 +110,13 @@ def _load(pair: Pair, config: Any, job: TorchJob) -> tuple[Any, dict[str, str], 
 
     found, read_itself = torch_weights.read(job.weights)
     state = {name: value for name, value in found.items() if name not in job.ignored}
-    del found
     digests = {name: digest.of_tensor(value.numpy()) for name, value in state.items()}
     model = pair.torch_model(config).eval()
+    if job.only is not None:
+        own = model.state_dict().keys()
+        _load_all(model, state | {name: found[name] for name in found.keys() & own})
+        return model, digests, read_itself
+    del found
     # Other names than the model's can only be understood by the mapping. Its own are taken as
     # they are: then the reference knows nothing of the mapping, and shows where it is wrong.
     if not state.keys() >= model.state_dict().keys():
@@ -116,6 +126,18 @@ def _load(pair: Pair, config: Any, job: TorchJob) -> tuple[Any, dict[str, str], 
         if value.is_floating_point() and value.dtype != torch.float32:
             raise ValueError(f"{name} is {value.dtype} in the model, not float32")
     return model, digests, read_itself
+
+
+def _load_all(model: Any, state: dict[str, Any]) -> None:
+    """Load every tensor. A name may be absent where another one of the same parameter is there."""
+    lacking = model.load_state_dict(state, strict=False)
+    if lacking.unexpected_keys:
+        raise ValueError(f"the model has no {lacking.unexpected_keys[0]}")
+    own = model.state_dict(keep_vars=True)
+    loaded = {own[name].data_ptr() for name in state}
+    for name in lacking.missing_keys:
+        if own[name].data_ptr() not in loaded:
+            raise ValueError(f"the checkpoint has no {name}")
 
 
 def _renamed(state: dict[str, Any], mapping: Path, pair: Pair, config: Any) -> dict[str, Any]:

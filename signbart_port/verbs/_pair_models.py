@@ -1,0 +1,214 @@
+"""A checkpoint and the pair that it belongs to, opened for a verb."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port import transfer
+from signbart_port.checkpoint import Checkpoint, NameRules
+from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port.checkpoint.candidates import Held, Shape
+from signbart_port.config.files import read_file
+from signbart_port.errors import PortError, first_of, printable
+from signbart_port.parity import weights as weights_of
+from signbart_port.parity.by_rules import KerasCandidate, of_cases, tensors_within
+from signbart_port.parity.load_pair import LoadedPair, load_pair
+from signbart_port.parity.pair import Case, Pair, mapping_path
+from signbart_port.parity.reference import TorchRun, running
+from signbart_port.parity.report import Report, WeightComparison
+from signbart_port.parity.workers.torch_run import TorchJob
+from signbart_port.system import digest
+from signbart_port.transfer import Direction, Plan, Shapes, WeightMapping
+from signbart_port.transfer.losses import losses, sentences
+from signbart_port.untrusted.weights_file import weights_file
+
+T = TypeVar("T")
+_HUGGING_FACE = "config.json"
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class NamesWanted:
+    """A `checkpoint.candidates.Wanted`: every tensor that a mapping names."""
+
+    mapping: WeightMapping
+
+    def names(self, shapes: Mapping[str, Shape]) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the names that are needed, and those that may be absent."""
+        ranges = {axis.range: 1 for axis in self.mapping.axes.values() if axis.range}
+        sizes = ranges | transfer.sizes_from_shapes(self.mapping, shapes)
+        return transfer.torch_names(self.mapping, sizes)
+
+    def held(self, shapes: Mapping[str, Shape]) -> Held:
+        needed, others = self.names(shapes)
+        known = (needed | others) & shapes.keys()
+        if not needed & known:
+            return Held(frozenset(), len(needed))
+        return Held(frozenset(known), len(needed - known))
+
+
+@dataclass(frozen=True)
+class PairCheckpoint:
+    """A checkpoint, the pair of models that it is for, and their config."""
+
+    loaded: LoadedPair
+    mapping: WeightMapping
+    checkpoint: Checkpoint
+    stated: Mapping[str, Any]
+    """What the user's config says."""
+    stored: Mapping[str, Any]
+    """What the checkpoint's says, or the one beside it."""
+    config: Any
+    """What the pair makes of both."""
+    origin: str
+    """Where the config comes from, for a person."""
+
+    @property
+    def pair(self) -> Pair:
+        return self.loaded.pair
+
+    @cached_property
+    def cases(self) -> Sequence[Case]:
+        """The inputs that both models run."""
+        with self.named("cases"):
+            cases = tuple(self.pair.cases(self.config, _SEED))
+        if not cases:
+            raise PortError(self.loaded.name, "has no case to compare the two models on")
+        return cases
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        return {name: digest.of_tensor(array) for name, array in self.checkpoint.tensors.items()}
+
+    def keras_model(self) -> Any:
+        """Build the Keras model, in float32."""
+        from signbart_port.parity import keras_run
+
+        with self.named("keras_model"):
+            model = keras_run.in_precision("float32", lambda: self.pair.keras_model(self.config))
+        for weight in model.weights:
+            if np.issubdtype(weight.dtype, np.floating) and weight.dtype != "float32":
+                raise PortError(self.loaded.name, f"{weight.path} is {weight.dtype}, not float32")
+        paths = [weight.path for weight in model.weights]
+        if twice := sorted({path for path in paths if paths.count(path) > 1}):
+            what = f"several weights of its Keras model are called {first_of(twice, 3)}"
+            raise PortError(self.loaded.name, what, "Give its layers different names")
+        return model
+
+    def plan(self, model: Any) -> Plan:
+        """Return the plan, checked on both sides. Raises PortError with every finding."""
+        torch = self._torch_shapes
+        keras = {weight.path: tuple(weight.shape) for weight in model.weights}
+        with self.named("sizes"):
+            stated = dict(self.pair.sizes(self.config) or {})
+        sizes = transfer.sizes_from_shapes(self.mapping, torch, keras) | stated
+        plan = transfer.plan(self.mapping, sizes, Shapes(torch, keras))
+        tensors = self.checkpoint.tensors
+        if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, tensors, keras):
+            raise PortError(self.checkpoint.path, transfer.summary(findings))
+        return plan
+
+    @contextmanager
+    def running(self, case: Case) -> Iterator[TorchRun]:
+        """Yield PyTorch's run of a case, which has begun."""
+        needed, _ = NamesWanted(self.mapping).names(self._torch_shapes)
+        job = TorchJob(
+            weights=self.checkpoint.location,
+            mapping=self.mapping.path,
+            ignored=tuple(sorted(self.checkpoint.tensors.keys() - needed)),
+            pair=self.loaded.place,
+            config=dict(self.stated),
+            stored=dict(self.stored),
+            truth=True,
+            only=tuple(tensors_within(self.checkpoint.tensors)),
+        )
+        given = self.checkpoint.path, job, case, lambda: self.digests
+        with running(*given, self.loaded.sha256) as run:
+            yield run
+
+    @property
+    def _torch_shapes(self) -> Mapping[str, Shape]:
+        return {name: array.shape for name, array in self.checkpoint.tensors.items()}
+
+    @contextmanager
+    def named(self, method: str) -> Iterator[None]:
+        """Blame the pair for what its own code raises."""
+        try:
+            yield
+        except PortError:
+            raise
+        except Exception as error:
+            raise _blamed(self.loaded, method, error) from error
+
+    def report(
+        self, name: str, model: Any, plan: Plan, weights: WeightComparison, first: TorchRun
+    ) -> Report:
+        """Compare a Keras model, of the file `name`, with PyTorch's on every case; of the `first`,
+        PyTorch's run has begun."""
+        tensors = self.checkpoint.tensors
+        exact = transfer.in_float64(plan, tensors)
+        candidate = KerasCandidate(self.pair, self.config, model, plan, name, exact)
+        path, (case, *others) = str(self.checkpoint.path), self.cases
+        reports = [candidate.judge(case, first, path, weights)]
+        for case in others:
+            with self.running(case) as reference:
+                reports.append(candidate.judge(case, reference, path, weights))
+        report = of_cases(self.cases, reports)
+        lossy = lost(self, plan)
+        notes = (*self.checkpoint.notes, f"config: {self.origin}", *report.notes, *lossy)
+        cautions = (*self.checkpoint.cautions, *report.cautions, *first.notes, *lossy)
+        return replace(report, notes=(*notes, *first.notes), cautions=cautions)
+
+    def weights(self, plan: Plan, variables: Mapping[str, NDArray[Any]]) -> WeightComparison:
+        """Hold the variables of a Keras model against the checkpoint, bit for bit."""
+        modules = {one.module: one.torch_module for one in plan.transfers}
+        found = weights_of.compare(plan, self.checkpoint.tensors, variables, modules)
+        return replace(found, rounded=weights_of.rounded(self.checkpoint))
+
+
+def open_pair(
+    path: str | Path, pair: str | Pair, config: str | Path | None, weights: str | None = None
+) -> PairCheckpoint:
+    """Open a checkpoint for a pair, and find its config: the file that is given, what the
+    checkpoint holds, and what lies beside it as config.json.
+
+    Raises PortError for what cannot be used, in the words of the pair where its code refuses it.
+    """
+    loaded = load_pair(pair)
+    mapping = transfer.load(mapping_path(loaded.pair))
+    mapping.check_settled()
+    rules = NameRules(mapping.unwrap, mapping.strip_prefixes)
+    path = weights_file(path)
+    checkpoint = read_checkpoint(path, rules, NamesWanted(mapping), weights)
+    stated = {} if config is None else read_file(Path(config))
+    stored, origin = checkpoint.config, "stored in the checkpoint"
+    if stored is None and (beside := path.with_name(_HUGGING_FACE)).is_file():
+        stored, origin = read_file(beside), f"{beside.name} beside the checkpoint"
+    origins = [*([str(config)] if config is not None else []), *([origin] if stored else [])]
+    stored = dict(stored or {})
+    try:
+        found = loaded.pair.read_config(stated, stored)
+    except ValueError as error:  # the pair's words for the user
+        raise PortError(config or path, printable(error)) from None
+    except Exception as error:
+        raise _blamed(loaded, "read_config", error) from error
+    said = ", over ".join(origins) or "none given, stored or beside the checkpoint"
+    return PairCheckpoint(loaded, mapping, checkpoint, stated, stored, found, said)
+
+
+def lost(opened: PairCheckpoint, plan: Plan) -> tuple[str, ...]:
+    """Return what lossy rules of the mapping do not give back, a sentence each."""
+    return tuple(sentences(losses(plan, opened.checkpoint.tensors)))
+
+
+def _blamed(loaded: LoadedPair, method: str, error: Exception) -> PortError:
+    what = f"{type(loaded.pair).__name__}.{method} fails"
+    return PortError(loaded.name, f"{what} ({type(error).__name__}: {printable(error)})")

@@ -1,0 +1,62 @@
+"""A checkpoint and the Keras model of any pair that was made of it, compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from signbart_port.errors import PortError, printable
+from signbart_port.parity.pair import Pair
+from signbart_port.parity.report import Report
+from signbart_port.system.progress import ProgressCallback, no_progress
+from signbart_port.system.stderr import silenced_stderr
+from signbart_port.verbs._pair_models import open_pair
+
+
+def verify_pair(
+    path: str | Path,
+    keras_file: str | Path,
+    pair: str | Pair,
+    *,
+    config: str | Path | None = None,
+    weights: str | None = None,
+    progress: ProgressCallback = no_progress,
+) -> Report:
+    """Compare a PyTorch checkpoint with a Keras file of the same pair.
+
+    The Keras model is the pair's, with the weights of the file: nothing else in the file is read.
+    A pair's file is a program, which is run: give none that you have not read.
+
+    Args:
+        path: A .pth, .pt or .safetensors checkpoint, or a folder with one.
+        keras_file: The .keras, .weights.h5 or .h5.
+        pair: The pair: `FILE.py`, `FILE.py:NAME`, the name of an installed one, or an object.
+        config: A YAML or JSON file with the config of the models. Default: what the checkpoint
+            holds, or a config.json beside it.
+        weights: The key that holds the weights of a checkpoint with several.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        The report; `passed` tells whether the two are equal.
+
+    Raises:
+        PortError: A file or the pair cannot be used.
+    """
+    keras_file = Path(keras_file)
+    if not keras_file.is_file():
+        raise PortError(keras_file, "does not exist" if not keras_file.exists() else "is no file")
+    progress("Reading the checkpoint")
+    opened = open_pair(path, pair, config, weights)
+    with opened.running(opened.cases[0]) as reference, silenced_stderr():
+        progress("Importing TensorFlow")
+        model = opened.keras_model()
+        plan = opened.plan(model)
+        try:
+            model.load_weights(keras_file)
+        except Exception as error:
+            what = f"does not hold the weights of {opened.loaded.name}'s Keras model"
+            raise PortError(keras_file, f"{what} ({printable(error)})") from None
+        progress("Running PyTorch")
+        assert reference.record  # it has ended
+        progress("Comparing every module")
+        found = opened.weights(plan, {weight.path: weight.numpy() for weight in model.weights})
+        return opened.report(str(keras_file), model, plan, found, reference)
