@@ -157,17 +157,17 @@ def _train_once(
 ) -> tuple[Trained, bool]:
     """Train one model; say too whether this process is the one that prints."""
     from signbart_port.cli import _training_progress
-    from signbart_port.training.files import Files
+    from signbart_port.training.files import Files, check_resumable
 
     data = plan.data
     parts = data.parts(plan.settings)
     job = plan.job(parts, plan.settings)
     with _training_progress.engine(load, silent) as (engine, bar):
         files = Files.of(plan.settings, engine.SUFFIX)
+        if resume:
+            check_resumable(files.models, [files])
         goes_on = files.open(resume=resume, force=force, leads=engine.leads())
         bar.cautions = _cautions(plan)
-        if resume and not goes_on:
-            bar.cautions.append(f"nothing to resume in {files.models}: the training begins anew")
         going_on = (f"going on from {files.last}",) if goes_on else ()
         notes = (*parts.notes, *plan.notes, *going_on)
         bar.says("training", _training_progress.about(job, len(data.bad), notes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +104,18 @@ class Files:
             raise PortError(self.models, what, "Give it another checkpoint_dir")
         _LOCKS[path] = lock
         atexit.register(path.unlink, missing_ok=True)
+
+
+def check_resumable(folder: Path, trainings: Iterable[Files]) -> None:
+    """Raise PortError where `folder` holds none of these trainings: its name may be mistyped."""
+    lasts = [files.last for files in trainings]
+    if not any(last.exists() for last in lasts):
+        lacks = f"has no {lasts[0].relative_to(folder)}" if folder.is_dir() else "does not exist"
+        raise PortError(
+            folder,
+            f"{lacks}: there is no training to resume",
+            "Give the --checkpoint-dir of one, or leave out --resume to begin a new training",
+        )
 
 
 _LOCKS: dict[Path, int] = {}

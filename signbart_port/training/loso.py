@@ -12,7 +12,7 @@ from typing import Any
 from signbart_port.config.training import Settings
 from signbart_port.errors import PortError
 from signbart_port.system import atomic_output
-from signbart_port.training.files import Files
+from signbart_port.training.files import Files, check_resumable
 from signbart_port.training.request import TrainingPlan
 from signbart_port.training.run import Job, Trained
 
@@ -106,6 +106,8 @@ def run(
     ]
     for signer, settings, _ in trainings:
         data.without(signer, settings)  # refuses what cannot be left out
+    if resume:
+        check_resumable(plan.settings.checkpoint_dir, [files for *_, files in trainings])
     going_on = [files.open(resume=resume, force=force, leads=leads) for *_, files in trainings]
     for (signer, settings, files), goes_on in zip(trainings, going_on, strict=True):
         job = plan.job(data.without(signer, settings), settings)

@@ -39,6 +39,7 @@ def work(signs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "only.yaml").write_text("epochs: 3\n")
     (folder / "model.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
     (folder / "model.pth").write_text("no model")
+    (folder / "empty").mkdir()
     (folder / "there").mkdir()
     (folder / "there/last.pth").write_text("a training")
     nameless = Folder(folder / "nameless", {"cat": 0, "ant": 1, "bee": 2})
@@ -86,6 +87,11 @@ REFUSED = {
     "--data signs --config good.yaml --quantization-aware": "--quantization-aware is for signbart",
     "--data signs --config good.yaml --checkpoint-dir there": "there/last.pth: exists: a training",
     "--data signs --config good.yaml --checkpoint-dir there --resume": "there/last.pth: is a text",
+    "--data signs --config good.yaml --checkpoint-dir ther --resume": "ther: does not exist: th",
+    "--data signs --config good.yaml --checkpoint-dir empty --resume": "empty: has no last.pth: t",
+    "--data signs --config good.yaml --checkpoint-dir empty --resume --holdouts user01": (
+        "empty: has no user01-seed379/last.pth: there is no training to resume. Give the"
+    ),
     "--data signs --config good.yaml --checkpoint-dir good.yaml": "good.yaml: cannot be made: File",
 }
 
