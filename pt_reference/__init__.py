@@ -4,6 +4,20 @@ Module and parameter names are those of the checkpoints, so `load_state_dict(str
 them. `signbart_port/keras_model/` mirrors these files one by one.
 """
 
-from pt_reference.model import SignBart
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pt_reference.model import SignBart
 
 __all__ = ["SignBart"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import PyTorch with the model, and not for `python -m pt_reference.train --help`."""
+    if name != "SignBart":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pt_reference.model import SignBart
+
+    return SignBart

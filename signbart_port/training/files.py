@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,10 +67,7 @@ class Files:
                 "Give --resume to go on with it, --force to begin anew, or another checkpoint_dir",
             )
         for folder in (self.models, self.logs):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise PortError(folder, f"cannot be made: {error.strerror}") from None
+            _make(folder, leads)
         outputs = (self.last, self.best, self.log, self.curves)
         for path in outputs:
             atomic_output.check(path, force=True)
@@ -104,6 +102,27 @@ class Files:
             raise PortError(self.models, what, "Give it another checkpoint_dir")
         _LOCKS[path] = lock
         atexit.register(path.unlink, missing_ok=True)
+
+
+def _make(folder: Path, leads: bool) -> None:
+    """Make a folder, and those above it.
+
+    When the process of the one that `leads` ends, they are removed if nothing is in them.
+    """
+    path = folder.absolute()
+    made = [one for one in (path, *path.parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PortError(folder, f"cannot be made: {error.strerror}") from None
+    if leads:
+        atexit.register(_remove_empty, made)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def check_resumable(folder: Path, trainings: Iterable[Files]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
 from collections.abc import Iterator
@@ -60,15 +61,22 @@ def fit(job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained:
         training.resume()
     if not training.run.over:
         with _written_by_tensorboard(files.logs) as tensorboard:
-            learner.fit(
-                training.dataset(),
-                steps_per_epoch=training.feed.steps,
-                initial_epoch=len(training.run.history),
-                epochs=job.settings.epochs,
-                callbacks=[training, tensorboard],
-                shuffle=False,
-                verbose=0,
-            )
+            try:
+                learner.fit(
+                    training.dataset(),
+                    steps_per_epoch=training.feed.steps,
+                    initial_epoch=len(training.run.history),
+                    epochs=job.settings.epochs,
+                    callbacks=[training, tensorboard],
+                    shuffle=False,
+                    verbose=0,
+                )
+            except (KeyboardInterrupt, SystemExit, PortError) as error:
+                # Its frames hold the iterator of the batches: TensorFlow prints a warning if that
+                # is still there when the interpreter ends.
+                error.__traceback__ = None
+                gc.collect()
+                raise
     return training.run.done(training.test())
 
 
@@ -76,7 +84,7 @@ def fit(job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained:
 def _written_by_tensorboard(logs: Path) -> Iterator[keras.callbacks.TensorBoard]:
     """Give a callback that keeps TensorBoard's log; raises PortError where it cannot be written."""
     try:
-        yield keras.callbacks.TensorBoard(str(logs), write_graph=False)
+        yield _TensorBoard(str(logs), write_graph=False)
     except tf.errors.OpError as error:
         _, summary, text = error.message.partition("Summary")
         if not summary:
@@ -84,6 +92,13 @@ def _written_by_tensorboard(logs: Path) -> Iterator[keras.callbacks.TensorBoard]
         first = text.partition("}} ")[2].partition("\n")[0]
         why = first.partition(" [Op:")[0].rpartition("; ")[2]
         raise PortError(logs, f"TensorBoard's log cannot be written: {why}") from None
+
+
+class _TensorBoard(keras.callbacks.TensorBoard):
+    """TensorBoard's log, without a file until there is an epoch to write."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        pass
 
 
 class _Training(keras.callbacks.Callback):

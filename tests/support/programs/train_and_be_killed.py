@@ -1,6 +1,7 @@
-"""Train, and die by SIGKILL: ENGINE MOMENT NAME NUMBER ARGUMENT... (see `killed_training`).
+"""Train, and die by SIGKILL or Ctrl-C: ENGINE MOMENT NAME NUMBER ARGUMENT...
 
-What is wrapped is the program's own; the signal is a real one, and so is what it leaves.
+See `killed_training`. What is wrapped is the program's own; the signal is a real one, and so is
+what it leaves.
 """
 
 import os
@@ -19,7 +20,7 @@ def kill(here):
     global seen
     seen += here
     if here and seen == int(number):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGINT if moment == "interrupt" else signal.SIGKILL)
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def watched(path, **options):
 
 
 def of_step(self, epoch, step):
-    kill(moment == "step" and f"{epoch}.{step}" == name)
+    kill(moment in ("step", "interrupt") and f"{epoch}.{step}" == name)
     return learning_rate(self, epoch, step)
 
 
