@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from signbart_port.parity.report import Report
 
 _LONGEST_LABEL = 40
+_TERMINAL = 80  # characters
 LONGEST = 10_000  # characters of a line
 
 
@@ -90,9 +91,11 @@ def cell(name: str) -> str:
 
 
 def whole(table: Table) -> None:
-    """Print a table at its full width, however narrow the terminal: no figure is cut."""
+    """Print a table whose columns may wrap where they are not figures: in a narrow terminal it is
+    80 characters wide, and no figure is cut."""
+    widest = max(_TERMINAL, out().width)
     options = out().options.update(max_width=LONGEST)
-    table.width = out().measure(table, options=options).maximum
+    table.width = min(widest, out().measure(table, options=options).maximum)
     out().print(table)
 
 

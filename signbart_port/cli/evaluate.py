@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 _MOST = 5  # confusions of a model
 _MOST_SIGNERS = 20
-_WIDEST = 40  # characters of a file's name in a line
-_COLUMNS = ("right", "top-1", "95 %", "top-5", "macro F1", "parameters", "size", "FLOPs")
+_COLUMNS = ("right", "top-1", "95 %", "top-5", "macro F1")
 
 
 def evaluate(
@@ -144,8 +143,13 @@ def _print(found: Evaluation, every_class: bool) -> None:
 
     signers = f" of {', '.join(found.signers)}" if found.signers else ""
     title = f"{found.data}, split {found.split}: {found.clips:,} clips{signers}"
-    table = Table(title=escape(printable(title, 1000)), title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("model", max_width=_WIDEST, overflow="fold")
+    table = Table(
+        title=escape(printable(title, 1000)),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("model", overflow="fold")
     for name in ("format", *_COLUMNS):
         table.add_column(name, no_wrap=True, justify="left" if name == "format" else "right")
     for model in found.models:
@@ -159,9 +163,6 @@ def _print(found: Evaluation, every_class: bool) -> None:
             f"{100 * low:.1f}–{100 * high:.1f}",
             f"{scores.top5:.1%}",
             f"{scores.macro_f1:.3f}",
-            f"{model.parameters:,}",
-            _show.bytes_of(model.size),
-            _flops(model.median),
         )
     _show.whole(table)
     _show.facts(list(_rows(found)))
@@ -171,6 +172,11 @@ def _print(found: Evaluation, every_class: bool) -> None:
 
 
 def _rows(found: Evaluation) -> Iterator[tuple[str, str]]:
+    sizes = [
+        f"{model.model}: {model.parameters:,} parameters, {_show.bytes_of(model.size)}"
+        for model in found.models
+    ]
+    yield from _show.labeled("size", sizes)
     yield from _show.labeled("FLOPs", [_costs(model) for model in found.models])
     if found.agreement:
         lines = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,18 @@ def test_digits_beside_right_to_left_names_stay_in_order(make: Make, run: Run) -
     assert confused and all(re.match(r"\d+ of 9: \w+ taken for \w+$", line) for line in confused)
     rows = [line for line in lines if line.startswith("│")]
     assert [row.split()[1] for row in rows] == ["مرحبا\u200e", "שלום\u200e", "wave"]
+
+
+def test_the_table_fits_80_columns(make: Make, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figure is cut, however long the name of the model is, and however narrow the terminal."""
+    monkeypatch.setenv("COLUMNS", "40")
+    found = make(("a", "b"))
+    (model,) = found.models
+    names = ("0.h5", "runs/signs/2026-11/last.h5")
+    models = tuple(replace(model, model=name, format="TFLite int16x8") for name in names)
+    table = run(replace(found, models=models), "")[0].partition("\nsize ")[0].splitlines()
+    assert max(map(len, table)) <= 80
+    (row,) = (line.split() for line in table if "0.h5" in line)
+    scores = model.scores
+    assert row[-5:-3] == [str(scores.right), f"{scores.top1:.1%}"]
+    assert row[-2:] == [f"{scores.top5:.1%}", f"{scores.macro_f1:.3f}"]
