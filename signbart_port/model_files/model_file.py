@@ -128,7 +128,7 @@ def open_model(
     Raises PortError where it cannot be read, its weights are not those of its config, or a file
     with a config contradicts the options.
     """
-    path = weights_file(path)
+    path = weights_file(path, model_kind.ANY_MODEL)
     if model_kind.kind_of(path) is ModelKind.TFLITE:
         return TFLiteModel(tflite.read(path))
     if model_kind.kind_of(path) is ModelKind.KERAS:
@@ -146,7 +146,7 @@ def open_weights(
 
     Raises PortError for anything else.
     """
-    path = weights_file(path)
+    path = weights_file(path, ".pth, .safetensors, .h5 or .keras")
     if model_kind.kind_of(path) is ModelKind.CHECKPOINT:
         return open_checkpoint(path, options, mapping, fallback)
     model = keras_file.read(path, options, fallback)
@@ -171,7 +171,8 @@ def open_pair(
     Raises PortError where one cannot be read.
     """
     first, last = sorted(
-        map(weights_file, (a, b)), key=lambda path: _ORDER.index(model_kind.kind_of(path))
+        (weights_file(path, model_kind.ANY_MODEL) for path in (a, b)),
+        key=lambda path: _ORDER.index(model_kind.kind_of(path)),
     )
     try:
         candidate = open_model(last, options, mapping)  # first: a checkpoint may need its config

@@ -89,7 +89,7 @@ def _open(path: str | os.PathLike[str]) -> io.BufferedReader:
         if os.path.exists(os.path.join(path, "saved_model.pb")):
             what = "is a SavedModel of TensorFlow, which does not keep a model's layers"
             raise Refusal(what, "Save the Keras model: model.save('model.keras')") from None
-        raise Refusal("is a directory, not a file") from None
+        raise Refusal("is a directory, not a file", "Give the file itself") from None
     except OSError as error:
         raise Refusal(f"cannot be opened: {error.strerror}") from None
     except ValueError as error:

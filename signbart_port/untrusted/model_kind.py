@@ -17,6 +17,7 @@ class ModelKind(Enum):
     TFLITE = "TFLite model"
 
 
+ANY_MODEL = ".pth, .safetensors, .h5, .keras or .tflite"
 _KINDS = dict.fromkeys(CHECKPOINTS, ModelKind.CHECKPOINT) | {
     Kind.HDF5: ModelKind.KERAS,
     Kind.KERAS: ModelKind.KERAS,
@@ -31,7 +32,7 @@ def kind_of(path: str | Path) -> ModelKind:
         return _KINDS[kind]
     what = f"is {kind.noun}" if kind else "is of no known kind"
     hint = (kind and kind.remedy) or "Give the file of a model"
-    raise PortError(path, f"{what}, not a .pth, .safetensors, .h5, .keras or .tflite model", hint)
+    raise PortError(path, f"{what}, not a {ANY_MODEL} model", hint)
 
 
 def stem_of(path: Path) -> str:

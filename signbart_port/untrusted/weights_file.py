@@ -22,11 +22,11 @@ _BESIDE = re.compile(
 )
 
 
-def weights_file(path: str | os.PathLike[str]) -> Path:
+def weights_file(path: str | os.PathLike[str], takes: str = ".pth or .safetensors") -> Path:
     """Return the one checkpoint in a folder, or the index of its shards; any other path as it is.
 
     What trainers keep beside it is passed over: states of optimizers, hidden names, `__MACOSX`.
-    Raises PortError for a folder with none, or with several.
+    Raises PortError for a folder with none, or with several; it names the files that are taken.
     """
     path = Path(path)
     if not path.is_dir():
@@ -34,9 +34,7 @@ def weights_file(path: str | os.PathLike[str]) -> Path:
     with naming(path):
         found = [one for one in files_under(path) if is_checkpoint(one)]
         if not found:
-            raise Refusal(
-                "is a folder without a checkpoint", "Give the .pth or .safetensors itself"
-            )
+            raise Refusal("is a folder without a checkpoint", f"Give the file itself: a {takes}")
         if len(found) > 1:
             shown = ", ".join(printable(one.relative_to(path), 80) for one in found[:6])
             more = f" and {len(found) - 6} more" if len(found) > 6 else ""

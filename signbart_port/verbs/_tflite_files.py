@@ -32,6 +32,8 @@ from signbart_port.untrusted.model_kind import ModelKind
 from signbart_port.untrusted.weights_file import INDEX, weights_file
 from signbart_port.verbs.convert import convert
 
+TAKES = ".h5, .keras, .pth or .safetensors"
+
 
 @dataclass(frozen=True, repr=False)
 class Emitted:
@@ -166,7 +168,7 @@ class TFLiteFiles:
         return self._source
 
     def _read(self, progress: ProgressCallback) -> _Source:
-        path = weights_file(self._path)
+        path = weights_file(self._path, TAKES)
         if sniff(path) not in CHECKPOINTS:
             model_kind.check_kind(path, ModelKind.KERAS)
             if self._mapping is not None:

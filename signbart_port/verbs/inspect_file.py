@@ -72,7 +72,7 @@ def inspect_file(path: str | Path, *, options: Options | None = None) -> Inspect
     Raises:
         PortError: The file is damaged, or of another kind, or contradicts the options.
     """
-    path = weights_file(path)
+    path = weights_file(path, model_kind.ANY_MODEL)
     kind = model_kind.kind_of(path)
     return {
         ModelKind.CHECKPOINT: _checkpoint,

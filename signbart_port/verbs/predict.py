@@ -144,7 +144,13 @@ def predict(
     form = ClipFormat.parse(skeleton, frame_size)
     with files_of(model) as files:
         found = _predict_file(
-            weights_file(files.paths[0]), given, labels, options, mapping, form, progress
+            weights_file(files.paths[0], model_kind.ANY_MODEL),
+            given,
+            labels,
+            options,
+            mapping,
+            form,
+            progress,
         )
         if not files.names:
             return found

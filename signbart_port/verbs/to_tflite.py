@@ -13,7 +13,7 @@ from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export.request import TFLiteOptions
 from signbart_port.untrusted.weights_file import weights_file
-from signbart_port.verbs._tflite_files import Emitted, TFLiteFiles, default_name, outputs
+from signbart_port.verbs._tflite_files import TAKES, Emitted, TFLiteFiles, default_name, outputs
 
 __all__ = ["Emitted", "TFLiteFiles", "default_name", "outputs", "to_tflite"]
 
@@ -121,7 +121,7 @@ def to_tflite(
         skip_bad=skip_bad,
     )
     with in_memory.files_of(path) as files:
-        file = weights_file(files.paths[0])
+        file = weights_file(files.paths[0], TAKES)
         (to,) = outputs(file, out, [quantization])
         with TFLiteFiles(file, asked, options, mapping, force=force) as made:
             done = made.emit(quantization, to, progress)

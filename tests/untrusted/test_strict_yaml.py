@@ -211,7 +211,7 @@ def test_text_at_hand_is_read_instead_of_the_file(tmp_path: Path) -> None:
 
 def test_no_file_and_no_regular_file(tmp_path: Path) -> None:
     assert refusal_of_file(tmp_path / "missing.yaml") == "does not exist"
-    assert refusal_of_file(tmp_path) == "is a directory, not a file"
+    assert refusal_of_file(tmp_path) == "is a directory, not a file. Give the file itself"
     assert "not a regular file" in refusal_of_file(Path("/dev/null"))
 
 

@@ -72,7 +72,7 @@ def test_those_in_folders_below_count_too(tmp_path: Path) -> None:
 
 def test_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("text")
-    with pytest.raises(PortError, match="without a checkpoint"):
+    with pytest.raises(PortError, match=r"without a checkpoint\. Give the file itself: a \.pth or"):
         weights_file(tmp_path)
 
 
