@@ -99,7 +99,7 @@ _KINDS: tuple[tuple[Callable[[Iterable[str]], Iterator[str]], str, str], ...] = 
             r"|fake_quant_enabled|(qweight|qzeros|g_idx|SCB|quant_map|absmax)$|quant_state\b)"
         ),
         "holds quantized weights, or the ranges of a quantization",
-        "Save the float model before it is quantized: signbart-port tflite quantizes",
+        "Save the float model before it is quantized; signbart-port tflite quantizes",
     ),
     (
         _matching(r"\.?parametrizations\.\w+\.original1$"),

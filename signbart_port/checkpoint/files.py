@@ -13,6 +13,7 @@ from signbart_port.checkpoint import legacy, safetensors, zipped
 from signbart_port.checkpoint.loaded import Loaded
 from signbart_port.errors import printable
 from signbart_port.untrusted.file_kind import HEAD, Kind, kind_of, regular_file, sniff
+from signbart_port.untrusted.model_kind import ModelKind, remedy
 from signbart_port.untrusted.refusal import COPY_AGAIN, SAVE_STATE_DICT, Refusal, naming
 from signbart_port.untrusted.tensors import Tensor
 from signbart_port.untrusted.weights_file import INDEX, SHARD
@@ -22,13 +23,6 @@ _LOADERS = {
     Kind.LEGACY: legacy.load,
     Kind.SAFETENSORS: safetensors.load,
 }
-_BACK = "signbart-port export makes a .pth of it"
-_INSTEAD = {
-    Kind.HDF5: _BACK,
-    Kind.KERAS: _BACK,
-    Kind.TFLITE: "Give the .pth that it was made of: a .tflite does not keep its weights by name",
-}
-"""What to do with a file of another kind that says no remedy of its own."""
 _LARGEST_FILE = 4 << 30  # bytes: the largest published model, with optimizer state, takes 0.05 GB
 _LARGEST_INDEX = 4 << 20
 _MOST_SHARDS = 100
@@ -82,15 +76,13 @@ def _bytes_of(path: Path) -> tuple[Kind, bytes]:
                 "is not a PyTorch checkpoint: no known kind of file begins like it", COPY_AGAIN
             )
         if kind not in _LOADERS:
-            raise Refusal(f"is {kind.noun}, not a PyTorch checkpoint", _remedy(kind))
+            raise Refusal(
+                f"is {kind.noun}, not a PyTorch checkpoint", remedy(kind, ModelKind.CHECKPOINT)
+            )
         if size > _LARGEST_FILE:
             raise Refusal(f"has {size:,} bytes, more than any SignBART", SAVE_STATE_DICT)
         file.seek(0)
         return kind, file.read()
-
-
-def _remedy(kind: Kind) -> str:
-    return kind.remedy or _INSTEAD.get(kind, SAVE_STATE_DICT)
 
 
 def _open_shards(path: Path) -> Opened:

@@ -98,7 +98,11 @@ def files_of(*models: ModelSource) -> Iterator[Files]:
             yield files
         except PortError as error:
             culprit = None if error.path is None else files.named(str(error.path))
-            raise PortError(culprit, files.named(error.what), files.named(error.hint)) from error
+            hint = files.named(error.hint)
+            if (command := f"signbart-port plan '{culprit}'") in hint:
+                hint = hint.replace(command, "signbart-port plan FILE")
+                hint = f"Save its state dict to a file. {hint}"
+            raise PortError(culprit, files.named(error.what), hint) from error
         except ProofError as error:
             report = None if error.report is None else files.report(error.report)
             raise ProofError(files.named(str(error)), report) from error
@@ -123,6 +127,21 @@ def check_out(model: ModelSource, out: object) -> None:
     """Raise PortError where there is no name to make that of the output of."""
     if not is_path(model) and out is None:
         raise PortError(None, "a model in memory has no name", "Say where to write: out=...")
+
+
+def check_torch(model: ModelSource) -> None:
+    """Raise PortError for a Keras model in memory, where PyTorch's is taken."""
+    if is_keras_model(model):
+        what = "is one of Keras already; a PyTorch module or a state dict is taken"
+        raise PortError("Keras model", what, "model.save('model.keras') saves it")
+
+
+def check_keras(model: ModelSource) -> None:
+    """Raise PortError for a PyTorch model in memory, where Keras' is taken."""
+    if is_torch_module(model) or isinstance(model, Mapping):
+        name = "PyTorch module" if is_torch_module(model) else "state dict"
+        what = "is PyTorch's already; a Keras model is taken"
+        raise PortError(name, what, "torch.save(model.state_dict(), 'model.pth') saves it")
 
 
 def _saved(model: Any, folder: Path) -> tuple[Path, str]:

@@ -27,19 +27,32 @@ ARGUMENTS = frozenset(
         *("max-drop", "min-agreement", "preprocessing", "quantization", "skeleton", "split"),
     }
 )
-# A whole command stays what it is; an option may be followed by its value.
+FUNCTIONS = {"inspect": "inspect_file", "tflite": "to_tflite"} | {
+    verb: verb for verb in ("convert", "evaluate", "export", "plan", "predict", "verify")
+}
+"""The public function of a command."""
+# A command with its arguments, after a colon, stays what it is; an option may be followed by its
+# value.
 _OPTION = re.compile(
-    r"""signbart-port .*|(?<![\w-])--([a-z][a-z-]*[a-z])( (?=[A-Z0-9](?![a-z])|["']))?"""
+    rf"""
+    :[ ]signbart-port[ ].*
+    | signbart-port[ ](?P<verb>{"|".join(FUNCTIONS)})\b
+    | (?<![\w-])--(?P<option>[a-z][a-z-]*[a-z])(?P<value>[ ](?=[A-Z0-9](?![a-z])|["']))?
+    """,
+    re.VERBOSE,
 )
 
 
 def in_python(message: str) -> str:
-    """Return a message with the options of the command line as arguments: "force=True"."""
-    return _OPTION.sub(_argument, message)
+    """Return a message with the command line's options as arguments, "force=True", and its commands
+    as functions, "signbart_port.export"."""
+    return _OPTION.sub(_translated, message)
 
 
-def _argument(found: re.Match[str]) -> str:
-    option, has_value = found[1], found[2]
+def _translated(found: re.Match[str]) -> str:
+    if found["verb"]:
+        return f"signbart_port.{FUNCTIONS[found['verb']]}"
+    option, has_value = found["option"], found["value"]
     if option not in IN_OPTIONS | ARGUMENTS:
         return found[0]
     name = option.replace("-", "_") + ("=True" if option in FLAGS else "=" if has_value else "")

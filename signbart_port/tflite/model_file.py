@@ -29,7 +29,7 @@ _LARGEST = 2 << 30
 _MOST = 10_000  # frames, and joints
 _MOST_TABLES = 1_000_000  # the sample's file has 794 a length
 _LEAST_TABLE = 8  # bytes: its place in a vector, and its own first field
-_CONVERT_AGAIN = "Convert it again with: signbart-port tflite model.h5"
+_CONVERT_AGAIN = "Make it again, with signbart-port tflite"
 _TYPES = {v: k for k, v in vars(schema.TensorType).items() if not k.startswith("_")}
 _OPERATORS = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
 

@@ -30,7 +30,7 @@ class Kind(StrEnum):
         kind._value_, kind.noun, kind.remedy = value, noun, remedy
         return kind
 
-    ZIP = "zip", "a zip archive"
+    ZIP = "zip", "a zip archive, such as torch.save writes"
     LEGACY = "legacy", "a PyTorch checkpoint from before 1.6"
     SAFETENSORS = "safetensors", "a safetensors file"
     HDF5 = "hdf5", "an HDF5 file (.h5)"

@@ -123,6 +123,7 @@ class TFLiteFiles:
     def emit(self, mode: Quantization | str, out: Path, progress: ProgressCallback) -> Emitted:
         """Write the file of a mode. Raises as `to_tflite` does."""
         path, force = self._path, self._force
+        self._file()  # before it is refused as the output
         atomic_output.check(out, force=force, inputs=(path,))
         source = self._opened(progress)
         file = source.model
@@ -167,10 +168,18 @@ class TFLiteFiles:
             raise self._source
         return self._source
 
-    def _read(self, progress: ProgressCallback) -> _Source:
+    def _file(self) -> tuple[Path, bool]:
+        """Return the file of the model, and whether it is a checkpoint. Raises PortError if it is
+        of another kind."""
         path = weights_file(self._path, TAKES)
-        if sniff(path) not in CHECKPOINTS:
-            model_kind.check_kind(path, ModelKind.KERAS)
+        if sniff(path) in CHECKPOINTS:
+            return path, True
+        model_kind.check_kind(path, ModelKind.KERAS)
+        return path, False
+
+    def _read(self, progress: ProgressCallback) -> _Source:
+        path, is_checkpoint = self._file()
+        if not is_checkpoint:
             if self._mapping is not None:
                 raise PortError(path, "--mapping is for a checkpoint", "Leave it out")
             self._options.check_no_weights(path)

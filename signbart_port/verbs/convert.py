@@ -103,6 +103,7 @@ def convert(
         PortError: The input cannot be used, or `out` cannot be written.
         ProofError: The proof fails; nothing is written.
     """
+    in_memory.check_torch(path)
     in_memory.check_out(path, out)
     with in_memory.files_of(path) as files:
         done = _convert_file(files.paths[0], out, options, mapping, verify, force, progress)

@@ -103,6 +103,7 @@ def export(
         PortError: The input cannot be used, or `out` cannot be written.
         ProofError: The proof fails; nothing is written.
     """
+    in_memory.check_keras(path)
     in_memory.check_out(path, out)
     with in_memory.files_of(path) as files:
         done = _export_file(

@@ -219,7 +219,7 @@ def test_pickles_that_are_no_sample(refused: Refused, sample: object, says: str)
         (pickle.dumps({"keypoints": CLIP}, 0), "is of no known kind, not a sample. Save"),
         (pickle.dumps({"keypoints": CLIP}, 1), "is of no known kind"),
         (npz(left=CLIP, right=CLIP), "has no keypoints: it holds left, right"),
-        (npz(), "is a zip archive, not a sample"),
+        (npz(), "is a zip archive, such as torch.save writes, not a sample"),
         (npz(**{"class": "G01"}), "has no keypoints: it holds class"),
     ],
     ids=parameter_id,

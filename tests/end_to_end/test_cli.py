@@ -115,8 +115,13 @@ def run_main(
         ("convert model.pth --layout half", "--layout half: it is full or selected"),
         ("convert model.yaml", "model.yaml: is"),
         ("convert broken.pth", "broken.pth: "),
-        ("export model.pth", "not a Keras model. Convert it first"),
+        ("export model.pth", "not a Keras model. signbart-port convert makes a Keras"),
+        ("convert keras.h5", "signbart-port export makes a .pth of it, signbart-port tflite a .tf"),
         ("tflite broken.pth", "broken.pth: "),
+        (
+            "tflite model.tflite",
+            "is a TFLite model, not a Keras model. Give the .h5 that it was mad",
+        ),
         ("tflite keras.h5 --mapping hf-bart", "--mapping is for a checkpoint"),
         ("tflite keras.h5 --weights ema", "--weights chooses among those of a checkpoint"),
         ("tflite keras.h5 -o keras.h5", "keras.h5: the file is written as .tflite"),
@@ -142,6 +147,7 @@ def test_bad_input(
     (tmp_path / "folder.h5").mkdir()
     shutil.copy(h5, tmp_path / "keras.h5")
     (tmp_path / "old.h5").write_bytes(b"the model of yesterday")
+    (tmp_path / "model.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
     (tmp_path / "broken.pth").write_bytes(source.read_bytes()[:-100])
     monkeypatch.chdir(tmp_path)
     before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}

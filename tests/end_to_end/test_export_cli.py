@@ -65,7 +65,7 @@ def spoil() -> None:
     ("arguments", "says"),
     [
         ("nothing.h5", "nothing.h5: does not exist"),
-        ("model.pth", "model.pth: is a zip archive, not a Keras model"),
+        ("model.pth", "model.pth: is a zip archive, such as torch.save writes, not a Keras"),
         ("lambda.h5", "lambda.h5: holds a Keras Sequential model, not a SignBart"),
         ("model.tflite", "model.tflite: is a TFLite model, not a Keras model"),
         ("truncated.h5", "truncated.h5: cannot be read as HDF5"),

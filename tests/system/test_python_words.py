@@ -10,13 +10,22 @@ from pathlib import Path
 import pytest
 
 import signbart_port
-from signbart_port.system.python_words import ARGUMENTS, FLAGS, IN_OPTIONS, in_python
+from signbart_port.system.python_words import ARGUMENTS, FLAGS, FUNCTIONS, IN_OPTIONS, in_python
 from signbart_port.verbs.convert import convert
 
 PACKAGE = Path(signbart_port.__file__).parent
 SAMPLE = PACKAGE.parent / "samples" / "synthetic-signs.pth"
 COMMAND_LINE_ALONE = {
-    *("classes", "from", "holdout", "new-head", "quantization-aware", "repetitions", "resume"),
+    *(
+        "checkpoint-dir",
+        "classes",
+        "from",
+        "holdout",
+        "new-head",
+        "quantization-aware",
+        "repetitions",
+        "resume",
+    ),
     *("seed", "set", "signers"),  # of train and data synth
     "no-verify",  # in a note that a file keeps
 }
@@ -38,6 +47,9 @@ COMMAND_LINE_ALONE = {
         ("add --override-config if", "add Options.override_config=True if"),
         ("--skeleton kaggle: is no skeleton", "skeleton kaggle: is no skeleton"),
         ("See: signbart-port plan --mapping my.yaml", "See: signbart-port plan --mapping my.yaml"),
+        ("signbart-port export makes one", "signbart_port.export makes one"),
+        ("Make it again, with signbart-port tflite", "Make it again, with signbart_port.to_tflite"),
+        ("is for signbart-port train", "is for signbart-port train"),
         ("give --resume, a---data b, --no-such", "give --resume, a---data b, --no-such"),
     ],
 )
@@ -64,6 +76,7 @@ def test_every_argument_is_one_of_a_public_function() -> None:
     ]
     parameters = {name for function in functions for name in inspect.signature(function).parameters}
     assert len(functions) == 9
+    assert set(FUNCTIONS.values()) == {function.__name__ for function in functions} - {"load"}
     assert {name.replace("-", "_") for name in ARGUMENTS} <= parameters
     assert {name.replace("-", "_") for name in IN_OPTIONS} <= {
         f.name for f in fields(signbart_port.Options)
@@ -77,6 +90,8 @@ def test_the_public_function_speaks_python_and_the_command_line_its_own(tmp_path
         signbart_port.convert(SAMPLE, out)
     with pytest.raises(signbart_port.PortError, match=r"model\.h5: exists; give --force to"):
         convert(SAMPLE, out)
+    with pytest.raises(signbart_port.PortError, match=r"signbart_port\.convert makes a Keras"):
+        signbart_port.export(SAMPLE)
     (named := tmp_path / "--force.pth").write_bytes(b"text")
     with pytest.raises(signbart_port.PortError, match=r"--force\.pth: is ") as caught:
         signbart_port.convert(named)

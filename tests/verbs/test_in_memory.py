@@ -226,3 +226,17 @@ def test_only_what_is_written_for_it_is_the_temporary_folders_fault() -> None:
     """An error of what is done with the files says what it is about."""
     with pytest.raises(FileNotFoundError, match="elsewhere"), files_of(WEIGHTS):
         raise FileNotFoundError("elsewhere")
+
+
+def test_refusals_say_what_to_do_in_python(module: SignBart, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(PortError, match=r"PyTorch module: is PyTorch's already; .*torch\.save\("):
+        signbart_port.export(module, out)
+    with pytest.raises(PortError, match=r"state dict: is PyTorch's already"):
+        signbart_port.export(WEIGHTS, out)
+    with pytest.raises(PortError, match=r"Keras model: is one of Keras already; .*model\.save\("):
+        signbart_port.convert(keras_model(CONFIG, WEIGHTS), out)
+    with pytest.raises(
+        PortError, match=r"Save its state dict to a file\. .*signbart-port plan FILE$"
+    ):
+        signbart_port.convert(torch.nn.Linear(3, 4), tmp_path / "out.h5")
