@@ -93,11 +93,7 @@ class TrainingPlan:
         labels = {"num_labels": len(self.dataset.labels)}
         if self.start is None:
             if not self._model:
-                raise PortError(
-                    self._source,
-                    "says nothing of the model",
-                    "Give --config with d_model and the rest, or --from MODEL to train it further",
-                )
+                raise self._without_model()
             published = self.options.config in configs.published_names()  # of another dataset
             said = {**self._model, **labels} if published else {**labels, **self._model}
             return configs.parse(said, self._source, passed_over=self._read.passed_over)
@@ -109,6 +105,14 @@ class TrainingPlan:
             names = None if config.class_names is None else self.dataset.labels
             return config.replace(**labels, class_names=names)
         return config
+
+    def _without_model(self) -> PortError:
+        further = "or --from MODEL to train a model further"
+        if self.options.config is None:
+            hint = f"Give --config FILE|NAME, such as --config lsa-64, {further}"
+            return PortError(None, "there is no model to train", hint)
+        what = "says how to train, and not which model"
+        return PortError(self._source, what, f"Add d_model and the other sizes to it, {further}")
 
     def _classes_of(self) -> Path:
         """Return the file that names the classes, if one does."""

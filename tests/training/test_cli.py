@@ -54,8 +54,8 @@ UNSEEN = (  # the synthetic signs are of one hand
 )
 REFUSED = {
     "--config good.yaml": "good.yaml: does not say where the clips are. Give data_root, or --data",
-    "--data signs": "the command line: says nothing of the model. Give --config with d_model",
-    "--data signs --config only.yaml": "only.yaml: says nothing of the model. Give --config",
+    "--data signs": "there is no model to train. Give --config FILE|NAME, such as --c",
+    "--data signs --config only.yaml": "only.yaml: says how to train, and not which model. Add",
     "--data signs --config headless.yaml": "headless.yaml: missing d_model",
     "--data none --config good.yaml": "none: does not exist",
     "--data signs --config none.yaml": "none.yaml: does not exist",
