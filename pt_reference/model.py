@@ -36,8 +36,10 @@ class SignBart(nn.Module):
 
         `keypoints` (B, T, K, 2), normalized; `attention_mask` (B, T), 1 for a real frame; `labels`
         (B,). Returns the mean cross-entropy (None without labels) and logits (B, num_labels).
-        Raises ValueError for more frames than the model has positions.
+        Raises ValueError for more frames than the model has positions, or fewer points than it
+        reads.
         """
+        self.config.check_keypoints(keypoints.shape)
         x, y = self.projection(keypoints)
         encoder_states = self.encoder(x, attention_mask)
         states = self.decoder(y, attention_mask, encoder_states)

@@ -196,8 +196,32 @@ class SignBartConfig(BaseModel):
 
     @classmethod
     def of(cls, config: SignBartConfig | Mapping[str, Any]) -> SignBartConfig:
-        """Return a config as it is, or make one of what this program wrote, as a plain dict."""
-        return config if isinstance(config, cls) else parse(dict(config), "config", ours=True)
+        """Return a config as it is, or make one of what this program wrote, as a plain dict.
+
+        Raises TypeError for anything else.
+        """
+        if isinstance(config, cls):
+            return config
+        if not isinstance(config, Mapping):
+            raise TypeError(
+                f"a config is a SignBartConfig or a dict, not {type(config).__name__}:"
+                " signbart_port.config.find(NAME) returns the one of a file, or a published one"
+            )
+        return parse(dict(config), "config", ours=True)
+
+    def check_keypoints(self, shape: Sequence[int | None]) -> None:
+        """Raise ValueError unless keypoints of this shape, None for what is not known, are clips
+        that the model can read."""
+        joints, least = len(self.joint_idx), max(self.joint_idx) + 1
+        points = f"{least} points or more" if self.layout == "full" else f"its {joints} joints"
+        if len(shape) == 4:
+            found = shape[2]
+            right = found is None or (found >= least if self.layout == "full" else found == joints)
+            if right and shape[3] in (None, 2):
+                return
+        raise ValueError(
+            f"keypoints have the shape {tuple(shape)}; the model reads (clips, frames, {points}, 2)"
+        )
 
 
 def parse(

@@ -54,6 +54,11 @@ class SignBart(keras.Model):
         inputs = keypoints
         if attention_mask is not None:
             inputs = {"keypoints": keypoints, "attention_mask": attention_mask}
+        if isinstance(keypoints, Mapping):
+            keypoints = keypoints.get("keypoints")
+        shape = getattr(keypoints, "shape", None)
+        if shape is not None and getattr(shape, "rank", 4) is not None:
+            self.config.check_keypoints(tuple(shape))  # before Keras says it in twenty lines
         return super().__call__(inputs, **kwargs)
 
     def classify(

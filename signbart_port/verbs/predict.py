@@ -139,6 +139,9 @@ def predict(
     # An array of one clip has three axes.
     alone = isinstance(clips, str | Path) or getattr(clips, "ndim", None) == 3
     given = cast("Sequence[Clip]", [clips] if alone else clips)
+    if not hasattr(given, "__len__"):
+        what = f"{type(clips).__name__} is no clip"
+        raise PortError(None, what, "Give a path, an array (T, K, 2 or more), or a list of them")
     if not len(given):
         raise PortError(None, "no clip is given")
     form = ClipFormat.parse(skeleton, frame_size)

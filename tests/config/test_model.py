@@ -412,6 +412,10 @@ def test_a_config_is_immutable_and_a_replaced_one_is_valid():
         config.replace(d_model=9)
     assert SignBartConfig.of(config) is config
     assert SignBartConfig.of(config.model_dump()) == config
+    with pytest.raises(
+        TypeError, match=r"a dict, not str: signbart_port\.config\.find\(NAME\) ret"
+    ):
+        SignBartConfig.of("lsa-64")
 
 
 def test_as_many_layers_as_any_model_has():

@@ -69,6 +69,15 @@ def test_no_other_number_of_frames(frames: int) -> None:
         model(np.zeros((1, frames, 12, 2), np.float32), np.ones((1, frames), np.float32))
 
 
+@pytest.mark.parametrize("shape", [(1, 3, 5, 2), (3, 12, 2), (1, 3, 12, 3)])
+def test_keypoints_of_another_shape(shape: tuple[int, ...]) -> None:
+    model = SignBart(small_config())
+    with pytest.raises(
+        ValueError, match=r"^keypoints have the shape .*; the model reads \(clips,.*$"
+    ):
+        model(np.zeros(shape, np.float32), np.ones(shape[:2], np.float32))
+
+
 REAL = (("", "attention_mask"), ("edge_", "edge_mask"))  # the parts of the recorded data
 
 # Masks on which a model that treats padding a little differently gives other logits.

@@ -84,6 +84,14 @@ def test_no_other_number_of_frames(frames: int) -> None:
         reference()(torch.zeros(1, frames, 12, 2), torch.ones(1, frames))
 
 
+@pytest.mark.parametrize("shape", [(1, 3, 5, 2), (3, 12, 2), (1, 3, 12, 3)])
+def test_keypoints_of_another_shape(shape: tuple[int, ...]) -> None:
+    with pytest.raises(
+        ValueError, match=r"^keypoints have the shape .*; the model reads \(clips,.*$"
+    ):
+        reference()(torch.zeros(shape), torch.ones(shape[:2]))
+
+
 def test_padding_is_not_seen() -> None:
     """A padded clip, whatever stands in its padding, has the logits of the clip alone."""
     clip, mask = INPUTS.keypoints[:1], np.ones((1, 9), np.float32)

@@ -234,6 +234,9 @@ def test_refusals_say_what_to_do_in_python(module: SignBart, tmp_path: Path) -> 
         signbart_port.export(module, out)
     with pytest.raises(PortError, match=r"state dict: is PyTorch's already"):
         signbart_port.export(WEIGHTS, out)
+    clip: Any = 5
+    with pytest.raises(PortError, match=r"^int is no clip\. Give a path, an array"):
+        signbart_port.predict(module, clip)
     with pytest.raises(PortError, match=r"Keras model: is one of Keras already; .*model\.save\("):
         signbart_port.convert(keras_model(CONFIG, WEIGHTS), out)
     with pytest.raises(
