@@ -105,7 +105,7 @@ def inspect(
     if config_out is not None:
         rows.append(("written", str(config_out)))
     if found.provenance:
-        rows += [(key, _plain(value)) for key, value in found.provenance.items()]
+        rows += _origin(found)
     elif found.provenance is None and found.kind.value == "Keras model":
         rows.append(("provenance", "none: not written by signbart-port convert"))
     _show.facts(rows)
@@ -175,5 +175,36 @@ def _said(card: Card) -> Iterator[tuple[str, str]]:
     yield "written by", f"signbart-port {card.version}"
 
 
+def _origin(found: Inspection) -> Iterator[tuple[str, str]]:
+    """Yield the provenance: a line for each of its facts, without the config that the file has."""
+    config = json_module.loads(json_module.dumps(found.config))
+    for key, value in (found.provenance or {}).items():
+        if (key, value) != ("config", config) and (lines := list(_lines(value))):
+            yield from _show.labeled(key, lines)
+
+
+def _lines(fact: object, depth: int = 2) -> Iterator[str]:
+    """Yield plain data as lines: the entries of a dict, the texts of a list."""
+    match fact:
+        case None:
+            return
+        case dict() if depth:
+            for key, value in fact.items():
+                if said := ", ".join(_lines(value, depth - 1)):
+                    yield f"{key} {said}"
+        case list() if depth and all(isinstance(one, str) for one in fact):
+            yield from fact
+        case list() if depth:
+            yield ", ".join(said for one in fact for said in _lines(one, depth - 1))
+        case str():
+            yield fact
+        case bool():
+            yield "yes" if fact else "no"
+        case float():
+            yield f"{fact:.3g}"
+        case _:
+            yield json_module.dumps(fact)
+
+
 def _plain(fact: object) -> str:
-    return fact if isinstance(fact, str) else json_module.dumps(fact)
+    return ", ".join(_lines(fact))

@@ -224,3 +224,17 @@ def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
         weights[name] = weights[name] * np.float32(np.inf)
     found = inspect_file(save_pth(tmp_path / "model.pth", weights, config=CONFIG.model_dump()))
     assert f"NaN or infinity in {len(names)} tensors: {', '.join(names)}" in found.notes
+
+
+def test_the_provenance_is_lines_and_no_json(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["signbart-port", "inspect", str(folder / "model.h5")])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    sha256 = digest.of_file(folder / "model.pth")
+    assert {"source name model.pth", f"sha256 {sha256}"} <= set(lines)
+    assert not any(mark in line for line in lines for mark in '{}["')
+    assert sum("d_model" in line for line in lines) == 1, "the config is said once"
