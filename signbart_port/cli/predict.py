@@ -27,7 +27,8 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="CLIP...",
-            help="Raw keypoints of a sign: a .pkl, .npz, .npy or .json each, or a folder of them.",
+            help="Raw keypoints of a sign: a .pkl, .npz, .npy or .json each, or a folder of them."
+            " An .npz may hold several, one after the other, with their lengths.",
         ),
     ],
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to print.")] = 5,
@@ -153,7 +154,9 @@ def _in_folders(
             try:
                 found = run(left)
             except PortError as error:
-                if (bad := Path(error.path or "")) not in left:
+                named = f"{error.path}, "  # one of several clips of a file: its name, and a number
+                bad = next((one for one in left if named.startswith(f"{one}, ")), None)
+                if bad is None:
                     raise
                 yield bad, error
                 left.remove(bad)

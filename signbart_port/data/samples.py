@@ -12,7 +12,7 @@ import math
 import os
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ _LONGEST_LABEL = 200
 _LARGEST_JSON = 16 << 20  # bytes: as Python's objects, its numbers take many times as much
 _KEYPOINTS, _CLASS = "keypoints", "class"
 _LABEL = "label"  # what others call the class: read where it is text, and there is no class
+_LENGTHS = "lengths"  # the frames of several clips, whose keypoints stand one after the other
 _COORDINATES = (2, 3, 4)  # of a point: x and y, z, visibility
 
 
@@ -74,19 +75,57 @@ def read(path: str | os.PathLike[str]) -> Sample:
     point.
     """
     with naming(path):
-        kind, data = _bytes_of(path)
-        root = _READERS[kind](data)
-        if type(root) is StoredArray and root.holds_objects and not root.shape:
-            (root,) = root.objects()  # np.save of a dict
-        if type(root) is not dict:
-            if not is_like_keypoints(root):
-                raise Refusal(f"holds {describe_form(root)}, not keypoints", SAVE_ARRAYS)
-            root = {_KEYPOINTS: root}
-        array, notes = (
-            to_array(root[_KEYPOINTS]) if _KEYPOINTS in root else _only_one_like_keypoints(root)
+        sample, lengths = _read(path)
+        if lengths:
+            what = f"holds {len(lengths)} clips, one after the other by its {_LENGTHS}, not one"
+            raise Refusal(what, "Write each to a file of its own; predict alone takes it as it is")
+        return sample
+
+
+def read_clips(path: str | os.PathLike[str]) -> tuple[Sample, ...]:
+    """Read the clip in a file, or several, one after the other, of which it has the `lengths`.
+
+    Raises PortError as `read` does.
+    """
+    with naming(path):
+        sample, lengths = _read(path)
+        if not lengths:
+            return (sample,)
+        clips = np.split(sample.keypoints, np.cumsum(lengths)[:-1])
+        return tuple(
+            replace(sample, path=Path(f"{sample.path}, clip {number}"), keypoints=clip)
+            for number, clip in enumerate(clips, 1)
         )
-        label = _label(root.get(_CLASS)) or _text(root.get(_LABEL))
-        return Sample(Path(path), _keypoints(array), label, notes)
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[Sample, list[int]]:
+    """Return all keypoints of a file as one sample, and the frames of each clip where there are
+    several."""
+    kind, data = _bytes_of(path)
+    root = _READERS[kind](data)
+    if type(root) is StoredArray and root.holds_objects and not root.shape:
+        (root,) = root.objects()  # np.save of a dict
+    if type(root) is not dict:
+        if not is_like_keypoints(root):
+            raise Refusal(f"holds {describe_form(root)}, not keypoints", SAVE_ARRAYS)
+        root = {_KEYPOINTS: root}
+    array, notes = (
+        to_array(root[_KEYPOINTS]) if _KEYPOINTS in root else _only_one_like_keypoints(root)
+    )
+    label = _label(root.get(_CLASS)) or _text(root.get(_LABEL))
+    keypoints = _keypoints(array)
+    return Sample(Path(path), keypoints, label, notes), _lengths(root, len(keypoints))
+
+
+def _lengths(root: dict[Any, Any], frames: int) -> list[int]:
+    """Return the frames of each clip, if a file holds several; else nothing."""
+    stored = root.get(_LENGTHS)
+    if type(stored) is not StoredArray or stored.holds_objects:
+        return []
+    lengths = stored.values()
+    if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or len(lengths) < 2:
+        return []
+    return lengths.tolist() if lengths.min() > 0 and lengths.sum() == frames else []
 
 
 def of_array(keypoints: NDArray[np.floating[Any]], name: str) -> Sample:
@@ -162,7 +201,7 @@ def _npz(data: bytes) -> dict[Any, Any]:
             members[name] = entry
         if len(members) == 1 and _CLASS not in members:
             members = {_KEYPOINTS: next(iter(members.values()))}
-        wanted = {_KEYPOINTS, _CLASS, _LABEL}
+        wanted = {_KEYPOINTS, _CLASS, _LABEL, _LENGTHS}
         if _KEYPOINTS not in members:  # read only what may be: there may be many, and large ones
             wanted |= {name for name in members if _may_be_keypoints(archive, members[name])}
         return {

@@ -119,7 +119,8 @@ def predict(
         model: A .pth, .safetensors, .h5, .keras, .weights.h5 or .tflite; a PyTorch module, a state
             dict or a Keras model.
         clips: Raw keypoints of a sign: a .pkl, .npz, .npy or .json each, or an array (T, K, 2 or
-            more); or one alone.
+            more); or one alone. An .npz may hold several, one after the other, with their
+            `lengths`.
         labels: A file with the names of the classes: a label2id.json, a JSON list, or a text file
             with one a line. Default: those that the model's file or config has.
         options: The config of a file that does not hold one: a config file or the name of a
@@ -186,10 +187,13 @@ def _predict_file(
         kind = model_kind.kind_of(model)
         named = None if labels is None else read_labels(labels)
         read = [
-            samples.read(clip)
-            if isinstance(clip, str | Path)
-            else samples.of_array(clip, f"clip {number}")
+            sample
             for number, clip in enumerate(clips, 1)
+            for sample in (
+                samples.read_clips(clip)
+                if isinstance(clip, str | Path)
+                else [samples.of_array(clip, f"clip {number}")]
+            )
         ]
         paths = [clip.path for clip in read]
         check_coordinates(read, form)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signbart_port.data.samples import read
+from signbart_port.data.samples import read, read_clips
 from signbart_port.errors import PortError
 from tests.support.datasets import Array, a_clip, npy, npz, parameter_id
 
@@ -236,3 +236,20 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     ):
         with pytest.raises(PortError, match=says):
             read(path)
+
+
+def test_several_clips_one_after_the_other(tmp_path: Path, refused: Refused) -> None:
+    clips = [a_clip(seed, frames=3 + seed) for seed in range(3)]
+    joined, lengths = np.concatenate(clips), [len(clip) for clip in clips]
+    content = npz(keypoints=joined, lengths=lengths)
+    refused(content, "holds 3 clips, one after the other", "Write each to a file of its own")
+    path = tmp_path / "sample.pkl"
+    found = read_clips(path)
+    assert [str(one.path) for one in found] == [f"{path}, clip {number}" for number in (1, 2, 3)]
+    for one, clip in zip(found, clips, strict=True):
+        np.testing.assert_array_equal(one.keypoints, clip)
+
+    for other in (lengths[:2], [[*lengths]], [0, *lengths], [len(joined)], [0.5] * 24, "three"):
+        path.write_bytes(npz(keypoints=joined, lengths=other))
+        assert [one.keypoints.shape for one in read_clips(path)] == [joined.shape]
+        assert read(path).path == path

@@ -186,7 +186,7 @@ def test_raw_keypoints_and_probabilities(run: Run, folder: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ("model.pth long.npy --golden new.json", "model.pth: is a zip archive, not a TFLite model"),
+        ("model.pth long.npy --golden new.json", "model.pth: is a zip archive, such as torch.save"),
         ("model.tflite long.npy --golden new.txt", "new.txt: golden vectors are written as .json"),
         ("model.tflite long.npy --golden old.json", "old.json: exists; give --force"),
         ("model.tflite long.npy --golden no/new.json", "no/new.json: its folder does not exist"),

@@ -87,6 +87,26 @@ def test_clips_in_other_forms_and_what_was_taken_for_what(run: Run, tmp_path: Pa
         assert err == f"{note}\n" and (note in out) == (quiet == "--json")
 
 
+def test_the_clips_of_one_file(run: Run, folder: Path, tmp_path: Path) -> None:
+    """As `samples/clips.npz` has them; in a folder, a bad one refuses the file and no other."""
+    clips = [a_clip(seed, frames=3 + seed) for seed in range(2)]
+    (several := tmp_path / "several").mkdir()
+    np.savez(path := several / "clips.npz", keypoints=np.concatenate(clips), lengths=[3, 4])
+    found = told(run, "model.tflite", str(path))["clips"]
+    assert [(one["clip"], one["frames"]) for one in found] == [
+        (f"{path}, clip 1", 3),
+        (f"{path}, clip 2", 4),
+    ]
+    np.save(alone := tmp_path / "alone.npy", clips[1])
+    (single,) = told(run, "model.tflite", str(alone))["clips"]
+    assert found[1]["scores"] == single["scores"]
+    clips[1] = 900 * clips[1]  # pixels, without --frame-size
+    np.savez(several / "bad.npz", keypoints=np.concatenate(clips), lengths=[3, 4])
+    code, out, err = run("model.tflite", str(several))
+    assert code == 2 and "bad.npz, clip 2: " in err
+    assert out.count("clips.npz, clip ") == 2 and "1 refused, 2 classified" in out
+
+
 def test_every_kind_of_model_says_the_same(run: Run) -> None:
     """Clips of 6 frames, which are padded, and of 30, which are shortened."""
     kinds = [told(run, f"model.{kind} a.npy b.pkl") for kind in ("pth", "h5", "tflite")]
