@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
@@ -50,6 +51,9 @@ _WORDS = {
 class Command(TyperCommand):
     """A command with examples, whose help names values in words."""
 
+    def __init__(self, *args: Any, help: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, help=_paragraphs(help), **kwargs)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help."""
         lines = [f"signbart-port {line}" for line in EXAMPLES.get(self.name or "", ())]
@@ -71,9 +75,17 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """The program, or a group of its commands, whose help names no type of Python's."""
 
+    def __init__(self, *args: Any, help: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, help=_paragraphs(help), **kwargs)
+
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters, each with what stands for its value."""
         return _named(super().get_params(ctx), ctx)
+
+
+def _paragraphs(text: str | None) -> str | None:
+    """Join the lines of each paragraph: the terminal wraps them, and not the docstring."""
+    return text and re.sub(r"(?<!\n)\n(?!\n)", " ", text)
 
 
 def _named(params: list[Any], ctx: Any) -> list[Any]:

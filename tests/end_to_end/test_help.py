@@ -41,6 +41,15 @@ def test_no_type_of_python_and_nothing_cut(
     assert max(map(len, printed.splitlines())) <= 80
 
 
+def test_paragraphs_are_wrapped_by_the_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        app(["train", "--help"])
+    assert "with all that --resume needs to go on from there, whatever" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", commands())
 def test_the_examples_are_commands(name: str) -> None:
     """Every command has two at least, whose options it knows."""
