@@ -100,7 +100,7 @@ def judge(
     run(record)
     alone = None
     if isolation is not None:
-        modules = [tap for tap in taps if tap != LOGITS]
+        modules = [tap for call in isolation.calls for tap in call.taps]
         alone = Comparison(isolation.truth, modules, counting, ALONE, optional)
         isolation.run(isolation.calls, alone.record)
     structure = None

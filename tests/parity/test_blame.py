@@ -10,7 +10,7 @@ import pytest
 from signbart_port.parity.pair import Case, Pair
 from signbart_port.parity.proof import Call, Isolation, Recorded, judge
 from signbart_port.parity.report import Blame, Differing, Evidence, Report, WeightComparison
-from signbart_port.parity.taps import LOGITS
+from signbart_port.parity.taps import LOGITS, module_of
 
 TAPS = ("part.inner", "part", "other[0]", "other[1]", "drop", "drop:2", LOGITS)
 CASE = Case("two clips", {}, {})
@@ -26,8 +26,10 @@ def verdict(
     alone: dict[str, float] | None = None,
     weights: WeightComparison | None = None,
     finder=None,
+    between: tuple[str, ...] = (),
 ) -> Report:
-    """A proof whose outputs are off by so much, in the run and alone."""
+    """A proof whose outputs are off by so much, in the run and alone; those `between` others did
+    not run alone."""
 
     def outputs(off: dict[str, float], record) -> None:
         for tap, value in VALUES.items():
@@ -37,7 +39,8 @@ def verdict(
     isolation = None
     if alone is not None:
         truth = Recorded(VALUES, NOISE)
-        isolation = Isolation(truth, (), lambda calls, record: outputs(alone, record))
+        calls = [Call(module_of(tap), 1, (tap,), ()) for tap in TAPS[:-1] if tap not in between]
+        isolation = Isolation(truth, calls, lambda _, record: outputs(alone, record))
     return judge(
         Pair(),
         CASE,
@@ -85,6 +88,14 @@ def test_who_is_blamed(run, alone, weights, module: str, evidence: Evidence) -> 
     assert report.blame is not None
     assert (report.blame.module, report.blame.evidence) == (module, evidence)
     assert report.verdict().startswith(f"{module}: {evidence.value}")
+
+
+def test_what_lies_between_modules_is_of_the_one_around_them() -> None:
+    wrong = {"part.inner": 1.0, "part": 1.0, LOGITS: 1.0}
+    for between, module in (("part",), "part"), (("part", "part.inner"), "part.inner"):
+        blame = verdict(wrong, {}, between=between).blame
+        assert blame and (blame.module, blame.evidence) == (module, Evidence.CHAINED)
+        assert blame.row and blame.row.tap == "part.inner"
 
 
 def test_the_cause_is_sought_where_inputs_are_known() -> None:
