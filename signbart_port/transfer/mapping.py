@@ -48,7 +48,8 @@ class Axis:
     values: tuple[str, ...] = ()
     keras: tuple[str, ...] = ()  # Keras' names of the values, where they are others
     range: str = ""  # the size that says how many layers there are
-    start: int = 0  # the first layer's number in PyTorch; in Keras it is 0
+    start: int = 0  # the first layer's number in PyTorch
+    keras_start: int = 0  # and in Keras
     line: int = 0  # in the mapping file
 
     def expand(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
@@ -59,7 +60,11 @@ class Axis:
     def in_keras(self, value: str) -> str:
         if self.keras:
             return self.keras[self.values.index(value)]
-        return str(int(value) - self.start) if self.range else value
+        return str(self.index(value) + self.keras_start) if self.range else value
+
+    def index(self, value: str) -> int:
+        """Return the number of a layer, from 0."""
+        return int(value) - self.start
 
 
 class Join(Enum):

@@ -86,11 +86,17 @@ class _Reader(Blocks):
         block = self.block(axes, name)
         if self.schema > 1 and "range" not in block:
             return self.both_sides(block)
-        self.keys(block, required={"range"}, optional={"from"})
-        start = block.get("from", 0)
+        self.keys(block, required={"range"}, optional={"from", "keras_from"})
+        torch, keras = (self.start(block, key) for key in ("from", "keras_from"))
+        return Axis(
+            range=self.text(block, "range"), start=torch, keras_start=keras, line=block.line
+        )
+
+    def start(self, block: Any, key: str) -> int:
+        start = block.get(key, 0)
         if type(start) is not int or not 0 <= start <= _LARGEST_START:
-            raise self.wrong(block, "from", f"from must be a small number, got {printable(start)}")
-        return Axis(range=self.text(block, "range"), start=start, line=block.line)
+            raise self.wrong(block, key, f"{key} must be a small number, got {printable(start)}")
+        return start
 
     def both_sides(self, block: Any) -> Axis:
         """Return an axis whose values have other names in Keras."""

@@ -112,7 +112,7 @@ def sizes_from_shapes(
     for instance in instances(mapping, at_most):
         present = [one for one in instance.tensors if one.torch in torch]
         for axis in ranges.keys() & instance.values.keys() if present else ():
-            index = int(mapping.axes[axis].in_keras(instance.values[axis]))
+            index = mapping.axes[axis].index(instance.values[axis])
             layers[ranges[axis]] = max(layers[ranges[axis]], index + 1)
         if present:
             solved.add(_equations(instance, Shapes(torch, keras)), instance)

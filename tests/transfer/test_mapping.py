@@ -88,6 +88,7 @@ NOT_A_MAPPING = {
     "axis from text": ("encoder_layers}", "encoder_layers, from: a}", "from must be a small numb"),
     "axis from true": ("encoder_layers}", "encoder_layers, from: true}", "from must be a small"),
     "axis from -1": ("encoder_layers}", "encoder_layers, from: -1}", "from must be a small numb"),
+    "axis of Keras": ("encoder_layers}", "encoder_layers, keras_from: -1}", "keras_from must be"),
     "axis from far": ("encoder_layers}", "encoder_layers, from: 1001}", "from must be a small n"),
     "axis number": ("{range: encoder_layers}", "{range: 2}", "range must be a name, got 2"),
     "no reason": (WHY, "{match: loss_fn.weight}", "missing why"),

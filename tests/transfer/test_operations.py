@@ -257,6 +257,22 @@ def test_sizes_from_both_models(tmp_path):
     assert one.keras_shape == (4, 2, 3)
 
 
+def test_each_side_counts_layers_from_a_number_of_its_own(tmp_path):
+    (path := tmp_path / "mine.yaml").write_text(
+        "schema: 2\nfamily: mine\naxes:\n  layer: {range: layers, from: 2, keras_from: 1}\n"
+        "kinds:\n  kind:\n    - {torch: w, keras: k, axes: width}\n"
+        "modules:\n  - {torch: 'a{layer}', keras: 'b{layer}', kind: kind}\n"
+    )
+    mapping = transfer.load(path)
+    torch, keras = {"a2.w": (3,), "a3.w": (3,)}, {"b1/k": (3,), "b2/k": (3,)}
+    assert transfer.sizes_from_shapes(mapping, torch, keras) == {"layers": 2}
+    plan = transfer.plan(mapping, {"layers": 2}, Shapes(torch, keras))
+    assert [(one.torch, one.keras) for one in plan.transfers] == [
+        ("a2.w", "b1/k"),
+        ("a3.w", "b2/k"),
+    ]
+
+
 def test_shares_of_several_sizes(tmp_path):
     lines = "{torch: w, keras: [q, k], axes: (heads width) in -> in heads width, concat: 0}"
     path = written(tmp_path, lines, "heads: [4, 2], width: 3, in: d")
