@@ -80,3 +80,32 @@ def test_what_takes_heads_is_run_alone(tmp_path: Path) -> None:
     layer.kernel.assign(layer.kernel.numpy()[::-1])
     report = signbart_port.prove(module, model, mapping=mapping, cases=case, pair=Named())
     assert report.blame and report.blame.module == "out"
+
+
+class Table(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding(5, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.table(torch.arange(x.shape[1])[None])
+
+
+def test_positions_of_all_examples_are_those_of_each(tmp_path: Path) -> None:
+    (mapping := tmp_path / "table.yaml").write_text(
+        "schema: 2\nfamily: table\nkinds:\n  table:\n"
+        "    - {torch: weight, keras: embeddings, axes: rows width}\n"
+        "modules:\n  - {torch: table, keras: table, kind: table}\n"
+    )
+    x, ids = keras.Input((None, 4), name="x"), keras.Input((None,), name="ids", dtype="int32")
+    table = keras.layers.Embedding(5, 4, name="table")(ids)
+    module = perturb(Table())
+    model = keras.Model({"x": x, "ids": ids}, keras.layers.Add()([x, table]))
+    signbart_port.transfer_weights(module, model, mapping=mapping)
+    clips = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    for numbers, taps in ([0, 1, 2], ["table", "logits"]), ([0, 1, 1], ["logits"]):
+        positions = np.array([[0, 1, 2], numbers], np.int32)
+        case = Case("clips", {"x": clips}, {"x": clips, "ids": positions})
+        report = signbart_port.prove(module, model, mapping=mapping, cases=case)
+        assert [row.tap for row in report.rows] == taps
+        assert report.passed == ("table" in taps)
