@@ -20,6 +20,8 @@ Config = Mapping[str, Any]
 class HubPair(Pair):
     """A model of Hugging Face and a backbone of keras-hub."""
 
+    model: ClassVar[str]
+    """The model's class in `transformers`."""
     backbone: ClassVar[str]
     """The backbone's class in `keras_hub.models`."""
     arguments: ClassVar[Mapping[str, tuple[str, Any]]]
@@ -30,6 +32,8 @@ class HubPair(Pair):
     and those that the backbone computes with."""
     width: ClassVar[str] = "hidden_size"
     heads: ClassVar[str] = "num_attention_heads"
+    output: ClassVar[str] = ""
+    """The output of the backbone that is compared, of several."""
 
     def read_config(self, stated: Config, stored: Config) -> Config:
         arguments = {name: default for name, (_, default) in self.arguments.items()}
@@ -44,6 +48,13 @@ class HubPair(Pair):
             raise ValueError(f"{self.width} is {width}, no multiple of {self.heads}, {heads}")
         return config
 
+    def torch_model(self, config: Config) -> Any:
+        import transformers
+
+        model = getattr(transformers, self.model)
+        run = {"attn_implementation": "eager", "use_cache": False}
+        return model(model.config_class(**{**config, **run}))
+
     def hub_arguments(self, config: Config) -> dict[str, Any]:
         """Return the arguments of the backbone."""
         return {theirs: config[name] for name, (theirs, _) in self.arguments.items()}
@@ -55,6 +66,9 @@ class HubPair(Pair):
 
     def torch_output(self, outputs: Any) -> Any:
         return outputs.last_hidden_state
+
+    def keras_output(self, outputs: Any) -> Any:
+        return outputs[self.output] if self.output else outputs
 
 
 def tokens(

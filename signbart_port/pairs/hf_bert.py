@@ -15,7 +15,9 @@ class Bert(hf.HubPair):
     """BertModel and BertBackbone: the sequence output, and the pooled one as a module's."""
 
     mapping = "hf_bert.yaml"
+    model = "BertModel"
     backbone = "BertBackbone"
+    output = "sequence_output"
     arguments: ClassVar = {
         "vocab_size": ("vocabulary_size", 30522),
         "num_hidden_layers": ("num_layers", 12),
@@ -31,11 +33,6 @@ class Bert(hf.HubPair):
         "is_decoder": (False, (False,)),
     }
 
-    def torch_model(self, config: hf.Config) -> Any:
-        from transformers import BertConfig, BertModel
-
-        return BertModel(BertConfig(**{**config, "attn_implementation": "eager"}))
-
     def cases(self, config: hf.Config, seed: int) -> Sequence[Case]:
         random = np.random.default_rng(seed)
         ids, mask = hf.tokens(random, config["vocab_size"], config["max_position_embeddings"])
@@ -43,9 +40,6 @@ class Bert(hf.HubPair):
         torch = {"input_ids": ids, "attention_mask": mask, "token_type_ids": segments}
         keras = hf.as_int32(token_ids=ids, padding_mask=mask, segment_ids=segments)
         return [Case("two texts", torch, keras, {"time": mask.astype(bool)})]
-
-    def keras_output(self, outputs: Any) -> Any:
-        return outputs["sequence_output"]
 
     def taps(self, config: Any) -> Mapping[str, Tap]:
         text, whole = Tap("batch time channel", part=0), Tap(part=0)

@@ -47,7 +47,7 @@ def test_both_compute_the_same(models: tuple[Any, Any]) -> None:
     report = proven(PAIR, CONFIG, *models)
     assert report.passed and report.same_structure, report.verdict()
     assert report.weights and report.weights.tensors == 7 + 2 * 16
-    assert (len(report.rows), len(report.isolated), len(report.structure)) == (26, 22, 26)
+    assert (len(report.rows), len(report.isolated), len(report.structure)) == (27, 22, 27)
     assert report.logits.elements == (12 + 8) * 24  # without what is padding
     assert comes_back(PAIR, CONFIG, *models)
 
