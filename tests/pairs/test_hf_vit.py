@@ -1,0 +1,121 @@
+"""ViT of Hugging Face and of keras-hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signbart_port.pairs.hf_vit import ViT
+from tests.support.any_pair import carried, comes_back, proven
+from tests.support.pair_faults import (
+    Change,
+    assert_blames,
+    broken,
+    flipped,
+    other_module,
+    swapped,
+    transposed,
+    with_mapping,
+    zeroed,
+)
+
+PAIR = ViT()
+CONFIG = PAIR.read_config(
+    {
+        "image_size": 12,
+        "patch_size": 4,
+        "num_channels": 2,
+        "hidden_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 40,
+    },
+    {},
+)
+BLOCK = "vit_encoder/transformer_block_1"
+
+
+@pytest.fixture(scope="module")
+def models() -> tuple[Any, Any]:
+    return carried(PAIR, CONFIG)
+
+
+def test_both_compute_the_same(models: tuple[Any, Any]) -> None:
+    report = proven(PAIR, CONFIG, *models)
+    assert report.passed and report.same_structure, report.verdict()
+    assert report.weights and report.weights.tensors == 6 + 2 * 16
+    assert (len(report.rows), len(report.isolated), len(report.structure)) == (26, 18, 26)
+    assert comes_back(PAIR, CONFIG, *models)
+
+
+WRONG_WEIGHTS: dict[str, tuple[Change, str]] = {
+    "swapped gains": (
+        swapped(f"{BLOCK}/ln_1/gamma", f"{BLOCK}/ln_2/gamma"),
+        "layers.0.layernorm_before",
+    ),
+    "swapped query and key": (
+        swapped(f"{BLOCK}/mha/query/kernel", f"{BLOCK}/mha/key/kernel"),
+        "layers.0.attention.q_proj",
+    ),
+    "transposed": (
+        transposed(f"{BLOCK}/mha/attention_output/kernel"),
+        "layers.0.attention.o_proj",
+    ),
+    "no bias": (zeroed(f"{BLOCK}/mlp/dense_2/bias"), "layers.0.mlp.fc2"),
+    "one bit": (flipped("vit_patching_and_embedding/class_token"), "embeddings"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_WEIGHTS)
+def test_wrong_weights_are_found(models: tuple[Any, Any], name: str) -> None:
+    change, module = WRONG_WEIGHTS[name]
+    with broken(models[1], change):
+        assert_blames(proven(PAIR, CONFIG, *models), module, weights=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "module"),
+    [
+        ({"layer_norm_eps": 1e-5}, "layers.0.layernorm_before"),
+        ({"hidden_act": "gelu_new"}, "layers.0.mlp"),
+        ({"num_attention_heads": 2}, "layers.0.attention"),
+    ],
+)
+def test_other_computations_are_found(
+    models: tuple[Any, Any], changes: dict[str, Any], module: str
+) -> None:
+    other = other_module(PAIR, CONFIG, models[0], **changes)
+    assert_blames(proven(PAIR, CONFIG, other, models[1]), module)
+
+
+@pytest.mark.parametrize(
+    ("changes", "module"),
+    [
+        (
+            [("-> height width in", "-> width height in")],
+            "embeddings.patch_embeddings.projection",
+        ),
+        ([("(heads size) in ->", "in (heads size) ->")], "layers.0.attention.q_proj"),
+        ([("q_proj", "*"), ("k_proj", "q_proj"), ("*", "k_proj")], "layers.0.attention"),
+    ],
+)
+def test_wrong_rules_are_found(tmp_path: Path, changes: list[tuple[str, str]], module: str) -> None:
+    pair = with_mapping(PAIR, tmp_path, *changes)
+    wrong = carried(pair, CONFIG)
+    assert comes_back(pair, CONFIG, *wrong)
+    assert_blames(proven(pair, CONFIG, *wrong), module)
+
+
+@pytest.mark.parametrize(
+    ("stated", "says"),
+    [
+        ({"hidden_act": "gelu_new"}, "hidden_act is 'gelu_new': keras-hub's ViTBackbone"),
+        ({"qkv_bias": False}, "qkv_bias is False"),
+        ({"num_attention_heads": 5}, "hidden_size is 24, no multiple of num_attention_heads, 5"),
+    ],
+)
+def test_what_keras_hub_lacks_is_refused(stated: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        PAIR.read_config(stated, CONFIG)
