@@ -1,0 +1,154 @@
+"""BART of Hugging Face and of keras-hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import signbart_port
+from signbart_port.pairs.hf_bart import Bart
+from signbart_port.parity.pair import mapping_path
+from tests.support.any_pair import carried, proven
+from tests.support.pair_faults import (
+    Change,
+    assert_blames,
+    broken,
+    flipped,
+    other_module,
+    swapped,
+    transposed,
+    with_mapping,
+    zeroed,
+)
+
+PAIR = Bart()
+CONFIG = PAIR.read_config(
+    {
+        "vocab_size": 31,
+        "d_model": 24,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 40,
+        "decoder_ffn_dim": 40,
+        "max_position_embeddings": 14,
+    },
+    {},
+)
+TABLES = [f"{side}.embed_positions.weight" for side in ("encoder", "decoder")]
+CROSS = "transformer_decoder_layer_0/cross_attention"
+
+
+@pytest.fixture(scope="module")
+def models() -> tuple[Any, Any]:
+    return carried(PAIR, CONFIG)
+
+
+def test_both_compute_the_same(models: tuple[Any, Any]) -> None:
+    report = proven(PAIR, CONFIG, *models)
+    assert report.passed and report.same_structure, report.verdict()
+    assert report.weights and report.weights.tensors == 7 + 2 * (16 + 26)
+    assert (len(report.rows), len(report.isolated), len(report.structure)) == (57, 44, 57)
+    elements = {row.tap: row.elements for row in report.rows}
+    assert elements["logits"] == (9 + 6) * 24  # without what is padding
+    assert elements["decoder.layers.0.encoder_attn.k_proj"] == (12 + 8) * 24
+    lost = [note for note in report.cautions if "do not come back" in note]
+    assert [note.partition(":")[0] for note in lost] == TABLES
+
+
+def test_all_comes_back_but_rows_that_no_position_uses(models: tuple[Any, Any]) -> None:
+    other = PAIR.torch_model(CONFIG)
+    transferred = signbart_port.transfer_weights(models[1], other, mapping=mapping_path(PAIR))
+    state, expected = other.state_dict(), models[0].state_dict()
+    assert transferred.tensors == len(state)
+    for name in TABLES:
+        assert not state[name][:2].any()
+        state[name][:2] = expected[name][:2]
+    assert all(torch.equal(value, state[name]) for name, value in expected.items())
+
+
+WRONG_WEIGHTS: dict[str, tuple[Change, str]] = {
+    "swapped gains": (
+        swapped(
+            "transformer_encoder_layer_0/self_attention_layer_norm/gamma",
+            "transformer_encoder_layer_0/feedforward_layer_norm/gamma",
+        ),
+        "encoder.layers.0.self_attn_layer_norm",
+    ),
+    "swapped query and key": (
+        swapped(f"{CROSS}/query/kernel", f"{CROSS}/key/kernel"),
+        "decoder.layers.0.encoder_attn.q_proj",
+    ),
+    "transposed": (
+        transposed(f"{CROSS}/attention_output/kernel"),
+        "decoder.layers.0.encoder_attn.out_proj",
+    ),
+    "no bias": (
+        zeroed("transformer_decoder_layer_1/feedforward_output_dense/bias"),
+        "decoder.layers.1.fc2",
+    ),
+    "one bit": (flipped("decoder_position_embedding/embeddings"), "decoder.embed_positions"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_WEIGHTS)
+def test_wrong_weights_are_found(models: tuple[Any, Any], name: str) -> None:
+    change, module = WRONG_WEIGHTS[name]
+    with broken(models[1], change):
+        assert_blames(proven(PAIR, CONFIG, *models), module, weights=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "module"),
+    [
+        ({"activation_function": "gelu_new"}, "encoder.layers.0"),
+        ({"encoder_attention_heads": 2}, "encoder.layers.0.self_attn"),
+        ({"decoder_attention_heads": 2}, "decoder.layers.0.self_attn"),
+    ],
+)
+def test_other_computations_are_found(
+    models: tuple[Any, Any], changes: dict[str, Any], module: str
+) -> None:
+    other = other_module(PAIR, CONFIG, models[0], **changes)
+    assert_blames(proven(PAIR, CONFIG, other, models[1]), module)
+
+
+def test_another_epsilon_is_found(models: tuple[Any, Any]) -> None:
+    other = other_module(PAIR, CONFIG, models[0])
+    other.decoder.layers[1].encoder_attn_layer_norm.eps = 1e-12
+    report = proven(PAIR, CONFIG, other, models[1])
+    assert_blames(report, "decoder.layers.1.encoder_attn_layer_norm")
+
+
+@pytest.mark.parametrize(
+    ("changes", "module"),
+    [
+        ([("[2, 0]", "[0, 2]")], "encoder.embed_positions"),
+        ([("q_proj", "*"), ("k_proj", "q_proj"), ("*", "k_proj")], "encoder.layers.0.self_attn"),
+    ],
+)
+def test_wrong_rules_are_found(tmp_path: Path, changes: list[tuple[str, str]], module: str) -> None:
+    pair = with_mapping(PAIR, tmp_path, *changes)
+    wrong = carried(pair, CONFIG)
+    assert_blames(proven(pair, CONFIG, *wrong), module)
+
+
+@pytest.mark.parametrize(
+    ("stated", "says"),
+    [
+        ({"activation_function": "gelu_new"}, "activation_function is 'gelu_new': keras-hub's"),
+        ({"scale_embedding": True}, "scale_embedding is True"),
+        ({"decoder_layers": 3}, "decoder_layers is 3, encoder_layers 2: keras-hub's BartBackbone"),
+        (
+            {"encoder_attention_heads": 5},
+            "d_model is 24, no multiple of encoder_attention_heads, 5",
+        ),
+    ],
+)
+def test_what_keras_hub_lacks_is_refused(stated: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        PAIR.read_config(stated, CONFIG)
