@@ -20,7 +20,7 @@ from tests.support.pair_faults import (
     other_module,
     swapped,
     transposed,
-    with_mapping,
+    with_rules,
     zeroed,
 )
 
@@ -131,10 +131,11 @@ def test_another_epsilon_is_found(models: tuple[Any, Any]) -> None:
         ([("q_proj", "*"), ("k_proj", "q_proj"), ("*", "k_proj")], "encoder.layers.0.self_attn"),
     ],
 )
-def test_wrong_rules_are_found(tmp_path: Path, changes: list[tuple[str, str]], module: str) -> None:
-    pair = with_mapping(PAIR, tmp_path, *changes)
-    wrong = carried(pair, CONFIG)
-    assert_blames(proven(pair, CONFIG, *wrong), module)
+def test_wrong_rules_are_found(
+    models: tuple[Any, Any], tmp_path: Path, changes: list[tuple[str, str]], module: str
+) -> None:
+    with with_rules(PAIR, models, tmp_path, *changes) as pair:
+        assert_blames(proven(pair, CONFIG, *models), module)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests.support.pair_faults import (
     other_module,
     swapped,
     transposed,
-    with_mapping,
+    with_rules,
     zeroed,
 )
 
@@ -99,11 +99,12 @@ def test_other_computations_are_found(
         ([("[query/kernel, key/kernel", "[key/kernel, query/kernel")], "h.0.attn"),
     ],
 )
-def test_wrong_rules_are_found(tmp_path: Path, changes: list[tuple[str, str]], module: str) -> None:
-    pair = with_mapping(PAIR, tmp_path, *changes)
-    wrong = carried(pair, CONFIG)
-    assert comes_back(pair, CONFIG, *wrong)
-    assert_blames(proven(pair, CONFIG, *wrong), module)
+def test_wrong_rules_are_found(
+    models: tuple[Any, Any], tmp_path: Path, changes: list[tuple[str, str]], module: str
+) -> None:
+    with with_rules(PAIR, models, tmp_path, *changes) as pair:
+        assert comes_back(pair, CONFIG, *models)
+        assert_blames(proven(pair, CONFIG, *models), module)
 
 
 @pytest.mark.parametrize(

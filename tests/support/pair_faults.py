@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+import signbart_port
 from signbart_port.parity.pair import Pair, mapping_path
 from signbart_port.parity.report import Report
 
@@ -78,8 +79,12 @@ def other_module(pair: Pair, config: Any, module: torch.nn.Module, **changes: An
     return other.eval()
 
 
-def with_mapping(pair: Pair, folder: Path, *changes: tuple[str, str]) -> Pair:
-    """Return a pair with another mapping: each text with its replacement."""
+@contextmanager
+def with_rules(
+    pair: Pair, models: tuple[Any, Any], folder: Path, *changes: tuple[str, str]
+) -> Iterator[Pair]:
+    """Carry the weights by other rules for a while, each text with its replacement; yield the pair
+    that has them."""
     text = mapping_path(pair).read_text()
     for old, new in changes:
         assert old in text
@@ -87,4 +92,8 @@ def with_mapping(pair: Pair, folder: Path, *changes: tuple[str, str]) -> Pair:
     (path := folder / "wrong.yaml").write_text(text)
     wrong = type(pair)()
     wrong.mapping = path
-    return wrong
+    signbart_port.transfer_weights(*models, mapping=path)
+    try:
+        yield wrong
+    finally:
+        signbart_port.transfer_weights(*models, mapping=mapping_path(pair))
