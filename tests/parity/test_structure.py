@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from signbart_port.parity.pair import Case, Pair
-from signbart_port.parity.proof import Isolation, Record, Recorded, judge
+from signbart_port.parity.proof import Call, Isolation, Record, Recorded, judge
 from signbart_port.parity.report import Evidence, Report
 from signbart_port.parity.taps import LOGITS
 from signbart_port.parity.tolerances import DOUBT, EPSILON, RUN, STRUCTURE, in_float32
@@ -32,7 +32,8 @@ def verdict(
             record(tap, value + off.get(tap, 0))
 
     truth = Recorded(VALUES, dict.fromkeys(TAPS, NOISE))
-    isolation = Isolation(truth, (), lambda calls, record: outputs({"second": alone or 0}, record))
+    calls = [Call(tap, 1, (tap,), ()) for tap in TAPS if tap != LOGITS]
+    isolation = Isolation(truth, calls, lambda _, record: outputs({"second": alone or 0}, record))
     return judge(
         Pair(),
         Case("two clips", {}, {}),
