@@ -114,7 +114,7 @@ def merged(output: Floats, shape: tuple[int, ...]) -> Floats:
             left.pop(0)
         if size != length:
             return output
-    return output if left or output.ndim <= len(shape) else output.reshape(shape)
+    return output if prod(left) != 1 or output.ndim <= len(shape) else output.reshape(shape)
 
 
 def in_float64(model: keras.Model, exact: Arrays) -> keras.Model:

@@ -8,10 +8,12 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 import torch
 
 import signbart_port
 from signbart_port import Case, Pair, Tap
+from signbart_port.parity.keras_pairs import merged
 from tests.support.any_pair import perturb
 
 MAPPING = """
@@ -28,6 +30,28 @@ modules:
   - {torch: q, keras: q, kind: in}
   - {torch: out, keras: out, kind: out}
 """
+
+
+@pytest.mark.parametrize(
+    ("keras_shape", "torch_shape"),
+    [
+        ((2, 5, 3, 4), (2, 5, 12)),
+        ((2, 5, 1, 4), (2, 5, 4)),
+        ((2, 5, 3, 1), (2, 5, 3)),
+        ((2, 3, 3, 1), (2, 3, 3)),
+        ((1, 1, 1, 1), (1, 1, 1)),
+    ],
+)
+def test_heads_are_merged(keras_shape: tuple[int, ...], torch_shape: tuple[int, ...]) -> None:
+    output = np.arange(np.prod(keras_shape), dtype=float)
+    got = merged(output.reshape(keras_shape), torch_shape)
+    np.testing.assert_array_equal(got, output.reshape(torch_shape))
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 11), (2, 12, 5), (2, 5, 3, 4), (10, 12, 2)])
+def test_what_is_no_merging_stays(shape: tuple[int, ...]) -> None:
+    output = np.zeros((2, 5, 3, 4))
+    assert merged(output, shape) is output
 
 
 class Heads(torch.nn.Module):
