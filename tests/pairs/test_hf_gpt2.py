@@ -21,6 +21,7 @@ from tests.support.pair_faults import (
     zeroed,
 )
 
+pytestmark = pytest.mark.release  # BERT stands for them on a commit
 PAIR = GPT2()
 CONFIG = PAIR.read_config(
     {
