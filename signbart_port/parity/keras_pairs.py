@@ -131,6 +131,8 @@ def in_float64(model: keras.Model, exact: Arrays) -> keras.Model:
         return double
 
     double = in_precision("float64", build)
+    if [weight.path for weight in double.weights] != [weight.path for weight in model.weights]:
+        raise ValueError("a copy made from its config has other weights")
     carry(model, double)
     for variable, rounded in zip(double.weights, model.weights, strict=True):
         value = exact.get(rounded.path)

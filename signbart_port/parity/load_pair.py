@@ -43,6 +43,11 @@ class LoadedPair:
         """Where another process imports it."""
         return place_of(self.pair)
 
+    @property
+    def of_file(self) -> bool:
+        """Whether it is a file that the user has named, and not installed."""
+        return type(self.pair).__module__.startswith(_MODULE)
+
 
 def installed() -> list[str]:
     """Return the names of the installed pairs, without importing them."""
@@ -55,6 +60,9 @@ def load_pair(source: str | Pair) -> LoadedPair:
     Raises PortError for a file that is missing or cannot be run, and for what is no pair in it.
     """
     if isinstance(source, Pair):
+        if type(source).__module__ == "__main__" or "<locals>" in type(source).__qualname__:
+            what = "is a class of this session, which no other process can import"
+            raise PortError(type(source).__name__, what, "Put it into a file, and give FILE.py")
         return LoadedPair(source, type(source).__name__, _digest(source))
     if found := _FILE.fullmatch(source):
         path = Path(found["path"])

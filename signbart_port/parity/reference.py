@@ -98,9 +98,8 @@ def running(
 ) -> Iterator[TorchRun]:
     """Yield a run of PyTorch that has begun; leaving the context ends it. See `TorchRun`.
 
-    `program` is the digest of a pair's own file.
+    `program` stands for what the process has imported and may not keep, see `lent`.
     """
-    # What it has run of a pair's file stays in it: one that read another is ended.
     with lent(torch_run.__name__, program=program) as worker:
         yield TorchRun(worker, path, job, case, digests)
 
@@ -128,6 +127,10 @@ class TorchRun(RecordedRun):
         limits = Limits(_SECONDS, memory=30 * sum(file.stat().st_size for file in files))
         worker.send(job, limits, torch_run.arrays_of(case))
         self._digests = digests()
+
+    def wait(self) -> None:
+        """Wait until it has ended. Raises PortError as `result` does."""
+        _ = self.result
 
     @cached_property
     def result(self) -> TorchResult:

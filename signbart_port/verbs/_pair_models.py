@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -130,8 +131,9 @@ class PairCheckpoint:
             truth=True,
             only=tuple(tensors_within(self.checkpoint.tensors)),
         )
-        given = self.checkpoint.path, job, case, lambda: self.digests
-        with running(*given, self.loaded.sha256) as run:
+        # A pair's file imports others, which may change: no process is kept that has run them.
+        program = secrets.token_hex() if self.loaded.of_file else ""
+        with running(self.checkpoint.path, job, case, lambda: self.digests, program) as run:
             yield run
 
     @property

@@ -16,6 +16,7 @@ import torch
 import signbart_port
 from signbart_port.errors import PortError, ProofError
 from signbart_port.parity.load_pair import installed, load_pair
+from signbart_port.parity.pair import Pair
 from signbart_port.system import digest
 from tests.support.any_pair import perturb
 
@@ -162,6 +163,14 @@ def test_a_file_that_changes_is_run_again(folder):
     assert type(load_pair("my_pair.py").pair) is not type(first)
     again = load_pair("my_pair.py").pair
     assert type(load_pair("my_pair.py").pair) is type(again)
+
+
+def test_a_class_of_the_session_is_refused():
+    class Mine(Pair):
+        pass
+
+    with pytest.raises(PortError, match="Mine: is a class of this session"):
+        signbart_port.convert_pair("net.pth", Mine())
 
 
 def test_installed_pairs_are_listed_and_not_imported():
