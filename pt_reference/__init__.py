@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import signbart_port  # noqa: F401 (it finds the modules of version 0.1 in this package)
+
 if TYPE_CHECKING:
     from pt_reference.model import SignBart
 

@@ -24,7 +24,7 @@ IN_OPTIONS = frozenset(
 ARGUMENTS = frozenset(
     {
         *("calibration", "data", "dynamic-frames", "force", "frame-size", "frames", "mapping"),
-        *("max-drop", "min-agreement", "preprocessing", "quantization", "skeleton", "split"),
+        *("max-drop", "min-agreement", "out", "preprocessing", "quantization", "skeleton", "split"),
     }
 )
 FUNCTIONS = {"inspect": "inspect_file", "tflite": "to_tflite"} | {

@@ -102,7 +102,7 @@ def test_what_fails_apart_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
     broken = to_arrays([replace(batch, keypoints=batch.keypoints[..., :1])])
     job = jobs.FrameworkJob(CONFIG.model_dump(exclude={"training"}), 1)
     with (
-        pytest.raises(PortError, match=r"model\.pth: PyTorch cannot run it \(IndexError") as told,
+        pytest.raises(PortError, match=r"model\.pth: PyTorch cannot run it \(ValueError") as told,
         Inference(opened.path, opened.kind) as run,
     ):
         run._worker.send(job, Limits(60), weights | broken)

@@ -154,7 +154,7 @@ def test_inspect_shows_it(inspected: Callable[..., str]) -> None:
         r"سلام, [red]dog, \x1b[2J, cat, two words",
         "5, 16 frames of 12 keypoints, normalized, the whole skeleton; missing points count",
         "11,0,2-3,5,7",
-        '"serving_default": 16, "frames_5": 5',
+        "serving_default 16, frames_5 5",
         "logits; quantization none",
         "[b]m.h5 12ab",
         "equal to Keras; the .h5 not proven against PyTorch",
