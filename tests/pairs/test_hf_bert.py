@@ -70,6 +70,7 @@ WRONG_WEIGHTS: dict[str, tuple[Change, str]] = {
 }
 
 
+@pytest.mark.on_commit("swapped query and key", "one bit")
 @pytest.mark.parametrize("name", WRONG_WEIGHTS)
 def test_wrong_weights_are_found(models: tuple[Any, Any], name: str) -> None:
     change, module = WRONG_WEIGHTS[name]
@@ -77,6 +78,7 @@ def test_wrong_weights_are_found(models: tuple[Any, Any], name: str) -> None:
         assert_blames(proven(PAIR, CONFIG, *models), module, weights=False)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     ("changes", "module"),
     [
@@ -92,6 +94,7 @@ def test_other_computations_are_found(
     assert_blames(proven(PAIR, CONFIG, other, models[1]), module)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     ("changes", "module"),
     [

@@ -43,6 +43,7 @@ PAIRS: dict[str, tuple[Pair, dict[str, Any], int, int]] = {
 }
 
 
+@pytest.mark.on_commit("LSTM", "GRU", "convolutions", "encoder", "encoder, gelu")
 @pytest.mark.parametrize("name", PAIRS)
 def test_it_is_proven_and_comes_back(name):
     pair, config, outputs, alone = PAIRS[name]
@@ -104,6 +105,7 @@ def changed(text: str, old: str, new: str) -> str:
     return text.replace(first, "\0").replace(second, first).replace("\0", second)
 
 
+@pytest.mark.on_commit("gates of GRU", "queries for keys", "a square kernel not transposed")
 @pytest.mark.parametrize("name", WRONG_MAPPINGS)
 def test_a_wrong_mapping_is_found_by_what_is_computed(tmp_path, name):
     """The weights are equal through it, as they were carried through it."""
@@ -172,6 +174,7 @@ CODE = {
 }
 
 
+@pytest.mark.on_commit("gelu for relu")
 @pytest.mark.parametrize("name", CODE)
 def test_other_code_with_the_same_weights_is_found(name):
     other, module = CODE[name]

@@ -41,6 +41,7 @@ def folder(tmp_path, monkeypatch) -> Path:
         sys.modules.pop(name, None)
 
 
+@pytest.mark.on_commit("net.keras")
 @pytest.mark.parametrize("out", ["net.keras", "net.weights.h5"])
 def test_it_is_converted_and_verified(folder, out):
     before = list(sys.path)
@@ -136,6 +137,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.on_commit("no such name", "no pair", "no such pair", "it fails", "no cases")
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_pair_is_refused(folder, name):
     pair, change, said = REFUSED[name]
