@@ -18,7 +18,7 @@ from signbart_port.parity.proof import Call, Isolation, Record, judge
 from signbart_port.parity.reference import RecordedRun
 from signbart_port.parity.report import Report, WeightComparison
 from signbart_port.parity.taps import LOGITS
-from signbart_port.parity.tolerances import STRUCTURE, WithConstants
+from signbart_port.parity.tolerances import CONSTANTS, STRUCTURE, WithConstants
 from signbart_port.system import processes
 from signbart_port.transfer import Plan
 
@@ -127,8 +127,9 @@ class KerasCandidate:
             optional={tap for tap in shapes if tap != LOGITS},
             structure_tolerance=WithConstants(),
         )
-        left = [tap for tap in shapes if tap not in {row.tap for row in report.rows}]
-        notes = [f"{len(left)} outputs have no equal in Keras' run: {first_of(left, 4)}"]
+        compared = {row.module for row in report.rows}
+        left = [path for path in self.modules if path not in compared]
+        notes = [f"{len(left)} modules are not compared by themselves: {first_of(left, 6)}"]
         cautions = (*caution, *_constants(report))
         facts = {"case": case.name, **report.facts}
         return replace(
@@ -186,11 +187,11 @@ def _constants(report: Report) -> Sequence[str]:
         return row.passed and row.error > STRUCTURE.limit(row.noise, row.scale)
 
     floor = next((row for row in report.structure if beyond(row)), None)
-    if floor is None:
+    if floor is None or not report.passed:
         return ()
     return (
-        f"in float64 {floor.tap} is off by {floor.error / floor.scale:.1e} of its largest value, as"
-        " where code keeps constants in float32",
+        f"in float64 {floor.tap} is off by {floor.error / floor.scale:.1e} of its largest value:"
+        f" constants that code keeps in float32 do that, or a fault that is below {CONSTANTS:.1e}",
     )
 
 

@@ -40,7 +40,8 @@ class Blame:
         """Return one line: the module, its worst element, the cause where one is known."""
         parts = [f"{self.module}: {self.evidence.value}"]
         if self.row is not None:
-            parts.append(self.row.sentence())
+            of_other = "" if self.row.module == self.module else f"{self.row.tap} is "
+            parts.append(of_other + self.row.sentence())
         if self.cause:
             parts.append(self.cause)
         return "; ".join(parts)

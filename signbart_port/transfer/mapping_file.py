@@ -157,7 +157,10 @@ class _Reader(Blocks):
         values = rule[dim]
         counts = {leaf.share.count if leaf.share else 1 for leaf in leaves if dim in leaf.dims}
         if self.schema == 1 or counts != {len(values)}:
-            raise self.wrong(rule, dim, f"{dim} must be one size, or one for each of the tensors")
+            others = [leaf.torch for leaf in leaves if dim in leaf.dims and not leaf.share]
+            single = f"; {printable(others[0], 60)} is one" if others else ""
+            what = f"{dim} must be one size, or one for each of the tensors that are joined{single}"
+            raise self.wrong(rule, dim, what)
         return tuple(self.size(rule, dim, value) for value in values)
 
     def size(self, rule: Any, dim: str, value: Any) -> Size:

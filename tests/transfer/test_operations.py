@@ -279,6 +279,11 @@ def test_shares_of_several_sizes(tmp_path):
     q, k = transfer.plan(transfer.load(path), {"d": 5}).transfers
     assert (q.torch_shape, q.keras_shape, k.keras_shape) == ((18, 5), (5, 4, 3), (5, 2, 3))
     assert k.torch_part == (slice(12, 18),)
+    path.write_text(
+        path.read_text().replace("modules:", "    - {torch: o, keras: o, axes: heads}\nmodules:")
+    )
+    with pytest.raises(PortError, match=r"line 8: heads must be one size, .*; o is one"):
+        transfer.load(path)
 
 
 REFUSED = {
