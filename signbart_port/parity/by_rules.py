@@ -79,7 +79,8 @@ class KerasCandidate:
     def _layers(self, model: Any) -> Layers:
         from signbart_port.parity.keras_pairs import Layers
 
-        return Layers(model, self.plan, self.modules)
+        paths = [weight.path for weight in self.model.weights]
+        return Layers(model, self.plan, self.modules, paths)
 
     def judge(
         self, case: Case, reference: RecordedRun, named: str, weights: WeightComparison | None

@@ -40,11 +40,23 @@ _FED = (*_CONVOLUTIONS, *_DENSE, *_NORMS, keras.layers.Embedding)
 class Layers:
     """The layers of a model, and the modules of PyTorch that are theirs."""
 
-    def __init__(self, model: keras.Model, plan: Plan, torch: Mapping[str, Set[str]]) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        plan: Plan,
+        torch: Mapping[str, Set[str]],
+        paths: Sequence[str],
+    ) -> None:
+        """`paths` are those of the model's weights, in its order, as the plan names them: a copy
+        may name its own otherwise, as one with `Bidirectional` does."""
+        path_of = {id(weight): path for weight, path in zip(model.weights, paths, strict=True)}
         every = [layer for _, layer in modules(model)]
         cells = {id(layer.cell) for layer in every if isinstance(layer, keras.layers.RNN)}
         layers = [layer for layer in every if id(layer) not in cells]
-        variables = [{weight.path for weight in layer.weights} for layer in layers]
+        variables = [
+            {path_of[id(weight)] for weight in layer.weights if id(weight) in path_of}
+            for layer in layers
+        ]
         activated = {n for n, layer in enumerate(layers) if _activates(layer)}
         self.pairs: Sequence[ModulePair] = tuple(module_pairs(plan, torch, variables, activated))
         self.observed = tuple(
@@ -131,8 +143,6 @@ def in_float64(model: keras.Model, exact: Arrays) -> keras.Model:
         return double
 
     double = in_precision("float64", build)
-    if [weight.path for weight in double.weights] != [weight.path for weight in model.weights]:
-        raise ValueError("a copy made from its config has other weights")
     carry(model, double)
     for variable, rounded in zip(double.weights, model.weights, strict=True):
         value = exact.get(rounded.path)
