@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from signbart_port.errors import PortError, first_of, printable
+from signbart_port.parity import weights
 from signbart_port.parity.compare import Row
 from signbart_port.parity.counting import Counting
+from signbart_port.parity.live import recorded, refusing
 from signbart_port.parity.pair import Arrays, Case, Pair, layouts_of
 from signbart_port.parity.proof import Call, Isolation, Record, judge
 from signbart_port.parity.reference import RecordedRun
 from signbart_port.parity.report import Report, WeightComparison
 from signbart_port.parity.taps import LOGITS
 from signbart_port.parity.tolerances import CONSTANTS, STRUCTURE, WithConstants
-from signbart_port.system import processes
 from signbart_port.transfer import Plan
 
 if TYPE_CHECKING:
@@ -36,6 +34,23 @@ def tensors_within(names: Iterable[str]) -> dict[str, frozenset[str]]:
             path = path.rpartition(".")[0]
     # An outer module before those in it.
     return {path: frozenset(within[path]) for path in sorted(within, key=lambda p: p.count("."))}
+
+
+def variables_of(model: Any, named: str | None) -> dict[str, Any]:
+    """Return the weights of a Keras model by path. Raises PortError, blaming what is `named`, where
+    two have one path."""
+    paths = [weight.path for weight in model.weights]
+    if twice := sorted({path for path in paths if paths.count(path) > 1}):
+        what = f"several weights of the Keras model are called {first_of(twice, 3)}"
+        raise PortError(named, what, "Give its layers different names")
+    return dict(zip(paths, model.weights, strict=True))
+
+
+def compare_weights(plan: Plan, tensors: Arrays, variables: Arrays) -> WeightComparison:
+    """Hold Keras' variables against PyTorch's tensors, bit for bit; what differs is named by the
+    module of PyTorch."""
+    modules = {one.module: one.torch_module for one in plan.transfers}
+    return weights.compare(plan, tensors, variables, modules)
 
 
 def of_cases(cases: Sequence[Case], reports: Sequence[Report]) -> Report:
@@ -94,11 +109,11 @@ class KerasCandidate:
         from signbart_port.parity import keras_run
 
         pair, layers, layouts = self.pair, self.layers, layouts_of(self.pair, self.config)
-        shapes = {tap: output.shape for tap, output in reference.outputs()}
+        shapes = {tap: reference.shape(tap) for tap in reference.record.taps}
         calls = [call for call in reference.calls if layers.takes(call)]
 
         def run(record: Record) -> None:
-            with self._refusing():
+            with refusing(self.name, "Keras"):
                 fitted = layers.fitted(record, shapes)
                 given = case.keras, layouts, fitted
                 keras_run.run(pair, self.model, *given, observed=layers.observed)
@@ -106,7 +121,7 @@ class KerasCandidate:
         def alone(calls: Iterable[Call], record: Record) -> None:
             layers.feed(calls, layouts, layers.fitted(record, shapes))
 
-        double, caution = self._in_float64()
+        double, caution = self._in_float64
 
         def doubled(record: Record) -> None:
             of_double = self._layers(double)
@@ -137,6 +152,7 @@ class KerasCandidate:
             report, facts=facts, notes=(*(notes if left else ()), *cautions), cautions=cautions
         )
 
+    @cached_property
     def _in_float64(self) -> tuple[Any, Sequence[str]]:
         from signbart_port.parity.keras_pairs import in_float64
 
@@ -147,13 +163,6 @@ class KerasCandidate:
                 f"not compared in float64: Keras cannot build {self.name} from its own config in"
                 f" that precision ({type(error).__name__}: {printable(error)})",
             )
-
-    @contextmanager
-    def _refusing(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            raise _refused(self.name, "Keras", error) from error
 
 
 def prove_live(
@@ -167,17 +176,9 @@ def prove_live(
 
     Raises PortError where one cannot be run.
     """
-    from signbart_port.parity.torch_recording import Truth
-
-    layouts = layouts_of(candidate.pair, candidate.config)
-    with processes.scratch_errors(), processes.new_folder() as folder:
-        counting = Counting(layouts, case.counted)
-        truth = Truth(Path(folder), candidate.pair, counting, candidate.paired)
-        try:
-            truth.run(copy.deepcopy(torch_model).cpu().float().eval(), case.torch)
-        except Exception as error:
-            raise _refused(named, "PyTorch", error) from error
-        reference = RecordedRun(Path(folder), truth.result)
+    counting = Counting(layouts_of(candidate.pair, candidate.config), case.counted)
+    given = candidate.pair, torch_model, case, counting, named
+    with recorded(*given, candidate.paired) as reference:
         return candidate.judge(case, reference, named, weights)
 
 
@@ -194,8 +195,3 @@ def _constants(report: Report) -> Sequence[str]:
         f"in float64 {floor.tap} is off by {floor.error / floor.scale:.1e} of its largest value:"
         f" constants that code keeps in float32 do that, or a fault that is below {CONSTANTS:.1e}",
     )
-
-
-def _refused(name: str, framework: str, error: Exception) -> PortError:
-    why = f"{type(error).__name__}: {printable(error)}"
-    return PortError(name, f"{framework} cannot run it ({why})")

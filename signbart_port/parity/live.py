@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +37,14 @@ def prove(
     float64 if the model is `built_by_pair` too. Raises PortError where one cannot be run.
     """
     from signbart_port.parity import keras_run
-    from signbart_port.parity.torch_recording import Truth
 
     layouts = pair.taps(config)
-    with processes.scratch_errors(), processes.new_folder() as folder:
-        truth = Truth(Path(folder), pair, Counting.of(pair, config, case))
-        try:
-            truth.run(copy.deepcopy(torch_model).cpu().float().eval(), case.torch)
-        except Exception as error:
-            raise _refused(names[0], "PyTorch", error) from error
-        reference = RecordedRun(Path(folder), truth.result)
+    counting = Counting.of(pair, config, case)
+    with recorded(pair, torch_model, case, counting, names[0]) as reference:
 
         def candidate(record: Record) -> None:
-            try:
+            with refusing(names[1], "Keras"):
                 keras_run.run(pair, keras_model, case.keras, layouts, record)
-            except Exception as error:
-                raise _refused(names[1], "Keras", error) from error
 
         def in_float64(record: Record) -> None:
             keras_run.run_in_float64(pair, config, keras_model, case.keras, record)
@@ -70,6 +64,31 @@ def prove(
         )
 
 
-def _refused(name: str, framework: str, error: Exception) -> PortError:
-    why = f"{type(error).__name__}: {printable(error)}"
-    return PortError(name, f"{framework} cannot run it ({why})")
+@contextmanager
+def recorded(
+    pair: Pair,
+    torch_model: Any,
+    case: Case,
+    counting: Counting,
+    name: str,
+    only: Set[str] | None = None,
+) -> Iterator[RecordedRun]:
+    """Yield a run of a copy of a PyTorch module on a case, in this process: of every module, or
+    `only` of those at these paths. Raises PortError, naming it, where it cannot be run."""
+    from signbart_port.parity.torch_recording import Truth
+
+    with processes.scratch_errors(), processes.new_folder() as folder:
+        truth = Truth(Path(folder), pair, counting, only)
+        with refusing(name, "PyTorch"):
+            truth.run(copy.deepcopy(torch_model).cpu().float().eval(), case.torch)
+        yield RecordedRun(Path(folder), truth.result)
+
+
+@contextmanager
+def refusing(name: str, framework: str) -> Iterator[None]:
+    """Name the model whose own code raises an error: a PortError."""
+    try:
+        yield
+    except Exception as error:
+        why = f"{type(error).__name__}: {printable(error)}"
+        raise PortError(name, f"{framework} cannot run it ({why})") from error

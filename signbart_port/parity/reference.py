@@ -72,9 +72,16 @@ class RecordedRun:
         return _Alone(self)
 
     def value(self, tap: str) -> Floats:
-        index = self.record.taps.index(tap)
-        array: NDArray[np.floating] = np.load(self.folder / f"{index}.npy")
+        array: NDArray[np.floating] = np.load(self._file(tap))
         return array
+
+    def shape(self, tap: str) -> tuple[int, ...]:
+        """Return the shape of an output, which is not read."""
+        array: NDArray[np.floating] = np.load(self._file(tap), mmap_mode="r")
+        return array.shape
+
+    def _file(self, tap: str) -> Path:
+        return self.folder / f"{self.record.taps.index(tap)}.npy"
 
     def outputs(self) -> Iterator[tuple[str, Floats]]:
         """Yield every tap and its output, in the order of the run."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,15 @@ from signbart_port.checkpoint import Checkpoint, NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.checkpoint.candidates import Held, Shape
 from signbart_port.config.files import read_file
-from signbart_port.errors import PortError, first_of, printable
+from signbart_port.errors import PortError, printable
 from signbart_port.parity import weights as weights_of
-from signbart_port.parity.by_rules import KerasCandidate, of_cases, tensors_within
+from signbart_port.parity.by_rules import (
+    KerasCandidate,
+    compare_weights,
+    of_cases,
+    tensors_within,
+    variables_of,
+)
 from signbart_port.parity.load_pair import LoadedPair, load_pair
 from signbart_port.parity.pair import Case, Pair, mapping_path
 from signbart_port.parity.reference import TorchRun, running
@@ -31,7 +37,6 @@ from signbart_port.transfer import Direction, Plan, Shapes, WeightMapping
 from signbart_port.transfer.losses import losses, sentences
 from signbart_port.untrusted.weights_file import weights_file
 
-T = TypeVar("T")
 _HUGGING_FACE = "config.json"
 _SEED = 0
 
@@ -98,10 +103,7 @@ class PairCheckpoint:
         for weight in model.weights:
             if np.issubdtype(weight.dtype, np.floating) and weight.dtype != "float32":
                 raise PortError(self.loaded.name, f"{weight.path} is {weight.dtype}, not float32")
-        paths = [weight.path for weight in model.weights]
-        if twice := sorted({path for path in paths if paths.count(path) > 1}):
-            what = f"several weights of its Keras model are called {first_of(twice, 3)}"
-            raise PortError(self.loaded.name, what, "Give its layers different names")
+        variables_of(model, self.loaded.name)
         return model
 
     def plan(self, model: Any) -> Plan:
@@ -171,8 +173,7 @@ class PairCheckpoint:
 
     def weights(self, plan: Plan, variables: Mapping[str, NDArray[Any]]) -> WeightComparison:
         """Hold the variables of a Keras model against the checkpoint, bit for bit."""
-        modules = {one.module: one.torch_module for one in plan.transfers}
-        found = weights_of.compare(plan, self.checkpoint.tensors, variables, modules)
+        found = compare_weights(plan, self.checkpoint.tensors, variables)
         return replace(found, rounded=weights_of.rounded(self.checkpoint))
 
 

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import transfer
-from signbart_port.errors import PortError, ProofError, first_of, printable
+from signbart_port.errors import PortError, ProofError, printable
 from signbart_port.model_files import in_memory
 from signbart_port.parity import by_rules
-from signbart_port.parity import weights as weights_of
 from signbart_port.parity.blocks import head, table
 from signbart_port.parity.pair import Case, Pair
 from signbart_port.parity.report import Report
@@ -117,8 +116,7 @@ def prove(
     shapes = {path: array.shape for path, array in values.items()}
     if findings := transfer.check(plan, direction, tensors, shapes):
         raise PortError(plan.mapping.path, transfer.summary(findings))
-    modules = {one.module: one.torch_module for one in plan.transfers}
-    weights = weights_of.compare(plan, tensors, values, modules)
+    weights = by_rules.compare_weights(plan, tensors, values)
     cases = (cases,) if isinstance(cases, Case) else tuple(cases)
     if not cases:
         raise PortError(None, "there is no case to compare the two models on")
@@ -165,11 +163,7 @@ def _variables(model: Any) -> Mapping[str, Any]:
     if not model.built:
         what = f"the Keras model {printable(model.name, 40)} has no weights yet"
         raise PortError(None, what, "Build it, or call it once")
-    paths = [weight.path for weight in model.weights]
-    if twice := sorted({path for path in paths if paths.count(path) > 1}):
-        what = f"several weights of the Keras model are called {first_of(twice, 3)}"
-        raise PortError(None, what, "Give its layers different names")
-    return dict(zip(paths, model.weights, strict=True))
+    return by_rules.variables_of(model, None)
 
 
 def _plan(path: str | Path, tensors: Tensors, values: Tensors) -> Plan:
