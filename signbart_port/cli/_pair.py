@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from signbart_port.cli import _show
 from signbart_port.cli._report_file import ReportFile
-from signbart_port.errors import ExitCode, PortError, printable
+from signbart_port.errors import PortError
 
 if TYPE_CHECKING:
     from signbart_port.verbs.convert_pair import PairConverted
@@ -93,17 +91,7 @@ def verify(
         found = verify_pair(
             checkpoint, keras_file, pair, config=config, weights=weights, progress=progress
         )
-    if json:
-        _show.as_json(found.as_dict())
-    elif not quiet:
-        _show.parity(found, every_module)
-    _show.cautions(found.cautions)
-    file.write(found)
-    if not found.passed:
-        if quiet:
-            said = f"NOT EQUAL: {found.candidate} against {found.reference}: {found.verdict()}"
-            _show.warn(printable(said, 1000))
-        raise typer.Exit(ExitCode.PROOF_FAILED)
+    _show.compared(found, file, every_module=every_module, json=json, quiet=quiet)
 
 
 def _as_dict(done: PairConverted) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from signbart_port.errors import printable
+from signbart_port.errors import ExitCode, printable
 from signbart_port.system.bidi import LEFT_TO_RIGHT_MARK, RIGHT_TO_LEFT
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from signbart_port.cli._report_file import ReportFile
     from signbart_port.parity.report import Report
 
 _LONGEST_LABEL = 40
@@ -134,6 +135,25 @@ def logits(reports: Sequence[Report]) -> None:
             _colored(report.word(report.rows)),
         )
     out().print(table)
+
+
+def compared(
+    found: Report, file: ReportFile, *, every_module: bool, json: bool, quiet: bool
+) -> None:
+    """Print a comparison, write its report, and end with exit code 1 where the two differ."""
+    from typer import Exit
+
+    if json:
+        as_json(found.as_dict())
+    elif not quiet:
+        parity(found, every_module)
+    cautions(found.cautions)
+    file.write(found)
+    if not found.passed:
+        if quiet:
+            names = f"{found.candidate} against {found.reference}"
+            warn(printable(f"NOT EQUAL: {names}: {found.verdict()}", 1000))
+        raise Exit(ExitCode.PROOF_FAILED)
 
 
 def parity(report: Report, every_module: bool = False, *, notes: bool = True) -> None:

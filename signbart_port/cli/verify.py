@@ -11,7 +11,7 @@ import typer
 
 from signbart_port.cli import _many, _options, _pair, _show
 from signbart_port.cli._report_file import ReportFile
-from signbart_port.errors import ExitCode, PortError, ProofError, printable
+from signbart_port.errors import PortError, ProofError, printable
 from signbart_port.system.progress import ProgressCallback
 from signbart_port.untrusted.model_kind import ModelKind, stem_of
 
@@ -90,16 +90,7 @@ def verify(
     file.check()
     with _show.steps(quiet or json) as progress:
         found = compared(a, b, progress)
-    if json:
-        _show.as_json(found.as_dict())
-    elif not quiet:
-        _show.parity(found, every_module)
-    _show.cautions(found.cautions)
-    file.write(found)
-    if not found.passed:
-        if quiet:
-            _show.warn(printable(f"NOT EQUAL: {_names(found)}: {found.verdict()}", 1000))
-        raise typer.Exit(ExitCode.PROOF_FAILED)
+    _show.compared(found, file, every_module=every_module, json=json, quiet=quiet)
 
 
 def _names(found: Report) -> str:
