@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +32,10 @@ from signbart_port.parity.weights import EXACT, rounded
 from signbart_port.system import atomic_output, digest
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import silenced_stderr
-from signbart_port.system.version import __version__
 from signbart_port.transfer import Direction
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.weights_file import INDEX, weights_file
-
-NOT_PROVEN = "nothing was compared with PyTorch (--no-verify)"
+from signbart_port.verbs._provenance import NOT_PROVEN, provenance
 
 
 @dataclass(frozen=True, repr=False)
@@ -279,26 +275,16 @@ class _Conversion:
 
     def provenance(self, report: Report | None) -> dict[str, Any]:
         checkpoint, mapping = self.source.checkpoint, self.source.plan.mapping
-        return {
-            "schema": 1,
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "source": {
-                "name": checkpoint.path.name,
-                "sha256": checkpoint.sha256,
-                "container": checkpoint.container,
-                "notes": [*checkpoint.notes, *(self.reference.notes if self.reference else ())],
-            },
-            "config": self.source.resolved.config.model_dump(),
-            "config_origin": self.source.resolved.origin,
-            "config_notes": list(self.source.resolved.notes),
+        resolved, reference = self.source.resolved, self.reference
+        models = {
+            "config": resolved.config.model_dump(),
+            "config_origin": resolved.origin,
+            "config_notes": list(resolved.notes),
             "mapping": {"family": mapping.family, "sha256": mapping.sha256},
-            "proof": report.summary() if report else NOT_PROVEN,
-            "versions": {
-                "signbart-port": __version__,
-                **({"torch": self.reference.result.torch} if self.reference else {}),
-                **{name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
-            },
         }
+        notes = (*checkpoint.notes, *(reference.notes if reference else ()))
+        torch = reference.result.torch if reference else None
+        return provenance(checkpoint, notes, models, report, torch)
 
 
 def _logits(path: Path, inputs: Inputs) -> Floats:

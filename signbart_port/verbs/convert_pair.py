@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import zipfile
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +25,14 @@ from signbart_port.parity.workers.keras_reading import ReadingJob, ReadingResult
 from signbart_port.system import atomic_output, digest
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import silenced_stderr
-from signbart_port.system.version import __version__
 from signbart_port.system.worker import Limits, Worker, WorkerFailed
 from signbart_port.transfer import Direction, Plan
 from signbart_port.verbs._pair_models import PairCheckpoint, lost, open_pair
+from signbart_port.verbs._provenance import NOT_PROVEN, provenance
 
 SUFFIXES = (".keras", ".weights.h5", ".h5")
 PROVENANCE = "signbart_port"
 """The attribute of an HDF5 file, or the .json in a .keras, that holds the provenance."""
-NOT_PROVEN = "nothing was compared with PyTorch (--no-verify)"
 _SECONDS = 600
 _AGAIN = 8 * EPSILON
 """How far two runs of the same model may be apart, relative to its largest output: threads may add
@@ -187,26 +184,14 @@ class _Conversion:
 
     def provenance(self, report: Report | None, lossy: tuple[str, ...]) -> dict[str, Any]:
         opened, checkpoint = self.opened, self.opened.checkpoint
-        return {
-            "schema": 1,
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "source": {
-                "name": checkpoint.path.name,
-                "sha256": checkpoint.sha256,
-                "container": checkpoint.container,
-                "notes": list(checkpoint.notes),
-            },
+        models = {
             "pair": {"name": opened.loaded.name, "sha256": opened.loaded.sha256},
             "config": {"stated": dict(opened.stated), "stored": dict(opened.stored)},
             "config_origin": opened.origin,
             "mapping": {"family": opened.mapping.family, "sha256": opened.mapping.sha256},
             "lost": list(lossy),
-            "proof": report.summary() if report else NOT_PROVEN,
-            "versions": {
-                "signbart-port": __version__,
-                **{name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
-            },
         }
+        return provenance(checkpoint, checkpoint.notes, models, report)
 
 
 def _filled(model: Any, plan: Plan, tensors: Mapping[str, NDArray[Any]]) -> dict[str, str]:

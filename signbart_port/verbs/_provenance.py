@@ -1,0 +1,42 @@
+"""The provenance of a Keras file that was made of a checkpoint."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+from signbart_port.checkpoint import Checkpoint
+from signbart_port.parity.report import Report
+from signbart_port.system.version import __version__
+
+NOT_PROVEN = "nothing was compared with PyTorch (--no-verify)"
+
+
+def provenance(
+    checkpoint: Checkpoint,
+    notes: Sequence[str],
+    models: Mapping[str, Any],
+    report: Report | None,
+    torch: str | None = None,
+) -> dict[str, Any]:
+    """Return the provenance as plain data: the source with `notes` on it, what is said of the
+    `models`, the proof, the versions of what took part; of PyTorch, where it is given."""
+    return {
+        "schema": 1,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "source": {
+            "name": checkpoint.path.name,
+            "sha256": checkpoint.sha256,
+            "container": checkpoint.container,
+            "notes": list(notes),
+        },
+        **models,
+        "proof": report.summary() if report else NOT_PROVEN,
+        "versions": {
+            "signbart-port": __version__,
+            **({} if torch is None else {"torch": torch}),
+            **{name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
+        },
+    }
