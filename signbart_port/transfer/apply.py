@@ -55,7 +55,7 @@ def joined(transfers: list[Transfer], direction: Direction, source: Mapping[str,
         if direction is Direction.KERAS_TO_TORCH:
             return value if first.first else np.zeros_like(value)
         for other in others:
-            value = value + _read(other, direction, source)  # type: ignore[operator]
+            value = np.add(value, _read(other, direction, source))
         return value
     part = first.parts(direction)[1]
     if not part:
