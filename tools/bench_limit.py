@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench_runners import available, ours
 from bench_turns import medians
-from signbart_port.tflite import model_file
+from signbart_port.tflite import model_file, object_tree
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import packing
 
@@ -68,10 +68,10 @@ def shares(name: str, file: Path, rounds: int, table: Table) -> None:
 def operators(data: bytes) -> dict[str, int]:
     """Return the kinds of operators in the longest signature of a .tflite, and how many there
     are."""
-    model = model_file.parsed(data)
+    model = object_tree.parsed(data)
     kinds: dict[str, int] = {}
-    for op in model_file.graph_of(model, model_file.SIGNATURE).operators:
-        kind = model_file.kind_of(model, op)
+    for op in object_tree.graph_of(model, model_file.SIGNATURE).operators:
+        kind = object_tree.kind_of(model, op)
         kinds[kind] = kinds.get(kind, 0) + 1
     return kinds
 
@@ -81,9 +81,9 @@ def only(data: bytes, kinds: Set[str]) -> bytes:
 
     All that nothing else makes or reads are its inputs and outputs.
     """
-    model = model_file.parsed(data)
-    graph = model_file.graph_of(model, model_file.SIGNATURE)
-    kept = [op for op in graph.operators if model_file.kind_of(model, op) in kinds]
+    model = object_tree.parsed(data)
+    graph = object_tree.graph_of(model, model_file.SIGNATURE)
+    kept = [op for op in graph.operators if object_tree.kind_of(model, op) in kinds]
     made = {place for op in kept for place in op.outputs}
     read = {place for op in kept for place in op.inputs if place >= 0}
     inputs = [place for place in read - made if not _constant(model, graph.tensors[place])]

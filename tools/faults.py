@@ -18,7 +18,7 @@ from keras import ops
 
 from signbart_port.keras_model import SignBart, decoder, encoder, layers, masks
 from signbart_port.parity.keras_run import modules
-from signbart_port.tflite import constants, model_file
+from signbart_port.tflite import constants, model_file, object_tree
 from signbart_port.tflite_export.weight_matching import match
 from signbart_port.transfer import Plan, Transfer
 from signbart_port.transfer.ops import IDENTITY, TRANSPOSE
@@ -346,7 +346,7 @@ def _in_tflite(
         modules_of.setdefault(held.constant.name, set()).update(
             path.rpartition("/")[0].replace("/", ".") for path in paths
         )
-    tree = model_file.parsed(path.read_bytes())
+    tree = object_tree.parsed(path.read_bytes())
     every = constants.of(tree, model_file.SIGNATURE)
     stored = [c for _, c in every if c.name in modules_of]
     for constant in _some(stored, rng, 16):
@@ -363,7 +363,7 @@ def _in_tflite(
 
 def _flip_in_file(name: str, element: int, bit: int) -> Callable[[bytearray], None]:
     def flip(data: bytearray) -> None:
-        tree = model_file.parsed(data)
+        tree = object_tree.parsed(data)
         every = constants.of(tree, model_file.SIGNATURE)
         (tensor,) = (t for t, constant in every if constant.name == name)
         raw = tree.buffers[tensor.buffer].data  # a view of `data`

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from signbart_port.tflite import model_file
+from signbart_port.tflite import object_tree
 
 Place = Callable[[Path, str], Iterator[list[str]]]
 _LONGEST_NAME = 180  # characters, which leaves room for the names of temporary files
@@ -76,7 +76,7 @@ def _unequal(work: Path, text: str) -> Iterator[list[str]]:
         for file in ("good.tflite", name):
             shutil.copy(work / "good.tflite", work / folder / file)
     data = bytearray((work / "good.tflite").read_bytes())
-    buffers = (buffer.data for buffer in model_file.parsed(data).buffers)
+    buffers = (buffer.data for buffer in object_tree.parsed(data).buffers)
     max((one for one in buffers if one is not None), key=len)[:] = 0  # in `data` itself
     (work / "b" / name).write_bytes(data)
     yield ["verify", "a", "b"]

@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from signbart_port.tflite import model_file
+from signbart_port.tflite import model_file, object_tree
 
 _EPSILON = float(np.finfo(np.float32).eps)
 _DTYPES: dict[int, np.dtype[Any]] = {
@@ -67,13 +67,13 @@ def read(file: model_file.TFLiteFile) -> tuple[StoredConstant, ...]:
 
     Raises PortError for a damaged file.
     """
-    with model_file.opened(file.path) as model:
+    with object_tree.opened(file.path) as model:
         return tuple(stored for _, stored in of(model, file.signature) if stored.values.ndim)
 
 
 def of(model: Any, signature: str) -> Iterator[tuple[Any, StoredConstant]]:
     """Yield all constants of an object tree's signature, each with its tensor there."""
-    graph = model_file.graph_of(model, signature)
+    graph = object_tree.graph_of(model, signature)
     products = dict(_steps_of_products(model, graph))
     for place, tensor in enumerate(graph.tensors):
         data = model.buffers[tensor.buffer].data
@@ -86,7 +86,7 @@ def of(model: Any, signature: str) -> Iterator[tuple[Any, StoredConstant]]:
 def _steps_of_products(model: Any, graph: Any) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Return, for the number of each integer bias, the steps of the product that it is added to."""
     for op in graph.operators:
-        kind = model_file.kind_of(model, op)
+        kind = object_tree.kind_of(model, op)
         if kind == "FULLY_CONNECTED" and len(op.inputs) > 2 and op.inputs[2] >= 0:
             factors = [graph.tensors[place].quantization for place in op.inputs[:2]]
             if all(factor is not None and factor.scale is not None for factor in factors):

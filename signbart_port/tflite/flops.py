@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from signbart_port.tflite import model_file
+from signbart_port.tflite import model_file, object_tree
 
 
 def flops(path: Path) -> dict[int, int]:
@@ -18,11 +18,11 @@ def flops(path: Path) -> dict[int, int]:
     file.
     """
     lengths = model_file.read(path).lengths
-    with model_file.opened(path) as model:
+    with object_tree.opened(path) as model:
         return {
             frames: sum(
-                _cost(graph, op, model_file.kind_of(model, op))
-                for graph in [model_file.graph_of(model, signature)]
+                _cost(graph, op, object_tree.kind_of(model, op))
+                for graph in [object_tree.graph_of(model, signature)]
                 for op in graph.operators
             )
             for signature, frames in lengths.items()

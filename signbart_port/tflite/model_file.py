@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import mmap
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -17,7 +15,7 @@ from signbart_port.errors import PortError, printable
 from signbart_port.system import digest
 from signbart_port.tflite.card import OUTPUTS
 from signbart_port.tflite.modes import PRECISIONS, Precision, precision_of
-from signbart_port.untrusted import model_kind
+from signbart_port.tflite.object_tree import graph_of, kind_of, opened, signatures, text
 
 SIGNATURE = "serving_default"
 PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL")
@@ -25,13 +23,9 @@ _INPUTS = {"keypoints", "attention_mask"}
 _WEIGHT_TYPES = {spec.weight_type for spec in PRECISIONS.values()}
 _ACTIVATION_TYPES = {spec.activation_type for spec in PRECISIONS.values()}
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
-_LARGEST = 2 << 30
 _MOST = 10_000  # frames, and joints
-_MOST_TABLES = 1_000_000  # the sample's file has 794 a length
-_LEAST_TABLE = 8  # bytes: its place in a vector, and its own first field
 _CONVERT_AGAIN = "Make it again, with signbart-port tflite"
 _TYPES = {v: k for k, v in vars(schema.TensorType).items() if not k.startswith("_")}
-_OPERATORS = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
 
 
 def signature_of(frames: int) -> str:
@@ -153,67 +147,6 @@ def read_all(path: str | Path) -> tuple[TFLiteFile, ...]:
         return (default, *(_describe(path, sha256, model, name) for name in others))
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Yield the object tree (`schema.ModelT`) of a .tflite; every error inside becomes a
-    PortError."""
-    model_kind.check_kind(path, model_kind.ModelKind.TFLITE)
-    if (size := path.stat().st_size) > _LARGEST:
-        raise PortError(path, f"has {size:,} bytes, more than a .tflite can")
-    try:
-        with open(path, "rb") as file:  # mapped: most of it are weights, which few look at
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        yield parsed(data)
-    except PortError:
-        raise
-    except Exception as error:  # whatever damaged offsets provoke in the flatbuffer reader
-        what = f"is damaged or truncated ({type(error).__name__})"
-        raise PortError(path, what, "Copy or convert it again") from None
-
-
-def parsed(data: bytes | bytearray | mmap.mmap) -> Any:
-    """Return the object tree of a .tflite's bytes; its buffers are views of them.
-
-    Raises ValueError where its tables are more than its bytes can hold: many that are one.
-    """
-    root = schema.Model.GetRootAsModel(data, 0)
-    most = min(len(data) // _LEAST_TABLE, _MOST_TABLES)
-    if _tables(root, most) > most:
-        raise ValueError("more tables than bytes for them")
-    return schema.ModelT.InitFromObj(root)
-
-
-def _tables(root: Any, most: int) -> int:
-    """Return how many tables the object tree would have; once it is more than `most`, no more are
-    counted."""
-    count: int = root.OperatorCodesLength() + root.BuffersLength() + root.MetadataLength()
-    for number in range(root.SubgraphsLength()):
-        graph = root.Subgraphs(number)
-        count += 1 + graph.TensorsLength() + graph.OperatorsLength()
-        if count > most:
-            return count
-        for tensor in map(graph.Tensors, range(graph.TensorsLength())):
-            count += tensor.VariantTensorsLength()
-            if sparsity := tensor.Sparsity():
-                count += sparsity.DimMetadataLength()
-    for number in range(root.SignatureDefsLength()):
-        one = root.SignatureDefs(number)
-        count += 1 + one.InputsLength() + one.OutputsLength()
-        if count > most:
-            return count
-    return count
-
-
-def graph_of(model: Any, signature: str) -> Any:
-    """Return the subgraph that a signature of an object tree runs."""
-    return model.subgraphs[signatures(model)[signature].subgraphIndex]
-
-
-def signatures(model: Any) -> dict[str, Any]:
-    """Return the signatures of an object tree, by name."""
-    return {_text(s.signatureKey): s for s in model.signatureDefs or []}
-
-
 def _describe(path: Path, sha256: str, model: Any, name: str) -> TFLiteFile:
     runnable = signatures(model)
     if name not in runnable:
@@ -246,7 +179,7 @@ def _describe(path: Path, sha256: str, model: Any, name: str) -> TFLiteFile:
         computed=Counter(of for kind, of in operators if kind not in _CONVERSIONS),
         products=Counter(of for kind, of in operators if kind in PRODUCTS),
         constants=tuple(
-            Constant(_text(t.name), tensor.shape, tensor.type, len(data))
+            Constant(text(t.name), tensor.shape, tensor.type, len(data))
             for t, tensor in ((t, _tensor(t)) for t in graph.tensors)
             if (data := model.buffers[t.buffer].data) is not None and len(data)
         ),
@@ -257,7 +190,7 @@ def _describe(path: Path, sha256: str, model: Any, name: str) -> TFLiteFile:
 
 def _inputs_and_outputs(graph: Any, signature: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     inputs, outputs = (
-        {_text(t.name): _tensor(graph.tensors[t.tensorIndex]) for t in edge}
+        {text(t.name): _tensor(graph.tensors[t.tensorIndex]) for t in edge}
         for edge in (signature.inputs, signature.outputs)
     )
     return inputs, outputs
@@ -274,14 +207,6 @@ def _only(tensors: dict[str, Tensor]) -> Tensor:
     return next(iter(tensors.values()))
 
 
-def kind_of(model: Any, op: Any) -> str:
-    """Return the name of an operator; a custom one is custom:NAME."""
-    code = model.operatorCodes[op.opcodeIndex]
-    if code.builtinCode == schema.BuiltinOperator.CUSTOM:
-        return f"custom:{printable(_text(code.customCode))}"
-    return str(_OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)])
-
-
 def _shares(count: Counter[str]) -> dict[str, float]:
     total = count.total()
     return {name: n / total for name, n in count.most_common()} if total else {}
@@ -291,7 +216,3 @@ def _tensor(tensor: Any) -> Tensor:
     declared = tensor.shapeSignature if tensor.shapeSignature is not None else tensor.shape
     shape = tuple(int(n) for n in (declared if declared is not None else ()))
     return Tensor(shape, _TYPES[tensor.type])
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode("utf-8", "replace")

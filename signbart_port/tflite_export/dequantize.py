@@ -14,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from signbart_port.config import SignBartConfig
-from signbart_port.tflite import constants, model_file
+from signbart_port.tflite import constants, object_tree
 from signbart_port.tflite.modes import Precision
 from signbart_port.tflite_export import packing
 from signbart_port.tflite_export.converter_rewrites import Float32, positions, query_scaling
@@ -29,8 +29,8 @@ def dequantized(data: bytes, signature: str) -> bytes:
     Every constant is the numbers that it stands for, and what only converts between types is left
     out. LiteRT then computes in float32 what it would do with activations rounded to integers.
     """
-    model = model_file.parsed(data)
-    graph = model_file.graph_of(model, signature)
+    model = object_tree.parsed(data)
+    graph = object_tree.graph_of(model, signature)
     for tensor, stored in list(constants.of(model, signature)):
         if stored.steps is not None:
             buffer = schema.BufferT()
@@ -50,7 +50,7 @@ def _drop_conversions(model: Any, graph: Any, signature: str) -> None:
     kept = []
     for op in graph.operators:
         op.inputs = np.array([source.get(int(i), int(i)) for i in op.inputs], np.int32)
-        kind = model_file.kind_of(model, op)
+        kind = object_tree.kind_of(model, op)
         given, made = (graph.tensors[places[0]] for places in (op.inputs, op.outputs))
         if kind in ("QUANTIZE", "DEQUANTIZE") and given.type == made.type:
             source[int(op.outputs[0])] = int(op.inputs[0])
@@ -58,7 +58,7 @@ def _drop_conversions(model: Any, graph: Any, signature: str) -> None:
             kept.append(op)
     graph.operators = kept
     graph.outputs = np.array([source.get(int(i), int(i)) for i in graph.outputs], np.int32)
-    for one in model_file.signatures(model)[signature].outputs:
+    for one in object_tree.signatures(model)[signature].outputs:
         one.tensorIndex = source.get(one.tensorIndex, one.tensorIndex)
 
 

@@ -22,7 +22,7 @@ from signbart_port.parity.counting import Counting
 from signbart_port.parity.proof import Recorded
 from signbart_port.parity.report import Blame, Evidence, Report
 from signbart_port.system import processes
-from signbart_port.tflite import model_file
+from signbart_port.tflite import object_tree
 from signbart_port.tflite.model_file import TFLiteFile
 from signbart_port.tflite_export.converter_rewrites import Float32
 from signbart_port.tflite_export.dequantize import as_stored, dequantized, stored
@@ -94,7 +94,7 @@ class GraphProof:
 
     @cached_property
     def _dequantized(self) -> bytes:
-        with model_file.opened(self._file.path):  # whose boundary it is to damaged bytes
+        with object_tree.opened(self._file.path):  # whose boundary it is to damaged bytes
             return dequantized(self._file.path.read_bytes(), self._file.signature)
 
 

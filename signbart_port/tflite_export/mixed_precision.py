@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.system.progress import ProgressCallback
-from signbart_port.tflite import model_file
+from signbart_port.tflite import model_file, object_tree
 from signbart_port.tflite_export.quantization import module_of
 
 _ATTEMPTS = (1, 2, 4, 8, 16)
@@ -48,11 +48,11 @@ class Kept:
 
 def modules(float_file: Path) -> list[str]:
     """Return the modules of a float32 file that compute anything, in the order of the run."""
-    with model_file.opened(float_file) as model:
-        graph = model_file.graph_of(model, model_file.SIGNATURE)
+    with object_tree.opened(float_file) as model:
+        graph = object_tree.graph_of(model, model_file.SIGNATURE)
         found: dict[str, None] = {}
         for op in graph.operators:
-            if model_file.kind_of(model, op) in _COMPUTING:
+            if object_tree.kind_of(model, op) in _COMPUTING:
                 found[module_of(graph.tensors[op.outputs[0]].name.decode())] = None
         return [module for module in found if module]
 

@@ -8,7 +8,7 @@ from typing import Any
 import signbart_port
 from signbart_port.config import SignBartConfig
 from signbart_port.data.model_interface import Interface
-from signbart_port.tflite import metadata, model_file
+from signbart_port.tflite import metadata, object_tree
 from signbart_port.tflite.card import Card
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import packing
@@ -48,7 +48,7 @@ def emit_model(
 
 def bare(path: Path) -> bytes:
     """Return the model of a .tflite alone, without its card."""
-    model = model_file.parsed(path.read_bytes())
+    model = object_tree.parsed(path.read_bytes())
     model.metadata = [entry for entry in model.metadata if entry.name != b"TFLITE_METADATA"]
     return packing.pack(model)
 

@@ -9,7 +9,7 @@ import flatbuffers
 import numpy as np
 
 from signbart_port.data.model_interface import Interface
-from signbart_port.tflite import model_file
+from signbart_port.tflite import object_tree
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export.conversion import Conversion
 from signbart_port.tflite_export.workers import converter
@@ -34,7 +34,7 @@ def weights_in(data: bytearray) -> dict[str, tuple[np.ndarray, np.ndarray | None
 
     Writing into them changes `data`.
     """
-    model = model_file.parsed(data)
+    model = object_tree.parsed(data)
     found = {}
     for tensor, raw in _constants(model):
         dtype = {0: "<f4", 1: "<f2", 9: "i1"}.get(tensor.type)
@@ -49,7 +49,7 @@ def weights_in(data: bytearray) -> dict[str, tuple[np.ndarray, np.ndarray | None
 def swapped(data: bytes, one: str, other: str) -> bytes:
     """Return the same graph with two constants in each other's place, found by a part of their
     names."""
-    model = model_file.parsed(data)
+    model = object_tree.parsed(data)
     a, b = (
         next(tensor for tensor, _ in _constants(model) if part in tensor.name.decode())
         for part in (one, other)

@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from signbart_port.tflite import constants, model_file
+from signbart_port.tflite import constants, model_file, object_tree
 
 
 class Tree:
     """The object tree of a file with one signature, to be changed where it is wrong."""
 
     def __init__(self, data: bytes) -> None:
-        self.model = model_file.parsed(data)
-        self.graph = model_file.graph_of(self.model, model_file.SIGNATURE)
+        self.model = object_tree.parsed(data)
+        self.graph = object_tree.graph_of(self.model, model_file.SIGNATURE)
 
     def ops(self, kind: str) -> list[Any]:
         return [op for op in self.graph.operators if self.kind(op) == kind]
 
     def kind(self, op: Any) -> str:
-        return model_file.kind_of(self.model, op)
+        return object_tree.kind_of(self.model, op)
 
     def tensor(self, place: int) -> Any:
         return self.graph.tensors[place]

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from signbart_port.errors import PortError
 from signbart_port.metrics.flops import of_forward
-from signbart_port.tflite import flops, model_file, tables
+from signbart_port.tflite import flops, model_file, object_tree, tables
 from tests.support.cards import emit
 from tests.support.small_models import small_config
 
@@ -68,8 +68,8 @@ def a_bomb(count: int) -> bytes:
 def test_many_tables_that_are_one_are_counted_before_they_are_made() -> None:
     """Ten thousand times ten thousand objects, in 80 kB."""
     with pytest.raises(ValueError, match="more tables than bytes for them"):
-        model_file.parsed(a_bomb(10_000))
-    assert len(model_file.parsed(a_bomb(2)).subgraphs) == 2
+        object_tree.parsed(a_bomb(10_000))
+    assert len(object_tree.parsed(a_bomb(2)).subgraphs) == 2
 
 
 def test_a_damaged_file(file: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from flatbuffers.table import Table
 
 from signbart_port.errors import PortError
 from signbart_port.pairs import signbart_cases as parity_inputs
-from signbart_port.tflite import metadata, model_file
+from signbart_port.tflite import metadata, model_file, object_tree
 from signbart_port.tflite.card import Card
 from tests.support.cards import a_card, bare, emit
 from tests.support.running import run_python
@@ -54,7 +54,7 @@ def constants(data: bytes) -> list[tuple[bytes, int]]:
     start = np.frombuffer(data, np.uint8).__array_interface__["data"][0]
     return [
         (b.data.tobytes(), b.data.__array_interface__["data"][0] - start)
-        for b in model_file.parsed(data).buffers
+        for b in object_tree.parsed(data).buffers
         if b.data is not None and len(b.data)
     ]
 
@@ -140,8 +140,8 @@ def test_the_model_is_as_it_was(model: bytes, attached: bytes) -> None:
     assert len(attached) < len(model) + 6000
 
     was, now = (schema.Model.GetRootAsModel(data, 0) for data in (model, attached))
-    kept = [(e.name, e.buffer) for e in model_file.parsed(attached).metadata][:-1]
-    assert kept == [(e.name, e.buffer) for e in model_file.parsed(model).metadata] != []
+    kept = [(e.name, e.buffer) for e in object_tree.parsed(attached).metadata][:-1]
+    assert kept == [(e.name, e.buffer) for e in object_tree.parsed(model).metadata] != []
     assert (now.Version(), now.Description()) == (was.Version(), was.Description())
     assert now.OperatorCodesLength() == was.OperatorCodesLength() > 10
 
@@ -180,7 +180,7 @@ def test_it_is_reproducible(model: bytes, attached: bytes, card: Card) -> None:
 def test_what_it_must_not_touch(model: bytes, attached: bytes, card: Card) -> None:
     with pytest.raises(ValueError, match="has metadata already"):
         metadata.attach(attached, card)
-    tree = model_file.parsed(model)
+    tree = object_tree.parsed(model)
     tree.buffers[1].data, tree.buffers[1].offset, tree.buffers[1].size = None, len(model), 4
     import flatbuffers
 
@@ -202,7 +202,7 @@ def with_files(data: bytes, end: int, files: dict[str, bytes], how: int = 0) -> 
 
 def other_place(data: bytes) -> bytes:
     """With a buffer that is not there as the metadata's."""
-    tree = model_file.parsed(data)
+    tree = object_tree.parsed(data)
     tree.metadata[-1].buffer = 100_000
     import flatbuffers
 

@@ -15,7 +15,7 @@ from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
 from signbart_port.inference.logits import Inference, Outputs
 from signbart_port.pairs import signbart_cases as parity_inputs
-from signbart_port.tflite import metadata, model_file
+from signbart_port.tflite import metadata, model_file, object_tree
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite.runner import Runner
 from signbart_port.tflite_export import quantization
@@ -154,9 +154,9 @@ def test_integers_in_and_out(folder: Path) -> None:
         work.answer()
     runner, clip = Runner(path), clip_of(7)
     assert model_file.read(path).integer_io
-    tree = model_file.parsed(path.read_bytes())
-    signature = model_file.signatures(tree)["frames_8"]
-    tensors = model_file.graph_of(tree, "frames_8").tensors
+    tree = object_tree.parsed(path.read_bytes())
+    signature = object_tree.signatures(tree)["frames_8"]
+    tensors = object_tree.graph_of(tree, "frames_8").tensors
 
     def steps_of(edge: Any) -> tuple[float, int]:
         quantization = tensors[edge.tensorIndex].quantization
@@ -245,7 +245,7 @@ def test_what_is_no_signbart(model: Path, tmp_path: Path, damage: Any, says: str
 
 def test_a_file_that_crashes_the_interpreter_crashes_it_alone(model: Path, tmp_path: Path) -> None:
     """Operators that read tensors which are not there."""
-    tree = model_file.parsed(bare(model))
+    tree = object_tree.parsed(bare(model))
     for graph in tree.subgraphs:
         for operator in graph.operators:
             operator.inputs = np.full(len(operator.inputs), 10_000, np.int32)

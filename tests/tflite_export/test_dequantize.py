@@ -27,7 +27,7 @@ from signbart_port.parity.compare import Row
 from signbart_port.parity.counting import Counting, largest_difference
 from signbart_port.parity.report import Report
 from signbart_port.parity.taps import LOGITS
-from signbart_port.tflite import constants, model_file
+from signbart_port.tflite import constants, model_file, object_tree
 from signbart_port.tflite.model_file import SIGNATURE
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import graph_proof, proof
@@ -263,10 +263,10 @@ def test_the_report_has_it(sample: KerasModel, tmp_path: Path, quantization: Qua
 def test_dequantized(tmp_path: Path) -> None:
     """Nothing is int8 any more, and every number is the one it stood for."""
     data = converted_once(DYNAMIC)
-    before = {c.name: c for _, c in constants.of(model_file.parsed(data), SIGNATURE)}
+    before = {c.name: c for _, c in constants.of(object_tree.parsed(data), SIGNATURE)}
     after = {
         c.name: c
-        for _, c in constants.of(model_file.parsed(dequantized(data, SIGNATURE)), SIGNATURE)
+        for _, c in constants.of(object_tree.parsed(dequantized(data, SIGNATURE)), SIGNATURE)
     }
     assert before.keys() == after.keys()
     assert sum(c.steps is not None for c in before.values()) == 26

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from signbart_port.cli import main
-from signbart_port.tflite import model_file
+from signbart_port.tflite import model_file, object_tree
 from signbart_port.tflite_export import mixed_precision
 from signbart_port.tflite_export.mixed_precision import Gain, Kept, search
 from tests.support.framework_models import keras_model
@@ -74,12 +74,12 @@ def test_the_bad_module_is_kept(
 
 def kinds(path: Path) -> list[tuple[str, str]]:
     """Each operator, and the type of what it gives."""
-    with model_file.opened(path) as model:
-        graph = model_file.graph_of(model, model_file.SIGNATURE)
+    with object_tree.opened(path) as model:
+        graph = object_tree.graph_of(model, model_file.SIGNATURE)
         types = {0: "FLOAT32", 9: "INT8"}
         return [
             (
-                model_file.kind_of(model, op),
+                object_tree.kind_of(model, op),
                 types.get(graph.tensors[op.outputs[0]].type, ""),
             )
             for op in graph.operators

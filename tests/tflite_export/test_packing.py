@@ -14,7 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from signbart_port.data.model_interface import Interface
 from signbart_port.pairs import signbart_cases
-from signbart_port.tflite import model_file
+from signbart_port.tflite import object_tree
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import packing
 from signbart_port.tflite_export.conversion import Conversion
@@ -69,21 +69,21 @@ def test_the_same_outputs(for_a_quantizer: bytes, every_name: bool) -> None:
     """Whatever is left out and shared, and however often it is packed."""
     expected = results(for_a_quantizer, TINY.keypoints)
     assert expected.keys() == {"serving_default", "frames_2"}
-    data = packing.pack(model_file.parsed(for_a_quantizer), every_name=every_name)
+    data = packing.pack(object_tree.parsed(for_a_quantizer), every_name=every_name)
     assert flatbuffers.util.BufferHasIdentifier(data, 0, b"TFL3")
     for name, result in results(data, TINY.keypoints).items():
         np.testing.assert_array_equal(result, expected[name])
-    assert packing.pack(model_file.parsed(data), every_name=every_name) == data
+    assert packing.pack(object_tree.parsed(data), every_name=every_name) == data
 
 
 @pytest.mark.release
 def test_a_quantized_file(emitted: Callable[[str], Emitted]) -> None:
     """With its scales, of tensors and of channels."""
     done = emitted("int16x8")
-    model = model_file.parsed(done.out.read_bytes())
+    model = object_tree.parsed(done.out.read_bytes())
     data, plain = packing.pack(model), plainly(model)
     assert len(data) < 0.9 * len(plain)
-    again = model_file.parsed(data)
+    again = object_tree.parsed(data)
     for tensor, other in zip(tensors(model), tensors(again), strict=True):
         one, same = tensor.quantization, other.quantization
         assert (one is None) == (same is None)
@@ -113,7 +113,7 @@ def test_data_are_aligned(emitted: Callable[[str], Emitted], mode: str) -> None:
 
 def test_every_tensor_has_a_name_of_its_own(for_a_quantizer: bytes) -> None:
     """In the whole file, and without what TensorFlow added."""
-    names = [tensor.name.decode() for tensor in tensors(model_file.parsed(for_a_quantizer))]
+    names = [tensor.name.decode() for tensor in tensors(object_tree.parsed(for_a_quantizer))]
     assert [name for name, count in Counter(names).items() if count > 1 or not name] == []
     assert not [name for name in names if ";" in name]
     softmax = "encoder/layers.0/self_attn/Softmax"
@@ -121,7 +121,7 @@ def test_every_tensor_has_a_name_of_its_own(for_a_quantizer: bytes) -> None:
 
 
 def test_names_that_nobody_reads_are_left_out(for_a_quantizer: bytes) -> None:
-    model = model_file.parsed(packing.pack(model_file.parsed(for_a_quantizer)))
+    model = object_tree.parsed(packing.pack(object_tree.parsed(for_a_quantizer)))
     for graph in model.subgraphs:
         edges = {*graph.inputs, *graph.outputs}
         for place, tensor in enumerate(graph.tensors):
@@ -140,7 +140,7 @@ def test_names_that_nobody_reads_are_left_out(for_a_quantizer: bytes) -> None:
     ],
 )
 def test_names(for_a_quantizer: bytes, name: bytes, short: bytes) -> None:
-    model = model_file.parsed(for_a_quantizer)
+    model = object_tree.parsed(for_a_quantizer)
     inner = [
         tensor
         for graph in model.subgraphs
@@ -154,20 +154,20 @@ def test_names(for_a_quantizer: bytes, name: bytes, short: bytes) -> None:
 
 def test_empty_buffers_are_dropped(for_a_quantizer: bytes) -> None:
     """The first stands for all; what is full keeps its users."""
-    model = model_file.parsed(for_a_quantizer)
+    model = object_tree.parsed(for_a_quantizer)
     before = {t.name: model.buffers[t.buffer].data for t in tensors(model)}
     for _ in range(5):
         model.buffers.insert(1, schema.BufferT())
     for tensor in tensors(model):
         tensor.buffer = tensor.buffer + 5 if tensor.buffer else 3
-    again = model_file.parsed(packing.pack(model, every_name=True))
+    again = object_tree.parsed(packing.pack(model, every_name=True))
     assert len(again.buffers) == 1 + len(full(again)) == 1 + len(full(model))
     for tensor in tensors(again):
         np.testing.assert_array_equal(again.buffers[tensor.buffer].data, before[tensor.name])
 
 
 def test_the_buffers_of_metadata_stay(for_a_quantizer: bytes) -> None:
-    model = model_file.parsed(for_a_quantizer)
+    model = object_tree.parsed(for_a_quantizer)
     model.buffers = [model.buffers[0], schema.BufferT(), *model.buffers[1:], schema.BufferT()]
     for tensor in tensors(model):
         tensor.buffer += tensor.buffer > 0
@@ -175,13 +175,13 @@ def test_the_buffers_of_metadata_stay(for_a_quantizer: bytes) -> None:
     note = schema.MetadataT()
     note.name, note.buffer = b"note", len(model.buffers) - 1
     model.metadata = [note]
-    again = model_file.parsed(packing.pack(model))
+    again = object_tree.parsed(packing.pack(model))
     assert bytes(again.buffers[again.metadata[0].buffer].data) == b"said of the file"
 
 
 def test_data_outside_of_the_tree(for_a_quantizer: bytes) -> None:
     """Where a quantizer puts those of a large model: after the flatbuffer, by their offsets."""
-    model = model_file.parsed(for_a_quantizer)
+    model = object_tree.parsed(for_a_quantizer)
     outside = b""
     for buffer in full(model):
         outside += bytes(-len(outside) % 16)
@@ -193,7 +193,7 @@ def test_data_outside_of_the_tree(for_a_quantizer: bytes) -> None:
     data = plainly(model).ljust(1_000_000, b"\0") + outside
     assert len(plainly(model)) < 1_000_000
 
-    read = model_file.parsed(data)
+    read = object_tree.parsed(data)
     with pytest.raises(ValueError, match="outside the flatbuffer"):
         packing.pack(read)
     packing.inline(read, data)

@@ -20,7 +20,7 @@ from signbart_port.data.model_inputs import Inputs
 from signbart_port.data.model_interface import Interface
 from signbart_port.data.preprocessing import Floats, clip, normalize
 from signbart_port.inference.logits import run
-from signbart_port.tflite import model_file
+from signbart_port.tflite import model_file, object_tree
 from tests.support.framework_models import keras_model
 from tests.support.small_models import small_config, state_dict
 
@@ -98,7 +98,7 @@ def alone(
 
 
 def operators(data: bytes) -> Counter[int]:
-    model = model_file.parsed(data)
+    model = object_tree.parsed(data)
     return Counter(
         model.operatorCodes[operator.opcodeIndex].builtinCode
         for graph in model.subgraphs

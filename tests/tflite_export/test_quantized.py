@@ -20,7 +20,7 @@ from signbart_port.data.preprocessing import prepare, shorten
 from signbart_port.metrics.accuracy import measure
 from signbart_port.model_files import h5
 from signbart_port.model_files.keras_h5 import build
-from signbart_port.tflite import model_file
+from signbart_port.tflite import model_file, object_tree
 from signbart_port.tflite.modes import Precision, Quantization
 from signbart_port.tflite_export import gate
 from signbart_port.tflite_export.conversion import Conversion
@@ -142,10 +142,10 @@ def test_several_lengths_share_their_weights(emitted: Callable[[str], Emitted]) 
     assert [file.frames for file in done.files] == lengths
     assert [report.frames for report in done.reports] == lengths
     assert [file.signature for file in done.files] == ["serving_default", "frames_4"]
-    model = model_file.parsed(done.out.read_bytes())
+    model = object_tree.parsed(done.out.read_bytes())
     long, short = (
         {t.buffer for t in graph.tensors if t.type == schema.TensorType.INT8} - {0}
-        for graph in (model_file.graph_of(model, file.signature) for file in done.files)
+        for graph in (object_tree.graph_of(model, file.signature) for file in done.files)
     )
     alone = sum(len(model.buffers[place].data) for place in short - long)
     positions = 2 * 4 * CONFIG.d_model

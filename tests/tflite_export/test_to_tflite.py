@@ -17,7 +17,7 @@ import signbart_port
 from signbart_port import PortError
 from signbart_port.inference.logits import run
 from signbart_port.pairs import signbart_cases as parity_inputs
-from signbart_port.tflite import model_file
+from signbart_port.tflite import model_file, object_tree
 from tests.support.framework_models import keras_model
 from tests.support.small_models import small_config, state_dict
 
@@ -158,7 +158,7 @@ def test_the_last_layer_is_computed_for_one_frame(h5: Path, tmp_path: Path) -> N
     once for each head."""
     out = tmp_path / "model.tflite"
     signbart_port.to_tflite(h5, out, frames=FRAMES)
-    model = model_file.parsed(out.read_bytes())
+    model = object_tree.parsed(out.read_bytes())
     graph = model.subgraphs[0]
     rows: dict[int, list[int]] = {}  # how many frames each product computes, by its width
     for operator in graph.operators:

@@ -13,7 +13,7 @@ import pytest
 from signbart_port import transfer
 from signbart_port.config import SignBartConfig
 from signbart_port.parity.report import WeightComparison
-from signbart_port.tflite import model_file
+from signbart_port.tflite import model_file, object_tree
 from signbart_port.tflite.constants import Steps, StoredConstant
 from signbart_port.tflite.modes import Precision, Quantization
 from signbart_port.tflite_export.converter_rewrites import left_out, own_parts
@@ -296,7 +296,7 @@ def test_a_zero_point_that_is_not_0(holds: Any, tmp_path: Path) -> None:
     data = converted(DYNAMIC)
     path = "encoder/layers.0/fc2/kernel"
     name = places(data, tmp_path / "model.tflite")[path].encode()
-    model = model_file.parsed(data)
+    model = object_tree.parsed(data)
     tensor = next(t for t in model.subgraphs[0].tensors if t.name == name)
     tensor.quantization.zeroPoint = np.full(CONFIG.d_model, 1)
     (found,) = holds(packed(model)).differing
@@ -308,7 +308,7 @@ def test_rounding_is_not_taken_for_equal(holds: Any, tmp_path: Path) -> None:
     data = converted(NONE)
     path = "decoder/layers.0/fc2/kernel"
     name = places(data, tmp_path / "model.tflite")[path].encode()
-    model = model_file.parsed(data)
+    model = object_tree.parsed(data)
     tensor = next(t for t in model.subgraphs[0].tensors if t.name == name)
     values = model.buffers[tensor.buffer].data.view("<f4").astype("<f2")
     model.buffers[tensor.buffer].data, tensor.type = values.view("u1"), 1
@@ -360,7 +360,7 @@ def test_bytes_that_do_not_fit_their_shape(holds: Any, tmp_path: Path) -> None:
     data = converted(NONE)
     path = "encoder/layers.0/fc2/kernel"
     name = places(data, tmp_path / "model.tflite")[path].encode()
-    model = model_file.parsed(data)
+    model = object_tree.parsed(data)
     tensor = next(t for t in model.subgraphs[0].tensors if t.name == name)
     tensor.shape = np.asarray([36, 47], np.int32)
     assert holds(packed(model)).missing == (f"{path} (48, 36)",)

@@ -12,7 +12,7 @@ from typing import Any
 from signbart_port.config import SignBartConfig
 from signbart_port.system import processes
 from signbart_port.system.serving import Arrays, Result, serve
-from signbart_port.tflite import model_file
+from signbart_port.tflite import object_tree
 from signbart_port.tflite.model_file import SIGNATURE, signature_of
 from signbart_port.tflite_export import packing
 from signbart_port.tflite_export.conversion import (
@@ -54,7 +54,7 @@ def converted(model: Any, conversion: Conversion) -> bytes:
             converter.target_spec.supported_types = [
                 tf.dtypes.as_dtype(name) for name in spec.supported_types
             ]
-        model_tree = model_file.parsed(converter.convert())
+        model_tree = object_tree.parsed(converter.convert())
     return packing.pack(model_tree, every_name=conversion.quantization.spec.recipe is not None)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.system.serving import Arrays, Result, serve
-from signbart_port.tflite import model_file
+from signbart_port.tflite import model_file, object_tree
 from signbart_port.tflite_export import packing
 from signbart_port.tflite_export.conversion import PREPROCESSING
 from signbart_port.tflite_export.quantization import ROOM, Integers, QuantizerJob, module_of
@@ -29,8 +29,8 @@ _NORM = re.compile(r"/(layernorm|\w+_layer_norm)")
 
 def calibrated(data: bytes, saved: Path, clips: Inputs, bits: int) -> dict[str, Range]:
     """Return the range of every tensor of every signature, by name: as `saved`, where they are."""
-    model = model_file.parsed(data)
-    longest = model_file.graph_of(model, model_file.SIGNATURE)
+    model = object_tree.parsed(data)
+    longest = object_tree.graph_of(model, model_file.SIGNATURE)
     if any(_wiring(graph) != _wiring(longest) for graph in model.subgraphs):
         raise ValueError("cannot give one signature the ranges of another: their graphs differ")
     if saved.exists():
@@ -86,10 +86,10 @@ def _bound_scores(model: Any, graph: Any, ranges: Mapping[str, Range], room: flo
     """
     made_by = {int(op.outputs[0]): op for op in graph.operators}
     for op in graph.operators:
-        if model_file.kind_of(model, op) != "SOFTMAX" or int(op.inputs[0]) not in made_by:
+        if object_tree.kind_of(model, op) != "SOFTMAX" or int(op.inputs[0]) not in made_by:
             continue
         added = made_by[int(op.inputs[0])]
-        if model_file.kind_of(model, added) != "ADD":
+        if object_tree.kind_of(model, added) != "ADD":
             continue  # the probabilities of the labels
         masked = ranges[_name(graph.tensors[op.inputs[0]])]
         lows = [ranges[_name(graph.tensors[place])]["min"] for place in added.inputs]
@@ -117,7 +117,7 @@ def recipe_for(job: Integers, data: bytes) -> Any:
     if not spec.integer_io:
         keep(".*", Operator.INPUT)
         keep(".*", Operator.OUTPUT)
-    model = model_file.parsed(data)
+    model = object_tree.parsed(data)
     for names in _in_float(model, job):
         keep(names, Operator.ALL_SUPPORTED)
     return recipes.get_quantization_recipe()
@@ -134,12 +134,12 @@ def _in_float(model: Any, job: Integers) -> Iterator[str]:
         names = []
         for op in graph.operators:
             name = _name(graph.tensors[op.outputs[0]])
-            weights = model_file.kind_of(model, op) == "FULLY_CONNECTED"
+            weights = object_tree.kind_of(model, op) == "FULLY_CONNECTED"
             kept = module_of(name) in job.kept and (job.with_weights or not weights)
             norm = (
                 wide
                 and _NORM.search(name)
-                and model_file.kind_of(model, op) not in model_file.PRODUCTS
+                and object_tree.kind_of(model, op) not in model_file.PRODUCTS
             )
             prepared = name.startswith(f"{PREPROCESSING}/")
             if kept or norm or prepared:
@@ -162,7 +162,7 @@ def _run(job: QuantizerJob, arrays: Arrays) -> Result:
     quantized = bytes(
         quantizer.Quantizer(data, recipe_for(integers, data)).quantize(ranges).quantized_model
     )
-    model = model_file.parsed(quantized)
+    model = object_tree.parsed(quantized)
     packing.inline(model, quantized)
     job.out.write_bytes(packing.pack(model))
     return None, {}

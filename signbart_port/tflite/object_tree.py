@@ -1,0 +1,92 @@
+"""The object tree of a .tflite: what flatbuffers makes of its bytes."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from signbart_port.errors import PortError, printable
+from signbart_port.untrusted import model_kind
+
+_LARGEST = 2 << 30
+_MOST_TABLES = 1_000_000  # the sample's file has 794 a length
+_LEAST_TABLE = 8  # bytes: its place in a vector, and its own first field
+_OPERATORS = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Yield the object tree (`schema.ModelT`) of a .tflite; every error inside becomes a
+    PortError."""
+    model_kind.check_kind(path, model_kind.ModelKind.TFLITE)
+    if (size := path.stat().st_size) > _LARGEST:
+        raise PortError(path, f"has {size:,} bytes, more than a .tflite can")
+    try:
+        with open(path, "rb") as file:  # mapped: most of it are weights, which few look at
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        yield parsed(data)
+    except PortError:
+        raise
+    except Exception as error:  # whatever damaged offsets provoke in the flatbuffer reader
+        what = f"is damaged or truncated ({type(error).__name__})"
+        raise PortError(path, what, "Copy or convert it again") from None
+
+
+def parsed(data: bytes | bytearray | mmap.mmap) -> Any:
+    """Return the object tree of a .tflite's bytes; its buffers are views of them.
+
+    Raises ValueError where its tables are more than its bytes can hold: many that are one.
+    """
+    root = schema.Model.GetRootAsModel(data, 0)
+    most = min(len(data) // _LEAST_TABLE, _MOST_TABLES)
+    if _tables(root, most) > most:
+        raise ValueError("more tables than bytes for them")
+    return schema.ModelT.InitFromObj(root)
+
+
+def _tables(root: Any, most: int) -> int:
+    """Return how many tables the object tree would have; once it is more than `most`, no more are
+    counted."""
+    count: int = root.OperatorCodesLength() + root.BuffersLength() + root.MetadataLength()
+    for number in range(root.SubgraphsLength()):
+        graph = root.Subgraphs(number)
+        count += 1 + graph.TensorsLength() + graph.OperatorsLength()
+        if count > most:
+            return count
+        for tensor in map(graph.Tensors, range(graph.TensorsLength())):
+            count += tensor.VariantTensorsLength()
+            if sparsity := tensor.Sparsity():
+                count += sparsity.DimMetadataLength()
+    for number in range(root.SignatureDefsLength()):
+        one = root.SignatureDefs(number)
+        count += 1 + one.InputsLength() + one.OutputsLength()
+        if count > most:
+            return count
+    return count
+
+
+def graph_of(model: Any, signature: str) -> Any:
+    """Return the subgraph that a signature of an object tree runs."""
+    return model.subgraphs[signatures(model)[signature].subgraphIndex]
+
+
+def signatures(model: Any) -> dict[str, Any]:
+    """Return the signatures of an object tree, by name."""
+    return {text(s.signatureKey): s for s in model.signatureDefs or []}
+
+
+def kind_of(model: Any, op: Any) -> str:
+    """Return the name of an operator; a custom one is custom:NAME."""
+    code = model.operatorCodes[op.opcodeIndex]
+    if code.builtinCode == schema.BuiltinOperator.CUSTOM:
+        return f"custom:{printable(text(code.customCode))}"
+    return str(_OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)])
+
+
+def text(value: bytes | None) -> str:
+    return (value or b"").decode("utf-8", "replace")
