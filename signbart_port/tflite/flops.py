@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from signbart_port.tflite import model_file, object_tree
+from signbart_port.tflite import model_file, object_tree, signature_graph
 
 
 def flops(path: Path) -> dict[int, int]:
@@ -31,7 +31,7 @@ def flops(path: Path) -> dict[int, int]:
 
 
 def _cost(graph: Any, op: Any, kind: str) -> int:
-    if kind not in model_file.PRODUCTS:
+    if kind not in signature_graph.PRODUCTS:
         return 0
     # The rows of a fully connected layer's weights are its outputs.
     across = kind == "BATCH_MATMUL" and op.builtinOptions.adjX
