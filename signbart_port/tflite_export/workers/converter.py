@@ -6,30 +6,22 @@ It prints dozens of lines, keeps its memory, and some weights make it abort.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Any
 
 from signbart_port.config import SignBartConfig
-from signbart_port.system import processes
 from signbart_port.system.serving import Arrays, Result, serve
-from signbart_port.tflite import object_tree
 from signbart_port.tflite.model_file import SIGNATURE, signature_of
-from signbart_port.tflite_export import packing
 from signbart_port.tflite_export.conversion import (
     MASK_BOUND,
     PREPROCESSING,
     Conversion,
     ConverterJob,
 )
+from signbart_port.tflite_export.workers import concrete_functions
 
 
 def converted(model: Any, conversion: Conversion) -> bytes:
     """Convert a Keras SignBart to TensorFlow Lite's format, in this process."""
-    import tensorflow as tf
-
-    # The converter freezes the variables of a tf.Module; a Keras model's it would leave behind.
-    module = tf.Module()
-    module.variables_of_model = [variable.value for variable in model.variables]
     lengths: Sequence[int | None] = sorted(conversion.frames) or [None]
     functions = {
         SIGNATURE if frames == lengths[-1] else signature_of(frames or 0): _classify(
@@ -37,25 +29,7 @@ def converted(model: Any, conversion: Conversion) -> bytes:
         )
         for frames in lengths
     }
-    with ExitStack() as stack:
-        if len(functions) == 1:
-            only = [*functions.values()]
-            converter = tf.lite.TFLiteConverter.from_concrete_functions(only, module)
-        else:  # only a saved model's signatures keep their names
-            folder = stack.enter_context(processes.new_folder())
-            tf.saved_model.save(module, folder, signatures=functions)
-            converter = tf.lite.TFLiteConverter.from_saved_model(
-                folder, signature_keys=list(functions)
-            )
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        spec = conversion.quantization.spec
-        if spec.optimize:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.target_spec.supported_types = [
-                tf.dtypes.as_dtype(name) for name in spec.supported_types
-            ]
-        model_tree = object_tree.parsed(converter.convert())
-    return packing.pack(model_tree, every_name=conversion.quantization.spec.recipe is not None)
+    return concrete_functions.converted(model, functions, conversion.quantization.spec)
 
 
 def _classify(model: Any, conversion: Conversion, frames: int | None) -> Any:
