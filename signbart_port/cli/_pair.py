@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from signbart_port.cli import _show
 from signbart_port.cli._report_file import ReportFile
 from signbart_port.errors import PortError
@@ -14,18 +16,23 @@ if TYPE_CHECKING:
     from signbart_port.verbs.convert_pair import PairConverted
 
 
-def check_options(**given: Any) -> None:
-    """Raise PortError for an option that says something of SignBART, where a pair is given."""
-    for name, value in given.items():
-        if value not in (None, False):
-            option = f"--{name.replace('_', '-')}"
-            raise PortError(None, f"{option} is of SignBART, and --pair names other models")
+_TAKEN = {"pair", "config", "out", "weights", "report", "force", "every_module", "json", "quiet"}
+
+
+def check_options(context: typer.Context, *taken: str) -> None:
+    """Raise PortError for an option on the command line that says something of SignBART, where a
+    pair is given: all but those that every command takes beside a pair, and those `taken` here."""
+    for one in context.command.params:
+        source = context.get_parameter_source(str(one.name))
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and one.param_type_name == "option" and one.name not in _TAKEN | {*taken}:
+            raise PortError(None, f"{one.opts[0]} is of SignBART, and --pair names other models")
 
 
 def only(paths: Sequence[Path]) -> Path:
-    """Return the one checkpoint that is given."""
+    """Return the one model that is given."""
     if len(paths) > 1:
-        raise PortError(None, "--pair takes one checkpoint at a time")
+        raise PortError(None, "--pair takes one model at a time")
     return paths[0]
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def convert(
+    context: typer.Context,
     checkpoints: Annotated[
         list[Path],
         typer.Argument(
@@ -59,10 +60,7 @@ def convert(
     Nothing is written unless the proof holds.
     """
     if pair is not None:
-        of_signbart = {"heads": heads, "joints": joints, "layout": layout, "mapping": mapping}
-        flags = {"override_config": override_config, "out_dir": out_dir}
-        flags["sizes_from_checkpoint"] = sizes_from_checkpoint
-        _pair.check_options(**of_signbart, **flags)
+        _pair.check_options(context, "no_verify")
         _pair.convert(
             _pair.only(checkpoints),
             pair,

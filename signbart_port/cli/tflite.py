@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from signbart_port.cli import _emitted, _many, _options, _show
+from signbart_port.cli import _emitted, _many, _options, _pair, _pair_tflite, _show
 from signbart_port.config.skeletons import KNOWN
 from signbart_port.errors import PortError
 from signbart_port.system.progress import ProgressCallback
@@ -25,6 +25,7 @@ _EDGES = "What goes in and out"
 
 
 def tflite(
+    context: typer.Context,
     files: Annotated[
         list[Path],
         typer.Argument(
@@ -166,12 +167,37 @@ def tflite(
     override_config: _options.OverrideConfig = False,
     weights: _options.Weights = None,
     mapping: _options.Mapping = None,
+    pair: _options.Pair = None,
+    not_proven: Annotated[
+        bool,
+        typer.Option(
+            "--not-proven",
+            help="With --pair: write a rounded file also where its graph cannot be proven.",
+        ),
+    ] = False,
     force: _options.Force = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:
     """Emit a TFLite file from a Keras model.h5 or a checkpoint: builtin operators only, checked
     against Keras."""
+    if pair is not None:
+        _pair.check_options(context, "quantization", "not_proven")
+        _pair_tflite.tflite(
+            _pair.only(files),
+            pair,
+            out,
+            quantization.split(","),
+            config,
+            weights,
+            not_proven=not_proven,
+            force=force,
+            json=json,
+            quiet=quiet,
+        )
+        return
+    if not_proven:
+        raise PortError(None, "--not-proven is for --pair: a SignBART's file is always proven")
     from signbart_port.tflite_export.request import TFLiteOptions
     from signbart_port.verbs.to_tflite import TFLiteFiles, default_name, outputs
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def verify(
+    context: typer.Context,
     a: Annotated[
         Path,
         typer.Argument(
@@ -54,10 +55,7 @@ def verify(
     Exit code 0: equal; 1: not.
     """
     if pair is not None:
-        of_signbart = {"heads": heads, "joints": joints, "layout": layout, "mapping": mapping}
-        flags = {"override_config": override_config}
-        flags["sizes_from_checkpoint"] = sizes_from_checkpoint
-        _pair.check_options(**of_signbart, **flags)
+        _pair.check_options(context)
         shown = {"every_module": every_module, "json": json, "quiet": quiet}
         _pair.verify(a, b, pair, config, weights, report=report, force=force, **shown)
         return

@@ -21,7 +21,8 @@ from signbart_port.untrusted import strict_json
 from signbart_port.untrusted.file_kind import regular_file
 from signbart_port.untrusted.refusal import COPY_AGAIN, Refusal, naming
 
-_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+"""The members of an archive."""
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _MOST_MEMBERS = 1000  # Keras writes three, and assets
 _LARGEST_CONFIG = 1 << 20
@@ -44,7 +45,7 @@ def read(path: Path) -> KerasModel:
             members = _members(archive, data)
             stated = _content(archive, members[_CONFIG], _LARGEST_CONFIG)
             config = _config(path, stated)
-            content = _content(archive, members[_WEIGHTS], hdf5.LARGEST_FILE)
+            content = _content(archive, members[WEIGHTS], hdf5.LARGEST_FILE)
     with hdf5.opened(path, content) as weights_file:
         weights = keras_weights.read(path, weights_file, len(content))
     return KerasModel(
@@ -55,6 +56,16 @@ def read(path: Path) -> KerasModel:
         provenance=None,
         file_notes=weights.notes,
     )
+
+
+def member(path: Path, name: str, most: int) -> bytes | None:
+    """Return a member of at most so many bytes; None where the archive has no such one. Raises
+    PortError for an archive that Keras does not write."""
+    with naming(path), regular_file(path) as file:
+        data = file.read()
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entry = _members(archive, data).get(name)
+            return None if entry is None else _content(archive, entry, most)
 
 
 def _members(archive: zipfile.ZipFile, data: bytes) -> Mapping[str, zipfile.ZipInfo]:
@@ -69,7 +80,7 @@ def _members(archive: zipfile.ZipFile, data: bytes) -> Mapping[str, zipfile.ZipI
         if name.startswith("/") or {"..", ""} & set(name.rstrip("/").split("/")) or _odd(name):
             raise Refusal(f'has a member "{printable(name)}", whose path leads out of it', RESAVE)
         members[name] = entry
-    for needed in (_CONFIG, _WEIGHTS):
+    for needed in (_CONFIG, WEIGHTS):
         if needed not in members:
             raise Refusal(f"is a Keras archive without {needed}", RESAVE)
     return members

@@ -9,9 +9,11 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import re
+import secrets
 import sys
 import traceback
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
@@ -43,10 +45,11 @@ class LoadedPair:
         """Where another process imports it."""
         return place_of(self.pair)
 
-    @property
-    def of_file(self) -> bool:
-        """Whether it is a file that the user has named, and not installed."""
-        return type(self.pair).__module__.startswith(_MODULE)
+    @cached_property
+    def program(self) -> str:
+        """What a process that is kept for it has run: a file that the user has named imports
+        others, which may have changed when it is loaded again."""
+        return secrets.token_hex() if type(self.pair).__module__.startswith(_MODULE) else ""
 
 
 def installed() -> list[str]:

@@ -15,7 +15,10 @@ from signbart_port.errors import PortError
 Public = TypeVar("Public")
 
 FLAGS = frozenset(
-    {"dynamic-frames", "force", "override-config", "preprocessing", "sizes-from-checkpoint"}
+    {
+        *("dynamic-frames", "force", "not-proven", "override-config", "preprocessing"),
+        "sizes-from-checkpoint",
+    }
 )
 IN_OPTIONS = frozenset(
     {"config", "heads", "joints", "layout", "override-config", "sizes-from-checkpoint", "weights"}
@@ -24,7 +27,8 @@ IN_OPTIONS = frozenset(
 ARGUMENTS = frozenset(
     {
         *("calibration", "data", "dynamic-frames", "force", "frame-size", "frames", "mapping"),
-        *("max-drop", "min-agreement", "out", "preprocessing", "quantization", "skeleton", "split"),
+        *("max-drop", "min-agreement", "not-proven", "out", "preprocessing", "quantization"),
+        *("skeleton", "split"),
     }
 )
 FUNCTIONS = {"inspect": "inspect_file", "tflite": "to_tflite"} | {

@@ -73,7 +73,11 @@ def read(file: model_file.TFLiteFile) -> tuple[StoredConstant, ...]:
 
 def of(model: Any, signature: str) -> Iterator[tuple[Any, StoredConstant]]:
     """Yield all constants of an object tree's signature, each with its tensor there."""
-    graph = object_tree.graph_of(model, signature)
+    yield from of_graph(model, object_tree.graph_of(model, signature))
+
+
+def of_graph(model: Any, graph: Any) -> Iterator[tuple[Any, StoredConstant]]:
+    """Yield all constants of one of its subgraphs, as `of` does."""
     products = dict(_steps_of_products(model, graph))
     for place, tensor in enumerate(graph.tensors):
         data = model.buffers[tensor.buffer].data

@@ -17,6 +17,7 @@ from typing import Any
 
 import flatbuffers
 
+from signbart_port.errors import PortError
 from signbart_port.tflite.card import Card
 from signbart_port.tflite.model_metadata import (
     AssociatedFile,
@@ -51,12 +52,17 @@ def attach(data: bytes, card: Card) -> bytes:
 
     Raises ValueError for a model that has metadata already, or data outside the flatbuffer.
     """
-    content = _described(Table.root(data), card).pack()
-    archive = io.BytesIO()
-    archive.write(_with_metadata(data, content))
     files = {CARD: card.to_json()}
     if card.labels is not None:
         files[LABELS] = "".join(f"{label}\n" for label in card.labels)
+    return with_files(data, _described(data, card), files)
+
+
+def with_files(data: bytes, described: ModelMetadata, files: Mapping[str, str]) -> bytes:
+    """Return a .tflite with TFLite's own metadata, and with these files behind it. Raises as
+    `attach` does."""
+    archive = io.BytesIO()
+    archive.write(_with_metadata(data, described.pack()))
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as members:
         for name, text in files.items():
             members.writestr(zipfile.ZipInfo(name), text.encode())  # of no date: reproducible
@@ -69,22 +75,36 @@ def read(path: str | os.PathLike[str]) -> Card | None:
     Reads the ends of the file alone. Raises PortError for a file that is no .tflite, and for one
     that lacks what it declares or has nonsense there.
     """
+    text = attached(path, CARD)
+    if text is None:
+        return None
+    try:
+        return Card.of_json(text)
+    except ValueError as error:
+        raise PortError(path, f"its {CARD} {error}") from None
+
+
+def attached(path: str | os.PathLike[str], name: str) -> str | None:
+    """Return the text of a file that a .tflite declares; None if it declares none of this name.
+
+    Reads the ends of the .tflite alone, and raises as `read` does.
+    """
     model_kind.check_kind(Path(path), model_kind.ModelKind.TFLITE)
     with naming(path), regular_file(path) as file:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            declared = CARD in _declared_files(data)
+            declared = name in _declared_files(data)
         if not declared:
             return None
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LARGEST))
-        with zipfile.ZipFile(io.BytesIO(file.read())) as members, members.open(CARD) as member:
+        with zipfile.ZipFile(io.BytesIO(file.read())) as members, members.open(name) as member:
             text = member.read(_LARGEST + 1)
         if len(text) > _LARGEST:
-            raise Refusal(f"has a {CARD} of more than {_LARGEST:,} bytes")
+            raise Refusal(f"has a {name} of more than {_LARGEST:,} bytes")
         try:
-            return Card.of_json(text.decode())
-        except ValueError as error:
-            raise Refusal(f"its {CARD} {error}") from None
+            return text.decode()
+        except UnicodeDecodeError as error:
+            raise Refusal(f"its {name} {error}") from None
 
 
 def _declared_files(data: Any) -> list[str]:
@@ -148,17 +168,24 @@ def _with_metadata(data: bytes, content: bytes) -> bytearray:
     return packed
 
 
-def _described(model: Table, card: Card) -> ModelMetadata:
-    """Return TFLite's own metadata; the tensors are those of the first subgraph, in its order."""
+def names_in_order(data: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the inputs and outputs of a .tflite's first subgraph, in its order."""
+    model = Table.root(data)
     signature = next(s for s in model.tables(_MODEL_SIGNATURES) if s.number(_SIGNATURE_GRAPH) == 0)
     graph = model.tables(_MODEL_GRAPHS)[0]
     inputs, outputs = (
-        _in_order(signature.tables(named), graph.integers(order))
+        tuple(_in_order(signature.tables(named), graph.integers(order)))
         for named, order in (
             (_SIGNATURE_INPUTS, _GRAPH_INPUTS),
             (_SIGNATURE_OUTPUTS, _GRAPH_OUTPUTS),
         )
     )
+    return inputs, outputs
+
+
+def _described(data: bytes, card: Card) -> ModelMetadata:
+    """Return TFLite's own metadata of a SignBART."""
+    inputs, outputs = names_in_order(data)
     tensors = {tensor.name: tensor for tensor in _tensors(card)}
     lengths = ", ".join(map(str, card.frames)) or f"1 to {card.longest}"
     return ModelMetadata(

@@ -75,6 +75,22 @@ def graph_of(model: Any, signature: str) -> Any:
     return model.subgraphs[signatures(model)[signature].subgraphIndex]
 
 
+def graphs_of(model: Any, signature: str) -> list[int]:
+    """Return the numbers of the subgraphs that a signature runs: its own, and those that the
+    operators in them call, such as the body of a loop."""
+    found = [int(signatures(model)[signature].subgraphIndex)]
+    for number in found:  # which grows
+        for op in model.subgraphs[number].operators:
+            found += [called for called in called_by(op).values() if called not in found]
+    return found
+
+
+def called_by(op: Any) -> dict[str, int]:
+    """Return the numbers of the subgraphs that an operator calls, by the name of the option."""
+    options = vars(op.builtinOptions) if op.builtinOptions is not None else {}
+    return {name: int(value) for name, value in options.items() if "subgraph" in name.lower()}
+
+
 def signatures(model: Any) -> dict[str, Any]:
     """Return the signatures of an object tree, by name."""
     return {text(s.signatureKey): s for s in model.signatureDefs or []}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,14 +30,18 @@ from signbart_port.parity.load_pair import LoadedPair, load_pair
 from signbart_port.parity.pair import Case, Pair, mapping_path
 from signbart_port.parity.reference import TorchRun, running
 from signbart_port.parity.report import Report, WeightComparison
+from signbart_port.parity.workers import keras_reading
+from signbart_port.parity.workers.keras_reading import ReadingJob
 from signbart_port.parity.workers.torch_run import TorchJob
 from signbart_port.system import digest
+from signbart_port.system.worker import Limits, Worker, WorkerFailed
 from signbart_port.transfer import Direction, Plan, Shapes, WeightMapping
 from signbart_port.transfer.losses import losses, sentences
 from signbart_port.untrusted.weights_file import weights_file
 
 _HUGGING_FACE = "config.json"
 _SEED = 0
+_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,10 @@ class NamesWanted:
 
 
 @dataclass(frozen=True)
-class PairCheckpoint:
-    """A checkpoint, the pair of models that it is for, and their config."""
+class PairModels:
+    """The two models of a pair, of one config."""
 
     loaded: LoadedPair
-    mapping: WeightMapping
-    checkpoint: Checkpoint
     stated: Mapping[str, Any]
     """What the user's config says."""
     stored: Mapping[str, Any]
@@ -90,10 +91,6 @@ class PairCheckpoint:
             raise PortError(self.loaded.name, "has no case to compare the two models on")
         return cases
 
-    @cached_property
-    def digests(self) -> Mapping[str, str]:
-        return {name: digest.of_tensor(array) for name, array in self.checkpoint.tensors.items()}
-
     def keras_model(self) -> Any:
         """Build the Keras model, in float32."""
         from signbart_port.parity import keras_run
@@ -105,6 +102,42 @@ class PairCheckpoint:
                 raise PortError(self.loaded.name, f"{weight.path} is {weight.dtype}, not float32")
         variables_of(model, self.loaded.name)
         return model
+
+    def keras_weights(self, file: Path) -> Mapping[str, NDArray[Any]]:
+        """Return the weights of a Keras file by path, as a process of its own reads them into the
+        pair's model: nothing else in the file is read."""
+        job = ReadingJob(
+            file.resolve(), self.loaded.place, dict(self.stated), dict(self.stored), weights=True
+        )
+        try:
+            with Worker(keras_reading.__name__) as worker:
+                worker.send(job, Limits(_SECONDS), {})
+                return dict(worker.answer().arrays)
+        except WorkerFailed as failed:
+            what = f"does not hold the weights of {self.loaded.name}'s Keras model"
+            raise failed.error(file, what) from None
+
+    @contextmanager
+    def named(self, method: str) -> Iterator[None]:
+        """Blame the pair for what its own code raises."""
+        try:
+            yield
+        except PortError:
+            raise
+        except Exception as error:
+            raise _blamed(self.loaded, method, error) from error
+
+
+@dataclass(frozen=True)
+class PairCheckpoint(PairModels):
+    """A checkpoint, and the pair of models that it is for."""
+
+    mapping: WeightMapping
+    checkpoint: Checkpoint
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        return {name: digest.of_tensor(array) for name, array in self.checkpoint.tensors.items()}
 
     def plan(self, model: Any) -> Plan:
         """Return the plan, checked on both sides. Raises PortError with every finding."""
@@ -133,24 +166,13 @@ class PairCheckpoint:
             truth=True,
             only=tuple(tensors_within(self.checkpoint.tensors)),
         )
-        # A pair's file imports others, which may change: no process is kept that has run them.
-        program = secrets.token_hex() if self.loaded.of_file else ""
+        program = self.loaded.program
         with running(self.checkpoint.path, job, case, lambda: self.digests, program) as run:
             yield run
 
     @property
     def _torch_shapes(self) -> Mapping[str, Shape]:
         return {name: array.shape for name, array in self.checkpoint.tensors.items()}
-
-    @contextmanager
-    def named(self, method: str) -> Iterator[None]:
-        """Blame the pair for what its own code raises."""
-        try:
-            yield
-        except PortError:
-            raise
-        except Exception as error:
-            raise _blamed(self.loaded, method, error) from error
 
     def report(
         self, name: str, model: Any, plan: Plan, weights: WeightComparison, first: TorchRun
@@ -197,14 +219,22 @@ def open_pair(
         stored, origin = read_file(beside), f"{beside.name} beside the checkpoint"
     origins = [*([str(config)] if config is not None else []), *([origin] if stored else [])]
     stored = dict(stored or {})
+    found = config_of(loaded, stated, stored, config or path)
+    said = ", over ".join(origins) or "none given, stored or beside the checkpoint"
+    return PairCheckpoint(loaded, stated, stored, found, said, mapping, checkpoint)
+
+
+def config_of(
+    loaded: LoadedPair, stated: Mapping[str, Any], stored: Mapping[str, Any], source: str | Path
+) -> Any:
+    """Return what a pair makes of a config. Raises PortError, naming its `source`, for one that the
+    pair does not take."""
     try:
-        found = loaded.pair.read_config(stated, stored)
+        return loaded.pair.read_config(stated, stored)
     except ValueError as error:  # the pair's words for the user
-        raise PortError(config or path, printable(error)) from None
+        raise PortError(source, printable(error)) from None
     except Exception as error:
         raise _blamed(loaded, "read_config", error) from error
-    said = ", over ".join(origins) or "none given, stored or beside the checkpoint"
-    return PairCheckpoint(loaded, mapping, checkpoint, stated, stored, found, said)
 
 
 def lost(opened: PairCheckpoint, plan: Plan) -> tuple[str, ...]:

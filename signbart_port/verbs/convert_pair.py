@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from signbart_port import transfer
 from signbart_port.errors import ProofError
+from signbart_port.model_files import pair_file
 from signbart_port.parity.pair import Pair
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report
@@ -31,8 +32,6 @@ from signbart_port.verbs._pair_models import PairCheckpoint, lost, open_pair
 from signbart_port.verbs._provenance import NOT_PROVEN, provenance
 
 SUFFIXES = (".keras", ".weights.h5", ".h5")
-PROVENANCE = "signbart_port"
-"""The attribute of an HDF5 file, or the .json in a .keras, that holds the provenance."""
 _SECONDS = 600
 _AGAIN = 8 * EPSILON
 """How far two runs of the same model may be apart, relative to its largest output: threads may add
@@ -212,7 +211,7 @@ def _write(path: Path, model: Any, provenance: dict[str, Any]) -> None:
         model.save(path)
     if path.suffix == ".keras":
         with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr(f"{PROVENANCE}.json", text)
+            archive.writestr(pair_file.MEMBER, text)
     else:
         with h5py.File(path, "a") as file:
-            file.attrs[PROVENANCE] = text
+            file.attrs[pair_file.NAME] = text

@@ -72,8 +72,14 @@ def inspect_file(path: str | Path, *, options: Options | None = None) -> Inspect
     Raises:
         PortError: The file is damaged, or of another kind, or contradicts the options.
     """
+    from signbart_port.model_files import pair_file
+
     path = weights_file(path, model_kind.ANY_MODEL)
     kind = model_kind.kind_of(path)
+    if (provenance := pair_file.provenance_of(path)) is not None:
+        if options is not None and options != type(options)():
+            raise PortError(path, "is of another model than SignBART's", "Leave the options out")
+        return _of_pair(path, kind, provenance)
     return {
         ModelKind.CHECKPOINT: _checkpoint,
         ModelKind.KERAS: _keras,
@@ -194,6 +200,23 @@ def _keras(path: Path, options: Options | None) -> Inspection:
         config=config,
         config_note=note,
         provenance=None if isinstance(found, keras_file.WeightsAlone) else found.provenance,
+    )
+
+
+def _of_pair(path: Path, kind: ModelKind, provenance: dict[str, Any]) -> Inspection:
+    """Describe a file that was made for a pair, by its bytes alone: no code of a pair runs."""
+    from signbart_port.model_files import pair_file
+    from signbart_port.system import digest
+
+    return Inspection(
+        path=path,
+        kind=kind,
+        sha256=digest.of_file(path),
+        size=path.stat().st_size,
+        tensors=tuple(Listed(*tensor) for tensor in pair_file.tensors_of(path)),
+        notes=(f"made for the pair {provenance['pair']['name']}, whose code was not run",),
+        config_note="the pair's own, below",
+        provenance=provenance,
     )
 
 

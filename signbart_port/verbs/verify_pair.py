@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from signbart_port.errors import PortError, printable
+from signbart_port.errors import PortError
 from signbart_port.parity.pair import Pair
 from signbart_port.parity.report import Report
 from signbart_port.system.progress import ProgressCallback, no_progress
@@ -50,13 +50,12 @@ def verify_pair(
         progress("Importing TensorFlow")
         model = opened.keras_model()
         plan = opened.plan(model)
-        try:
-            model.load_weights(keras_file)
-        except Exception as error:
-            what = f"does not hold the weights of {opened.loaded.name}'s Keras model"
-            raise PortError(keras_file, f"{what} ({printable(error)})") from None
+        progress("Reading the Keras file")
+        held = opened.keras_weights(keras_file)
+        for weight in model.weights:
+            weight.assign(held[weight.path])
         progress("Running PyTorch")
         reference.wait()
         progress("Comparing every module")
-        found = opened.weights(plan, {weight.path: weight.numpy() for weight in model.weights})
+        found = opened.weights(plan, held)
         return opened.report(str(keras_file), model, plan, found, reference)

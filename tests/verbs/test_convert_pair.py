@@ -204,7 +204,7 @@ def test_the_commands(folder, program):
     assert program("verify", "net.pth", "net.keras", "--pair", "my_pair.py", "-q") == (0, "", "")
     for arguments, said in (
         (("net.pth", "--heads", "4"), "--heads is of SignBART, and --pair names other models"),
-        (("net.pth", "net.pth"), "--pair takes one checkpoint at a time"),
+        (("net.pth", "net.pth"), "--pair takes one model at a time"),
         (("net.pth", "--out", "net.tflite"), "the Keras model is written as"),
     ):
         code, printed, refused = program("convert", *arguments, "--pair", "my_pair.py", "--force")

@@ -24,6 +24,8 @@ class ReadingJob:
     """The place that the pair is imported from, see `load_pair.place_of`."""
     config: Mapping[str, Any]
     stored: Mapping[str, Any]
+    weights: bool = False
+    """Whether to read the weights alone, into the pair's own model, and return them."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,16 @@ def _run(
     import keras
 
     pair = import_pair(job.pair)
-    if job.file.name.endswith(".weights.h5"):
+    if job.weights or job.file.name.endswith(".weights.h5"):
         model = pair.keras_model(pair.read_config(job.config, job.stored))
         model.load_weights(job.file)
     else:
         objects = dict(pair.custom_objects)
         model = keras.saving.load_model(job.file, custom_objects=objects, compile=False)
     outputs = {}
-    if arrays:
+    if job.weights:
+        outputs = {weight.path: weight.numpy() for weight in model.weights}
+    elif arrays:
         outputs["output"] = np.asarray(pair.keras_output(pair.call_keras(model, arrays)))
     weights = model.weights
     digests = tuple(digest.of_tensor(weight.numpy()) for weight in weights)

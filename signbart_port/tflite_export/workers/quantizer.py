@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.system.serving import Arrays, Result, serve
-from signbart_port.tflite import model_file, object_tree
+from signbart_port.tflite import model_file, object_tree, signature_graph
 from signbart_port.tflite_export import packing
 from signbart_port.tflite_export.conversion import PREPROCESSING
 from signbart_port.tflite_export.quantization import ROOM, Integers, QuantizerJob, module_of
@@ -139,7 +139,7 @@ def _in_float(model: Any, job: Integers) -> Iterator[str]:
             norm = (
                 wide
                 and _NORM.search(name)
-                and object_tree.kind_of(model, op) not in model_file.PRODUCTS
+                and object_tree.kind_of(model, op) not in signature_graph.PRODUCTS
             )
             prepared = name.startswith(f"{PREPROCESSING}/")
             if kept or norm or prepared:
