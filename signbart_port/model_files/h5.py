@@ -49,7 +49,7 @@ def read_opened(path: Path, file: h5py.File) -> KerasModel:
         path=path,
         sha256=digest.of_file(path),
         config=config,
-        tensors=_tensors(path, file, path.stat().st_size, digests=provenance is not None),
+        tensors=_tensors(path, file, path.stat().st_size, digests=_with_digests(provenance)),
         provenance=provenance,
     )
 
@@ -62,7 +62,7 @@ def check(path: str | Path) -> set[str]:
     with hdf5.opened(path, ours=True) as file:
         provenance = _provenance(path, file, _config(path, file))
         for name, dataset in _datasets(path, file):
-            _tensor(path, name, dataset, path.stat().st_size, digests=provenance is not None)
+            _tensor(path, name, dataset, path.stat().st_size, digests=_with_digests(provenance))
             names.add(name)
     return names
 
@@ -98,10 +98,23 @@ def _provenance(path: Path, file: h5py.File, config: SignBartConfig) -> dict[str
         provenance = None
     if not isinstance(provenance, dict):
         raise PortError(path, "its provenance cannot be read", "Convert it again")
+    if _of_pair(provenance):
+        return provenance  # its config is what the pair was given
     recorded = provenance.get("config")  # an older one may lack what is new
     if not isinstance(recorded, dict) or configs.parse(recorded, path, ours=True) != config:
         raise PortError(path, "its config is not the one it was converted with", "Convert it again")
     return provenance
+
+
+def _of_pair(provenance: Mapping[str, Any]) -> bool:
+    """Return whether a file was made with a pair: of a fork of SignBART, by its own class."""
+    return isinstance(provenance.get("pair"), dict)
+
+
+def _with_digests(provenance: Mapping[str, Any] | None) -> bool:
+    """Return whether every weight of a file must have its digest: all but those that Keras wrote
+    alone."""
+    return provenance is not None and not _of_pair(provenance)
 
 
 def _tensors(
