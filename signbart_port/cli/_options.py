@@ -40,6 +40,16 @@ Pair = Annotated[
         " an installed pair by its name.",
     ),
 ]
+
+
+def _no_pair(context: typer.Context, value: str | None) -> None:
+    if value is not None:
+        what = f"{context.info_name} is for SignBART alone: of other models it knows no data"
+        hint = "convert, verify, plan, inspect, tflite and export take a pair"
+        raise PortError(None, f"--pair: {what}", hint)
+
+
+NoPair = Annotated[str | None, typer.Option("--pair", hidden=True, callback=_no_pair)]
 Heads = Annotated[
     int | None,
     typer.Option("--heads", min=1, help="Attention heads of both stacks: no tensor tells them."),

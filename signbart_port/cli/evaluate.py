@@ -84,6 +84,7 @@ def evaluate(
     every_class: Annotated[
         bool, typer.Option("--every-class", help="List the figures of every class.")
     ] = False,
+    pair: _options.NoPair = None,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import _many, _options, _show
+from signbart_port.cli import _many, _options, _pair, _show
 from signbart_port.config import joints as named_joints
 from signbart_port.errors import printable
 from signbart_port.system.progress import ProgressCallback
@@ -26,6 +26,7 @@ _MOST_LABELS = 10
 
 
 def inspect(
+    context: typer.Context,
     files: Annotated[
         list[Path],
         typer.Argument(
@@ -49,6 +50,7 @@ def inspect(
             help="Write the config of a checkpoint or a model.h5 to a file, for --config.",
         ),
     ] = None,
+    pair: _options.Pair = None,
     force: _options.Force = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
@@ -60,6 +62,10 @@ def inspect(
     from signbart_port.verbs.inspect_file import inspect_file as run
     from signbart_port.verbs.inspect_file import write_config
 
+    if pair is not None:
+        _pair.check_options(context, "tensors")
+        run = partial(run, pair=pair, config=config)
+        config = None
     chosen = _options.options_if_any(
         config, heads, joints, layout, sizes_from_checkpoint, override_config, weights
     )
@@ -93,8 +99,10 @@ def inspect(
         ("config", found.config_note),
     ]
     if found.config:
-        said = found.config | {"joint_idx": named_joints.short(found.config["joint_idx"])}
-        training, names = said.pop("training"), said.pop("class_names", None)
+        said = dict(found.config)
+        if "joint_idx" in said:
+            said["joint_idx"] = named_joints.short(said["joint_idx"])
+        training, names = said.pop("training", None), said.pop("class_names", None)
         rows.append(("", ", ".join(f"{key} {value}" for key, value in said.items())))
         if names:
             rows.append(("class names", _first(names)))

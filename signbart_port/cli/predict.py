@@ -61,6 +61,7 @@ def predict(
     weights: _options.Weights = None,
     mapping: _options.Mapping = None,
     force: _options.Force = False,
+    pair: _options.NoPair = None,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:

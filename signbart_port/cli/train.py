@@ -91,6 +91,7 @@ def command(
         force: Annotated[
             bool, typer.Option("--force", help="Begin anew: replace what is there.")
         ] = False,
+        pair: _options.NoPair = None,
         json: _options.Json = False,
         quiet: _options.Quiet = False,
     ) -> None:

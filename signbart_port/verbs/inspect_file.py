@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from signbart_port.model_files.config_resolution import Options
+    from signbart_port.parity.pair import Pair
     from signbart_port.tflite.card import Card
 
 _MOST_NAMED = 6  # tensors in a note
@@ -54,7 +55,13 @@ class Inspection:
         return f"<Inspection {self.path}: {self.kind.value}, {len(self.tensors)} tensors>"
 
 
-def inspect_file(path: str | Path, *, options: Options | None = None) -> Inspection:
+def inspect_file(
+    path: str | Path,
+    *,
+    options: Options | None = None,
+    pair: str | Pair | None = None,
+    config: str | Path | None = None,
+) -> Inspection:
     """Describe a model file: its tensors, its config, where it comes from.
 
     No framework is imported.
@@ -65,6 +72,9 @@ def inspect_file(path: str | Path, *, options: Options | None = None) -> Inspect
         options: The config of a file that does not hold one: a config file or the name of a
             published one, heads, joints, layout; and which weights are meant in a checkpoint with
             several. Default: what the files themselves tell.
+        pair: The pair that a checkpoint is for: its file, which is run, or its name. Then the
+            config is the pair's, and what its mapping has no rule for is said.
+        config: A YAML or JSON file with the config of the pair's models.
 
     Returns:
         The description, in plain data.
@@ -76,6 +86,11 @@ def inspect_file(path: str | Path, *, options: Options | None = None) -> Inspect
 
     path = weights_file(path, model_kind.ANY_MODEL)
     kind = model_kind.kind_of(path)
+    if pair is not None and kind is ModelKind.CHECKPOINT:
+        return _checkpoint_of_pair(path, pair, config, options.weights if options else None)
+    if pair is not None:
+        what = "needs no pair to be inspected: it says itself what it was made with"
+        raise PortError(path, what, "Leave --pair out")
     if (provenance := pair_file.provenance_of(path)) is not None:
         if options is not None and options != type(options)():
             raise PortError(path, "is of another model than SignBART's", "Leave the options out")
@@ -200,6 +215,45 @@ def _keras(path: Path, options: Options | None) -> Inspection:
         config=config,
         config_note=note,
         provenance=None if isinstance(found, keras_file.WeightsAlone) else found.provenance,
+    )
+
+
+def _checkpoint_of_pair(
+    path: Path, pair: str | Pair, config: str | Path | None, weights: str | None
+) -> Inspection:
+    """Describe a checkpoint as a pair reads it: its config, and the rules for its tensors."""
+    from signbart_port.verbs._pair_models import NamesWanted, open_pair
+
+    opened = open_pair(path, pair, config, weights)
+    checkpoint, mapping = opened.checkpoint, opened.mapping
+    shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
+    needed, others = NamesWanted(mapping).names(shapes)
+    strange = [name for name in shapes if name not in needed | others]
+    missing = sorted(needed - shapes.keys())
+    named = {
+        "without a rule": strange,
+        "left behind by the mapping": [name for name in shapes if name in others],
+        "missing": missing,
+    }
+    return Inspection(
+        path=path,
+        kind=ModelKind.CHECKPOINT,
+        sha256=checkpoint.sha256,
+        size=path.stat().st_size,
+        tensors=tuple(
+            Listed(name, array.shape, checkpoint.dtypes[name])
+            for name, array in checkpoint.tensors.items()
+        ),
+        notes=(*checkpoint.notes, *_not_finite(checkpoint.tensors)),
+        config={**opened.stored, **opened.stated},
+        config_note=opened.origin,
+        facts={
+            "container": checkpoint.container,
+            "pair": opened.loaded.name,
+            "mapping": f"{mapping.path.name} ({mapping.family})",
+            "with a rule": f"{len(needed & shapes.keys())} of {len(shapes)} tensors",
+            **{what: first_of(names, _MOST_NAMED) for what, names in named.items() if names},
+        },
     )
 
 
