@@ -209,3 +209,15 @@ def test_the_commands(folder, program):
     ):
         code, printed, refused = program("convert", *arguments, "--pair", "my_pair.py", "--force")
         assert code == 2 and not printed and said in refused
+
+
+@pytest.mark.release
+def test_the_signature_of_the_page(folder):
+    texts = re.findall(r"^```python\n(# in my_pair.py\n.*?)^```$", PAGE.read_text(), re.M | re.S)
+    (signature,) = (text for text in texts if "def tflite" in text)
+    pair = folder / "my_pair.py"
+    pair.write_text(pair.read_text() + "\n" + signature)
+    done = signbart_port.to_tflite_pair("net.pth", "my_pair.py", quantization="float16")
+    assert done.proven and done.correspondences["serving_default"].same
+    (found,) = done.signatures.values()
+    assert found.inputs["x"].shape == (1, -1, 10) and found.outputs["scores"].shape == (1, 3)
