@@ -1,4 +1,4 @@
-"""The part of `convert` and `verify` that takes a pair of the user's own."""
+"""The part of `convert`, `export` and `verify` that takes a pair of the user's own."""
 
 from __future__ import annotations
 
@@ -74,6 +74,44 @@ def convert(
     _show.cautions([*done.cautions, *([] if done.report else [unproven])])
     if done.report:
         file.write(done.report)
+
+
+def export(
+    model: Path,
+    pair: str,
+    out: Path | None,
+    config: str | None,
+    *,
+    report: Path | None,
+    force: bool,
+    every_module: bool,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Carry a Keras file of a pair back, and print the result."""
+    from signbart_port.verbs.export_pair import export_pair
+
+    file = ReportFile(report, force, (model, config), silent=quiet or json)
+    file.check()
+    with file.of_failure(), _show.steps(quiet or json) as progress:
+        done = export_pair(model, pair, out, config=config, force=force, progress=progress)
+    if json:
+        said = {"out": str(done.out), "source": str(done.source), "pair": done.pair}
+        counted = {"tensors": done.tensors, "left": done.left, "cautions": done.cautions}
+        _show.as_json({**said, **counted, "report": done.report.as_dict()})
+    elif not quiet:
+        _show.parity(done.report, every_module)
+        _show.facts(
+            [
+                ("source", str(done.source)),
+                ("pair", done.pair),
+                ("weights", f"{done.tensors} tensors, read back equal in every bit"),
+                ("config", "not in the checkpoint: a state dict holds the weights alone"),
+                ("written", _show.written(done.out)),
+            ]
+        )
+    _show.cautions(done.cautions)
+    file.write(done.report)
 
 
 def verify(

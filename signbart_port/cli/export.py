@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import _many, _options, _show
+from signbart_port.cli import _many, _options, _pair, _show
 from signbart_port.cli._report_file import ReportFile
 from signbart_port.system.progress import ProgressCallback
 from signbart_port.untrusted.model_kind import ModelKind
@@ -24,6 +24,7 @@ _WITHOUT_CONFIG = (
 
 
 def export(
+    context: typer.Context,
     files: Annotated[
         list[Path],
         typer.Argument(
@@ -62,6 +63,7 @@ def export(
     joints: _options.Joints = None,
     layout: _options.Layout = None,
     sizes_from_checkpoint: _options.SizesFromCheckpoint = False,
+    pair: _options.Pair = None,
     report: _options.Report = None,
     force: _options.Force = False,
     every_module: _options.EveryModule = False,
@@ -72,6 +74,11 @@ def export(
 
     Nothing is written unless the proof holds.
     """
+    if pair is not None:
+        _pair.check_options(context)
+        shown = {"every_module": every_module, "json": json, "quiet": quiet}
+        _pair.export(_pair.only(files), pair, out, config, report=report, force=force, **shown)
+        return
     from signbart_port.verbs.export import default_name
     from signbart_port.verbs.export import export as run
 

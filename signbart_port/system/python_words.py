@@ -27,7 +27,15 @@ IN_OPTIONS = frozenset(
 ARGUMENTS = frozenset(
     {
         *("calibration", "data", "dynamic-frames", "force", "frame-size", "frames", "mapping"),
-        *("max-drop", "min-agreement", "not-proven", "out", "preprocessing", "quantization"),
+        *(
+            "max-drop",
+            "min-agreement",
+            "not-proven",
+            "out",
+            "pair",
+            "preprocessing",
+            "quantization",
+        ),
         *("skeleton", "split"),
     }
 )

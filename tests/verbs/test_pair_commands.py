@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
+
+import signbart_port
 
 CONFIG = {"inputs": 3, "channels": 4, "outputs": 2}
 
@@ -39,3 +42,28 @@ def test_what_is_signbarts_alone_says_so(command, program):
     assert code == 2 and not printed
     assert said.startswith(f"signbart-port: --pair: {command} is for SignBART alone")
     assert said.count("\n") == 1
+
+
+def test_the_way_back(checkpoint, program):
+    (state := dict(checkpoint))["norm.num_batches_tracked"] = torch.tensor(7)
+    torch.save(state, "net.pth")
+    signbart_port.convert_pair("net.pth", "torch-conv", "net.weights.h5")
+    code, printed, said = program(
+        "export", "net.weights.h5", "--pair", "torch-conv", "-o", "back.pth"
+    )
+    assert code == 0 and "10 tensors, read back equal in every bit" in printed
+    assert said.startswith("1 tensor is not from the Keras model") and "num_batches" in said
+    back = torch.load("back.pth", weights_only=True)
+    assert back.keys() == state.keys()
+    same = {name for name, value in back.items() if torch.equal(value, state[name])}
+    assert state.keys() - same == {"norm.num_batches_tracked"}
+    assert signbart_port.verify_pair("back.pth", "net.weights.h5", "torch-conv").passed
+    Path("config.json").write_text(json.dumps(CONFIG | {"outputs": 3}))
+    code, _, said = program(
+        *("export", "net.weights.h5", "--pair", "torch-conv", "-o", "two.pth"),
+        *("--config", "config.json"),
+    )
+    assert code == 2 and not Path("two.pth").exists()
+    assert said.startswith("signbart-port: net.weights.h5: does not hold the weights of torch-conv")
+    code, _, said = program("export", "net.pth", "--pair", "torch-conv", "-o", "two.pth")
+    assert code == 2 and said.startswith("signbart-port: net.pth: ")
