@@ -24,6 +24,10 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.keras_model import SignBart as SignBart
     from signbart_port.model_files.config_resolution import Options as Options
     from signbart_port.model_files.keras_h5 import load as load
+    from signbart_port.parity.config_keys import Ignored as Ignored
+    from signbart_port.parity.config_keys import Mapped as Mapped
+    from signbart_port.parity.config_keys import Required as Required
+    from signbart_port.parity.config_keys import SameAs as SameAs
     from signbart_port.parity.pair import Case as Case
     from signbart_port.parity.pair import Pair as Pair
     from signbart_port.parity.pair import Signature as Signature
@@ -48,10 +52,14 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
 # What is public, and the module of each name, which is imported when the name is first used.
 _PUBLIC = {
     "Case": "signbart_port.parity.pair",
+    "Ignored": "signbart_port.parity.config_keys",
+    "Mapped": "signbart_port.parity.config_keys",
     "Options": "signbart_port.model_files.config_resolution",
     "Pair": "signbart_port.parity.pair",
     "PortError": "signbart_port.errors",
     "ProofError": "signbart_port.errors",
+    "Required": "signbart_port.parity.config_keys",
+    "SameAs": "signbart_port.parity.config_keys",
     "SignBart": "signbart_port.keras_model",
     "SignBartConfig": "signbart_port.config",
     "Signature": "signbart_port.parity.pair",

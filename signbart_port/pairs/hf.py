@@ -2,73 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from signbart_port.parity.config_keys import Ignored, Mapped, SameAs
 from signbart_port.parity.pair import Pair
-
-TANH_GELU = ("gelu_new", "gelu_pytorch_tanh")
-"""Hugging Face's names for GELU in its approximation with tanh."""
 
 Config = Mapping[str, Any]
 """The values of a config, in Hugging Face's names."""
 
 
 class HubPair(Pair):
-    """A model of Hugging Face and a backbone of keras-hub."""
+    """A model of Hugging Face and a backbone of keras-hub: a key of the config that is mapped `to`
+    something is an argument of the backbone."""
 
     model: ClassVar[str]
     """The model's class in `transformers`."""
     backbone: ClassVar[str]
     """The backbone's class in `keras_hub.models`."""
-    arguments: ClassVar[Mapping[str, tuple[str, Any]]]
-    """The backbone's arguments: Hugging Face's name of each, keras-hub's name and Hugging Face's
-    default."""
-    fixed: ClassVar[Mapping[str, tuple[Any, tuple[Any, ...]]]]
-    """The values that the backbone has no argument for: Hugging Face's name of each and default,
-    and those that the backbone computes with."""
     width: ClassVar[str] = "hidden_size"
     heads: ClassVar[str] = "num_attention_heads"
     output: ClassVar[str] = ""
     """The output of the backbone that is compared, of several."""
+    attention: ClassVar[str] = "eager"
+    """The implementation of attention in PyTorch."""
+    others: ClassVar[Mapping[str, tuple[Any, ...]]]
+    """Values of some keys for `vary`, those among them that the backbone does not compute."""
 
     def read_config(self, stated: Config, stored: Config) -> Config:
-        arguments = {name: default for name, (_, default) in self.arguments.items()}
-        fixed = {name: default for name, (default, _) in self.fixed.items()}
-        config = {**arguments, **fixed, **stored, **stated}
-        for name, (_, allowed) in self.fixed.items():
-            if config[name] not in allowed:
-                known = f"keras-hub's {self.backbone} computes {' or '.join(map(repr, allowed))}"
-                raise ValueError(f"{name} is {config[name]!r}: {known} only")
+        config: Config = super().read_config(stated, stored)
         width, heads = config[self.width], config[self.heads]
         if heads < 1 or width % heads:
             raise ValueError(f"{self.width} is {width}, no multiple of {self.heads}, {heads}")
         return config
 
+    def torch_config(self, config: Config) -> Any:
+        """Return the config of PyTorch's model, without the keys that are ignored."""
+        import transformers
+
+        read = {name: value for name, value in config.items() if not self._ignores(name)}
+        run = {"attn_implementation": self.attention, "use_cache": False}
+        return getattr(transformers, self.model).config_class(**read, **run)
+
     def torch_model(self, config: Config) -> Any:
         import transformers
 
-        model = getattr(transformers, self.model)
-        run = {"attn_implementation": "eager", "use_cache": False}
-        return model(model.config_class(**{**config, **run}))
+        return getattr(transformers, self.model)(self.torch_config(config))
 
     def hub_arguments(self, config: Config) -> dict[str, Any]:
         """Return the arguments of the backbone."""
-        return {theirs: config[name] for name, (theirs, _) in self.arguments.items()}
+        mapped = ((name, key) for name, key in self.keys.items() if isinstance(key, Mapped))
+        return {key.to: config[name] for name, key in mapped if key.to}
 
     def keras_model(self, config: Config) -> Any:
         import keras_hub
 
         return getattr(keras_hub.models, self.backbone)(**self.hub_arguments(config))
 
+    def vary(self, config: Config) -> Sequence[Config]:
+        """Return other numbers of heads, and the `others`."""
+        width, heads = config[self.width], config[self.heads]
+        other = [number for number in (1, 2, 3, 4) if width % number == 0 and number != heads]
+        varied = {self.heads: other[:2], **self.others}
+        return [self._change(name, value) for name, values in varied.items() for value in values]
+
+    def _change(self, name: str, value: Any) -> Config:
+        """Return the change of a key, and of those that must be the same."""
+        same = [n for n, key in self.keys.items() if isinstance(key, SameAs) and key.other == name]
+        return dict.fromkeys((name, *same), value)
+
     def torch_output(self, outputs: Any) -> Any:
         return outputs.last_hidden_state
 
     def keras_output(self, outputs: Any) -> Any:
         return outputs[self.output] if self.output else outputs
+
+    def _ignores(self, name: str) -> bool:
+        return isinstance(self.keys.get(name), Ignored)
 
 
 def tokens(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from signbart_port.pairs import hf
+from signbart_port.pairs import hf, hf_keys
 from signbart_port.parity.pair import Case, Tap
 
 
@@ -18,29 +18,28 @@ class Bart(hf.HubPair):
     model = "BartModel"
     backbone = "BartBackbone"
     output = "decoder_sequence_output"
-    arguments: ClassVar = {
-        "vocab_size": ("vocabulary_size", 50265),
-        "encoder_layers": ("num_layers", 12),
-        "encoder_attention_heads": ("num_heads", 16),
-        "d_model": ("hidden_dim", 1024),
-        "encoder_ffn_dim": ("intermediate_dim", 4096),
-        "max_position_embeddings": ("max_sequence_length", 1024),
-    }
-    fixed: ClassVar = {
-        "activation_function": ("gelu", ("gelu",)),
-        "scale_embedding": (False, (False, None)),
-    }
+    keys = hf_keys.BART
     width = "d_model"
     heads = "encoder_attention_heads"
-
-    def read_config(self, stated: hf.Config, stored: hf.Config) -> hf.Config:
-        config = dict(super().read_config(stated, stored))
-        for encoder in ("encoder_layers", "encoder_attention_heads", "encoder_ffn_dim"):
-            decoder = encoder.replace("encoder", "decoder")
-            if config.setdefault(decoder, self.arguments[encoder][1]) != config[encoder]:
-                what = f"{decoder} is {config[decoder]}, {encoder} {config[encoder]}"
-                raise ValueError(f"{what}: keras-hub's {self.backbone} has one size for both")
-        return config
+    example: ClassVar = {
+        "vocab_size": 31,
+        "d_model": 24,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 40,
+        "decoder_ffn_dim": 40,
+        "max_position_embeddings": 14,
+    }
+    others: ClassVar = {
+        "encoder_layers": (1,),
+        "decoder_layers": (1,),
+        "decoder_attention_heads": (2,),
+        "activation_function": ("gelu_new", "relu"),
+        "scale_embedding": (True,),
+        "tie_word_embeddings": (False,),
+    }
 
     def cases(self, config: hf.Config, seed: int) -> Sequence[Case]:
         random, most = np.random.default_rng(seed), config["max_position_embeddings"]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from signbart_port.pairs import hf
+from signbart_port.pairs import hf, hf_keys
 from signbart_port.parity.pair import Case, Tap
 
 
@@ -18,19 +18,22 @@ class Bert(hf.HubPair):
     model = "BertModel"
     backbone = "BertBackbone"
     output = "sequence_output"
-    arguments: ClassVar = {
-        "vocab_size": ("vocabulary_size", 30522),
-        "num_hidden_layers": ("num_layers", 12),
-        "num_attention_heads": ("num_heads", 12),
-        "hidden_size": ("hidden_dim", 768),
-        "intermediate_size": ("intermediate_dim", 3072),
-        "max_position_embeddings": ("max_sequence_length", 512),
-        "type_vocab_size": ("num_segments", 2),
+    keys = hf_keys.BERT
+    example: ClassVar = {
+        "vocab_size": 31,
+        "hidden_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 40,
+        "max_position_embeddings": 14,
+        "hidden_act": "gelu_new",
     }
-    fixed: ClassVar = {
-        "hidden_act": ("gelu", hf.TANH_GELU),
-        "layer_norm_eps": (1e-12, (1e-12,)),
-        "is_decoder": (False, (False,)),
+    others: ClassVar = {
+        "num_hidden_layers": (1,),
+        "type_vocab_size": (3,),
+        "hidden_act": ("gelu_pytorch_tanh", "gelu", "relu"),
+        "layer_norm_eps": (1e-5,),
+        "is_decoder": (True,),
     }
 
     def cases(self, config: hf.Config, seed: int) -> Sequence[Case]:

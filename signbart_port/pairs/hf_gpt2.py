@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from signbart_port.pairs import hf
+from signbart_port.pairs import hf, hf_keys
 from signbart_port.parity.pair import Case, Tap
 
 
@@ -17,24 +17,25 @@ class GPT2(hf.HubPair):
     mapping = "hf_gpt2.yaml"
     model = "GPT2Model"
     backbone = "GPT2Backbone"
-    arguments: ClassVar = {
-        "vocab_size": ("vocabulary_size", 50257),
-        "n_layer": ("num_layers", 12),
-        "n_head": ("num_heads", 12),
-        "n_embd": ("hidden_dim", 768),
-        "n_inner": ("intermediate_dim", None),
-        "n_positions": ("max_sequence_length", 1024),
-    }
-    fixed: ClassVar = {
-        "activation_function": ("gelu_new", hf.TANH_GELU),
-        "layer_norm_epsilon": (1e-5, (1e-5,)),
-        "scale_attn_weights": (True, (True,)),
-        "scale_attn_by_inverse_layer_idx": (False, (False,)),
-        "reorder_and_upcast_attn": (False, (False,)),
-        "add_cross_attention": (False, (False,)),
-    }
+    keys = hf_keys.GPT2
     width = "n_embd"
     heads = "n_head"
+    example: ClassVar = {
+        "vocab_size": 31,
+        "n_embd": 24,
+        "n_layer": 2,
+        "n_head": 4,
+        "n_positions": 14,
+    }
+    others: ClassVar = {
+        "n_layer": (1,),
+        "n_inner": (40,),
+        "activation_function": ("gelu_pytorch_tanh", "gelu", "relu"),
+        "layer_norm_epsilon": (1e-6,),
+        "scale_attn_weights": (False,),
+        "scale_attn_by_inverse_layer_idx": (True,),
+        "reorder_and_upcast_attn": (True,),
+    }
 
     def hub_arguments(self, config: hf.Config) -> dict[str, Any]:
         inner = config["n_inner"] or 4 * config["n_embd"]

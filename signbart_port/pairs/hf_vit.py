@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from signbart_port.pairs import hf
+from signbart_port.pairs import hf, hf_keys
 from signbart_port.parity.pair import Case
 
 
@@ -17,29 +17,32 @@ class ViT(hf.HubPair):
     mapping = "hf_vit.yaml"
     model = "ViTModel"
     backbone = "ViTBackbone"
-    arguments: ClassVar = {
-        "patch_size": ("patch_size", 16),
-        "num_hidden_layers": ("num_layers", 12),
-        "num_attention_heads": ("num_heads", 12),
-        "hidden_size": ("hidden_dim", 768),
-        "intermediate_size": ("mlp_dim", 3072),
-        "layer_norm_eps": ("layer_norm_epsilon", 1e-12),
+    attention = "sdpa"  # the eager one has its softmax in float32, whatever the model's precision
+    keys = hf_keys.VIT
+    example: ClassVar = {
+        "image_size": 12,
+        "patch_size": 4,
+        "num_channels": 2,
+        "hidden_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 40,
     }
-    fixed: ClassVar = {"hidden_act": ("gelu", ("gelu",)), "qkv_bias": (True, (True,))}
-
-    def read_config(self, stated: hf.Config, stored: hf.Config) -> hf.Config:
-        return super().read_config(stated, {"image_size": 224, "num_channels": 3, **stored})
+    others: ClassVar = {
+        "num_hidden_layers": (1,),
+        "layer_norm_eps": (1e-5,),
+        "hidden_act": ("gelu_new", "relu"),
+        "qkv_bias": (False,),
+    }
 
     def hub_arguments(self, config: hf.Config) -> dict[str, Any]:
         image = {"image_shape": _image(config), "data_format": "channels_last"}
         return super().hub_arguments(config) | image
 
     def torch_model(self, config: hf.Config) -> Any:
-        from transformers import ViTConfig, ViTModel
+        from transformers import ViTModel
 
-        # Eager attention has its softmax in float32, whatever the precision of the model.
-        built = ViTConfig(**{**config, "attn_implementation": "sdpa"})
-        return ViTModel(built, add_pooling_layer=False)
+        return ViTModel(self.torch_config(config), add_pooling_layer=False)
 
     def cases(self, config: hf.Config, seed: int) -> Sequence[Case]:
         shape = (2, *_image(config))

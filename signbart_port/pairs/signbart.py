@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from signbart_port.config import SignBartConfig
+from signbart_port.config.validation import problems
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.pairs import signbart_cases
 from signbart_port.pairs.signbart_diagnosis.search import Search
@@ -29,10 +31,25 @@ class SignBartPair(Pair):
     """`pt_reference.SignBart` and `keras_model.SignBart`."""
 
     mapping = Path(str(resources.files("signbart_port.mappings"))) / "signbart.yaml"
+    example: ClassVar = {
+        "d_model": 8,
+        "encoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 12,
+        "decoder_layers": 3,
+        "decoder_attention_heads": 4,
+        "decoder_ffn_dim": 10,
+        "max_position_embeddings": 16,
+        "num_labels": 5,
+        "joint_idx": [11, 0, 2, 3, 5, 7],
+    }
 
     def read_config(self, stated: Mapping[str, Any], stored: Mapping[str, Any]) -> SignBartConfig:
         """Return the validated config. Raises ValueError for values that are none."""
-        return SignBartConfig(**{**stored, **stated})
+        try:
+            return SignBartConfig(**{**stored, **stated})
+        except ValidationError as error:
+            raise ValueError(problems(error)[0]) from None
 
     def sizes(self, config: SignBartConfig) -> Mapping[str, int]:
         """Return the sizes that the mapping uses."""
@@ -57,6 +74,20 @@ class SignBartPair(Pair):
     def torch_output(self, outputs: Any) -> Any:
         """Return the logits, of the loss and the logits."""
         return outputs[1]
+
+    def vary(self, config: SignBartConfig) -> Sequence[Mapping[str, Any]]:
+        """Return other numbers of heads and layers, sizes, joints, and the other layout."""
+        heads = [number for number in (1, 2, 4) if config.d_model % number == 0]
+        stacks = ("encoder", "decoder")
+        return [
+            *({f"{stack}_attention_heads": number} for number in heads for stack in stacks),
+            *({f"{stack}_layers": 1} for stack in stacks),
+            *({f"{stack}_ffn_dim": 1} for stack in stacks),
+            {"max_position_embeddings": 1},
+            {"num_labels": 1},
+            {"joint_idx": list(config.joint_idx[:1])},
+            {"layout": "selected" if config.layout == "full" else "full"},
+        ]
 
     def taps(self, config: SignBartConfig | None) -> Mapping[str, Tap]:
         """Return the axes of outputs. Of time those frames count that are real or classified, as

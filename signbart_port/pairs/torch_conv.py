@@ -6,10 +6,11 @@ PyTorch has channels second, Keras last.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from signbart_port.parity.config_keys import Mapped
 from signbart_port.parity.pair import Case, Pair, Tap
 from signbart_port.parity.taps import LOGITS
 
@@ -21,6 +22,8 @@ class Convolutions(Pair):
     """
 
     mapping = "torch_conv.yaml"
+    keys: ClassVar = dict.fromkeys(("inputs", "channels", "outputs"), Mapped())
+    example: ClassVar = {"inputs": 4, "channels": 6, "outputs": 3}
 
     def torch_model(self, config: Mapping[str, int]) -> Any:
         """Build the PyTorch module."""
@@ -61,6 +64,10 @@ class Convolutions(Pair):
         """Return one batch of noise."""
         noise = np.random.default_rng(seed).standard_normal((2, 11, config["inputs"]), np.float32)
         return (Case("noise", {"x": noise.transpose(0, 2, 1).copy()}, {"x": noise}),)
+
+    def vary(self, config: Mapping[str, int]) -> Sequence[Mapping[str, int]]:
+        """Return more channels, and sizes of one."""
+        return [{"channels": 9}, {"channels": 1}, {"inputs": 1}, {"outputs": 1}]
 
     def taps(self, config: object) -> Mapping[str, Tap]:
         """Return the axes of the output."""

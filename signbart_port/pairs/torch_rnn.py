@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from signbart_port.parity.config_keys import Mapped
 from signbart_port.parity.pair import Case, Pair
 
 
@@ -17,6 +18,8 @@ class LSTM(Pair):
     """
 
     mapping = "torch_lstm.yaml"
+    keys: ClassVar = dict.fromkeys(("inputs", "units", "layers", "outputs"), Mapped())
+    example: ClassVar = {"inputs": 5, "units": 6, "layers": 2, "outputs": 3}
     layer = "LSTM"
     both_ways = False
 
@@ -55,6 +58,10 @@ class LSTM(Pair):
         """Return one batch of noise."""
         noise = np.random.default_rng(seed).standard_normal((2, 9, config["inputs"]), np.float32)
         return (Case("noise", {"x": noise}, {"x": noise}),)
+
+    def vary(self, config: Mapping[str, int]) -> Sequence[Mapping[str, int]]:
+        """Return other numbers of layers, and sizes of one."""
+        return [{"layers": 1}, {"layers": 3}, {"units": 1}, {"inputs": 1}]
 
 
 class GRU(LSTM):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from signbart_port.parity.config_keys import Mapped, Required
 from signbart_port.parity.pair import Case, Pair, Tap
 
 _EPSILON = 1e-5
@@ -19,6 +20,12 @@ class TransformerEncoder(Pair):
     """
 
     mapping = "torch_transformer.yaml"
+    keys: ClassVar = {
+        **dict.fromkeys(("width", "heads", "inner", "layers"), Mapped()),
+        "activation": Required(("relu", "gelu")),
+        "norm_first": Required((False, True)),
+    }
+    example: ClassVar = {"width": 16, "heads": 4, "inner": 24, "layers": 2}
 
     def torch_model(self, config: Mapping[str, Any]) -> Any:
         """Build the PyTorch module."""
@@ -59,6 +66,18 @@ class TransformerEncoder(Pair):
         real = np.arange(9) < np.array([[9], [6]])
         torch = {"src": noise, "src_key_padding_mask": ~real}
         return (Case("noise", torch, {"src": noise, "padding_mask": real}, {"time": real}),)
+
+    def vary(self, config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """Return other numbers of heads and layers, the activations, the places of the norms."""
+        width, heads = config["width"], config["heads"]
+        other = [number for number in (1, 2, 3, 4) if width % number == 0 and number != heads]
+        return [
+            *({"heads": number} for number in other[:2]),
+            {"layers": 1},
+            {"inner": 2 * width},
+            *({"activation": name} for name in ("relu", "gelu", "silu")),
+            *({"norm_first": first} for first in (False, True)),
+        ]
 
     def taps(self, config: object) -> Mapping[str, Tap]:
         """Return the axes of outputs."""

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from signbart_port.parity.config_keys import Key, completed
 
 if TYPE_CHECKING:
     from signbart_port.parity.blame import Finder
@@ -94,14 +96,19 @@ class Pair:
     """A mapping file. A relative path starts at the folder of the pair's own file."""
     custom_objects: Mapping[str, type] = _NONE
     """The objects that a fresh process needs to open a .keras file, by registered name."""
+    keys: ClassVar[Mapping[str, Key]] = _NONE
+    """Every key that a config may have: mapped, required to have a value, or ignored for a reason.
+    Any other is refused before the models are built. Without an entry, none is."""
+    example: ClassVar[Mapping[str, Any]] = _NONE
+    """A small config, as a user would state it: for proofs where none is stated."""
 
     def read_config(self, stated: Mapping[str, Any], stored: Mapping[str, Any]) -> Any:
         """Return the config of the values that a checkpoint stores and a user states.
 
         Raises ValueError, with words for the user, for values that are none. By default, plain
-        values: the user's before the checkpoint's.
+        values: the user's before the checkpoint's, and the defaults of `keys`.
         """
-        return {**stored, **stated}
+        return completed(self.keys, {**stored, **stated})
 
     def sizes(self, config: Any) -> Mapping[str, int] | None:
         """Return the sizes that the mapping uses. None: they are read off the live models."""
@@ -162,8 +169,12 @@ class Pair:
         of its JSON."""
         return {}
 
-    def vary(self, config: Any) -> Sequence[Any]:
-        """Return other legal configs, for tests of any size. By default, there are none."""
+    def vary(self, config: Any) -> Sequence[Mapping[str, Any]]:
+        """Return changes to the config, each as a user would state it: other values of some keys.
+
+        They are there to be proven one by one. What `read_config` refuses may be among them. By
+        default, there are none.
+        """
         return ()
 
 

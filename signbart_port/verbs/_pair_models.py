@@ -18,6 +18,7 @@ from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.checkpoint.candidates import Held, Shape
 from signbart_port.config.files import read_file
 from signbart_port.errors import PortError, printable
+from signbart_port.parity import config_keys
 from signbart_port.parity import weights as weights_of
 from signbart_port.parity.by_rules import (
     KerasCandidate,
@@ -42,6 +43,7 @@ from signbart_port.untrusted.weights_file import weights_file
 _HUGGING_FACE = "config.json"
 _SEED = 0
 _SECONDS = 600
+_LONGEST = 1000  # characters of a pair's findings in a config
 
 
 @dataclass(frozen=True)
@@ -230,9 +232,11 @@ def config_of(
     """Return what a pair makes of a config. Raises PortError, naming its `source`, for one that the
     pair does not take."""
     try:
-        return loaded.pair.read_config(stated, stored)
+        return config_keys.read_config(loaded.pair, stated, stored)
+    except PortError:
+        raise
     except ValueError as error:  # the pair's words for the user
-        raise PortError(source, printable(error)) from None
+        raise PortError(source, printable(error, _LONGEST)) from None
     except Exception as error:
         raise _blamed(loaded, "read_config", error) from error
 

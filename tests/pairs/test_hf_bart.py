@@ -10,6 +10,7 @@ import torch
 
 import signbart_port
 from signbart_port.pairs.hf_bart import Bart
+from signbart_port.parity.config_keys import read_config
 from signbart_port.parity.pair import mapping_path
 from tests.support.any_pair import carried, proven
 from tests.support.pair_faults import (
@@ -26,20 +27,7 @@ from tests.support.pair_faults import (
 
 pytestmark = pytest.mark.release  # BERT stands for them on a commit
 PAIR = Bart()
-CONFIG = PAIR.read_config(
-    {
-        "vocab_size": 31,
-        "d_model": 24,
-        "encoder_layers": 2,
-        "decoder_layers": 2,
-        "encoder_attention_heads": 4,
-        "decoder_attention_heads": 4,
-        "encoder_ffn_dim": 40,
-        "decoder_ffn_dim": 40,
-        "max_position_embeddings": 14,
-    },
-    {},
-)
+CONFIG = PAIR.read_config(PAIR.example, {})
 TABLES = [f"{side}.embed_positions.weight" for side in ("encoder", "decoder")]
 CROSS = "transformer_decoder_layer_0/cross_attention"
 
@@ -142,15 +130,15 @@ def test_wrong_rules_are_found(
 @pytest.mark.parametrize(
     ("stated", "says"),
     [
-        ({"activation_function": "gelu_new"}, "activation_function is 'gelu_new': keras-hub's"),
+        ({"activation_function": "gelu_new"}, "activation_function is 'gelu_new': the Keras"),
         ({"scale_embedding": True}, "scale_embedding is True"),
-        ({"decoder_layers": 3}, "decoder_layers is 3, encoder_layers 2: keras-hub's BartBackbone"),
+        ({"decoder_layers": 3}, "decoder_layers is 3, encoder_layers 2: the Keras model"),
         (
-            {"encoder_attention_heads": 5},
+            {"encoder_attention_heads": 5, "decoder_attention_heads": 5},
             "d_model is 24, no multiple of encoder_attention_heads, 5",
         ),
     ],
 )
 def test_what_keras_hub_lacks_is_refused(stated: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        PAIR.read_config(stated, CONFIG)
+        read_config(PAIR, stated, CONFIG)

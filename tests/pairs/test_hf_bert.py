@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from signbart_port.pairs.hf_bert import Bert
+from signbart_port.parity.config_keys import read_config
 from tests.support.any_pair import carried, comes_back, proven
 from tests.support.pair_faults import (
     Change,
@@ -22,18 +23,7 @@ from tests.support.pair_faults import (
 )
 
 PAIR = Bert()
-CONFIG = PAIR.read_config(
-    {
-        "vocab_size": 31,
-        "hidden_size": 24,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 40,
-        "max_position_embeddings": 14,
-        "hidden_act": "gelu_new",
-    },
-    {},
-)
+CONFIG = PAIR.read_config(PAIR.example, {})
 LAYER = "encoder.layer.0"
 ATTENTION = "transformer_layer_0/self_attention_layer"
 
@@ -114,7 +104,7 @@ def test_wrong_rules_are_found(
 @pytest.mark.parametrize(
     ("stated", "says"),
     [
-        ({"hidden_act": "gelu"}, "hidden_act is 'gelu': keras-hub's BertBackbone computes"),
+        ({"hidden_act": "gelu"}, "hidden_act is 'gelu': the Keras model computes"),
         ({"layer_norm_eps": 1e-5}, "layer_norm_eps is 1e-05"),
         ({"is_decoder": True}, "is_decoder is True"),
         ({"num_attention_heads": 5}, "hidden_size is 24, no multiple of num_attention_heads, 5"),
@@ -122,4 +112,4 @@ def test_wrong_rules_are_found(
 )
 def test_what_keras_hub_lacks_is_refused(stated: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        PAIR.read_config(stated, CONFIG)
+        read_config(PAIR, stated, CONFIG)

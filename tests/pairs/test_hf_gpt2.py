@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from signbart_port.pairs.hf_gpt2 import GPT2
+from signbart_port.parity.config_keys import read_config
 from tests.support.any_pair import carried, comes_back, proven
 from tests.support.pair_faults import (
     Change,
@@ -113,7 +114,7 @@ def test_wrong_rules_are_found(
     [
         (
             {"activation_function": "gelu"},
-            "activation_function is 'gelu': keras-hub's GPT2Backbone",
+            "activation_function is 'gelu': the Keras model",
         ),
         ({"layer_norm_epsilon": 1e-6}, "layer_norm_epsilon is 1e-06"),
         ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx is True"),
@@ -122,4 +123,4 @@ def test_wrong_rules_are_found(
 )
 def test_what_keras_hub_lacks_is_refused(stated: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        PAIR.read_config(stated, CONFIG)
+        read_config(PAIR, stated, CONFIG)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from signbart_port.pairs.hf_vit import ViT
+from signbart_port.parity.config_keys import read_config
 from tests.support.any_pair import carried, comes_back, proven
 from tests.support.pair_faults import (
     Change,
@@ -23,18 +24,7 @@ from tests.support.pair_faults import (
 
 pytestmark = pytest.mark.release  # BERT stands for them on a commit
 PAIR = ViT()
-CONFIG = PAIR.read_config(
-    {
-        "image_size": 12,
-        "patch_size": 4,
-        "num_channels": 2,
-        "hidden_size": 24,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 40,
-    },
-    {},
-)
+CONFIG = PAIR.read_config(PAIR.example, {})
 BLOCK = "vit_encoder/transformer_block_1"
 
 
@@ -113,11 +103,11 @@ def test_wrong_rules_are_found(
 @pytest.mark.parametrize(
     ("stated", "says"),
     [
-        ({"hidden_act": "gelu_new"}, "hidden_act is 'gelu_new': keras-hub's ViTBackbone"),
+        ({"hidden_act": "gelu_new"}, "hidden_act is 'gelu_new': the Keras model"),
         ({"qkv_bias": False}, "qkv_bias is False"),
         ({"num_attention_heads": 5}, "hidden_size is 24, no multiple of num_attention_heads, 5"),
     ],
 )
 def test_what_keras_hub_lacks_is_refused(stated: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        PAIR.read_config(stated, CONFIG)
+        read_config(PAIR, stated, CONFIG)
