@@ -55,5 +55,9 @@ class Bart(hf.HubPair):
     def taps(self, config: Any) -> Mapping[str, Tap]:
         memory = Tap("batch memory channel", part=0)
         time = Tap("batch time channel", part=0)
-        of_encoder = dict.fromkeys(("encoder.*", "*.encoder_attn.[kv]_proj"), memory)
-        return {**of_encoder, "decoder.embed_positions": Tap(part=0), "*": time}
+        of_encoder = ("encoder", "encoder.*", "*.encoder_attn.[kv]_proj")
+        return {
+            **dict.fromkeys(of_encoder, memory),
+            "decoder.embed_positions": Tap(part=0),
+            "*": time,
+        }
