@@ -44,8 +44,10 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.verbs.prove import assert_equal as assert_equal
     from signbart_port.verbs.prove import prove as prove
     from signbart_port.verbs.prove import transfer_weights as transfer_weights
+    from signbart_port.verbs.prove_pair import prove_pair as prove_pair
     from signbart_port.verbs.to_tflite import to_tflite as to_tflite
     from signbart_port.verbs.to_tflite_pair import to_tflite_pair as to_tflite_pair
+    from signbart_port.verbs.vary_pair import vary_pair as vary_pair
     from signbart_port.verbs.verify import verify as verify
     from signbart_port.verbs.verify_pair import verify_pair as verify_pair
 
@@ -76,9 +78,11 @@ _PUBLIC = {
     "plan": "signbart_port.verbs.plan",
     "predict": "signbart_port.verbs.predict",
     "prove": "signbart_port.verbs.prove",
+    "prove_pair": "signbart_port.verbs.prove_pair",
     "to_tflite": "signbart_port.verbs.to_tflite",
     "to_tflite_pair": "signbart_port.verbs.to_tflite_pair",
     "transfer_weights": "signbart_port.verbs.prove",
+    "vary_pair": "signbart_port.verbs.vary_pair",
     "verify": "signbart_port.verbs.verify",
     "verify_pair": "signbart_port.verbs.verify_pair",
 }

@@ -33,7 +33,11 @@ EXAMPLES = {
         "train --config signs.yaml --data signs/ --epochs 30",
         "train --from model.h5 --data signs/ --checkpoint-dir tuned",
     ),
-    "verify": ("verify model.pth model.h5", "verify runs/ models/"),
+    "verify": (
+        "verify model.pth model.h5",
+        "verify runs/ models/",
+        "verify --vary --pair my_pair.py --config net.yaml",
+    ),
 }
 """Command lines of each command, without the name of the program."""
 _ALIASES = ("--quantize",)

@@ -132,7 +132,7 @@ def logits(reports: Sequence[Report]) -> None:
             str(report.frames),
             *(f"{figure:.1e}" for figure in figures),
             "{} of {}".format(*report.agreement),
-            _colored(report.word(report.rows)),
+            colored(report.word(report.rows)),
         )
     out().print(table)
 
@@ -172,7 +172,7 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
     for name in blocks.head(report):
         table.add_column(name, justify="right")
     for *cells, verdict in blocks.table(report, every_module):
-        table.add_row(*cells, _colored(verdict))
+        table.add_row(*cells, colored(verdict))
     out().print(table)
     same, of = report.agreement
     classes = f"; same class for {same} of {of} clips" if of else ""
@@ -209,11 +209,18 @@ def _title(report: Report) -> str:
     return escape(printable(f"{report.candidate} against {report.reference}"))
 
 
-def _colored(verdict: str) -> str:
+def colored(verdict: str) -> str:
+    """Return a verdict in its color."""
     return f"[{_COLORS[verdict]}]{verdict}[/]"
 
 
-_COLORS = {"equal": "green", "not judged": "yellow", "WRONG": "bold red"}
+_COLORS = {
+    "equal": "green",
+    "not judged": "yellow",
+    "refused": "yellow",
+    "WRONG": "bold red",
+    "cannot be compared": "bold red",
+}
 
 
 def bytes_of(size: int) -> str:

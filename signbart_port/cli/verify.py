@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from signbart_port.cli import _many, _options, _pair, _show
+from signbart_port.cli import _implementations, _many, _options, _pair, _show
 from signbart_port.cli._report_file import ReportFile
 from signbart_port.errors import PortError, ProofError, printable
 from signbart_port.system.progress import ProgressCallback
@@ -22,19 +22,23 @@ if TYPE_CHECKING:
 def verify(
     context: typer.Context,
     a: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="A", help="A .pth, .safetensors, .h5, .keras or .tflite, or a folder of them."
+            metavar="A",
+            help="A .pth, .safetensors, .h5, .keras or .tflite, or a folder of them. With --perturb"
+            " or --vary: a checkpoint whose config is used, or nothing.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     b: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="B",
             help="Another, of any of these kinds; or a folder of models, each of which is compared"
             " with the one of the same name in A.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     config: _options.Config = None,
     heads: _options.Heads = None,
     joints: _options.Joints = None,
@@ -44,16 +48,47 @@ def verify(
     weights: _options.Weights = None,
     mapping: _options.Mapping = None,
     pair: _options.Pair = None,
+    perturb: Annotated[
+        bool,
+        typer.Option(
+            "--perturb",
+            help="Compare the two implementations, in PyTorch and in Keras, of --pair or of"
+            " SignBART: built from their config alone, with perturbed weights. No file is needed.",
+        ),
+    ] = False,
+    vary: Annotated[
+        bool,
+        typer.Option(
+            "--vary",
+            help="The same on other configs as well, one by one: those that the pair names, with"
+            " other heads, layers, activations ...",
+        ),
+    ] = False,
     report: _options.Report = None,
     force: _options.Force = False,
     every_module: _options.EveryModule = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:
-    """Compare two models, or those of two folders, on the same inputs.
+    """Compare two models, those of two folders, or two implementations, on the same inputs.
 
     Exit code 0: equal; 1: not.
     """
+    of_signbart = {"heads": heads, "joints": joints, "layout": layout, "mapping": mapping}
+    flags = {"override_config": override_config, "sizes_from_checkpoint": sizes_from_checkpoint}
+    if vary:
+        of_one = {"report": report, "every_module": every_module}
+        _implementations.check_options("--vary", b, **of_signbart, **flags, **of_one)
+        _implementations.vary(a, pair, config, weights, json=json, quiet=quiet)
+        return
+    if perturb:
+        _implementations.check_options("--perturb", b, **of_signbart, **flags)
+        shown = {"every_module": every_module, "json": json, "quiet": quiet}
+        _implementations.perturb(a, pair, config, weights, report=report, force=force, **shown)
+        return
+    if a is None or b is None:
+        what = "verify compares two models, A and B"
+        raise PortError(None, what, "Give both; or --perturb, which needs none")
     if pair is not None:
         _pair.check_options(context)
         shown = {"every_module": every_module, "json": json, "quiet": quiet}

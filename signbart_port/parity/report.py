@@ -217,13 +217,20 @@ class Report(Presentable):
             f" {worst.error:.1e}, {worst.error / worst.limit:.1f} times its limit"
         )
 
+    @property
+    def structure_error(self) -> float | None:
+        """How far the outputs in float64 are at most, relative to the largest value of each; None
+        where they were not compared."""
+        off = [row.error / row.scale if row.scale else 0.0 for row in self.structure]
+        return max(off, default=None)
+
     def structure_sentence(self) -> str:
         """Return one line: how far the outputs in float64 are, or which is wrong first."""
         wrong = next((row for row in self.structure if not row.passed), None)
         if wrong is not None:
             return f"{wrong.tap}: {wrong.sentence()}"
-        off = max(row.error / row.scale if row.scale else 0.0 for row in self.structure)
-        return f"{len(self.structure)} outputs, off by at most {off:.1e} of their largest value"
+        off = f"off by at most {self.structure_error:.1e} of their largest value"
+        return f"{len(self.structure)} outputs, {off}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain data for JSON, with the verdict."""

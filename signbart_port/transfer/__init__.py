@@ -9,7 +9,13 @@ from signbart_port.transfer.mapping import WeightMapping
 from signbart_port.transfer.mapping_file import load
 from signbart_port.transfer.ops import Direction
 from signbart_port.transfer.plan import Plan, Transfer, plan
-from signbart_port.transfer.sizes import Shapes, sizes_from_shapes, torch_names
+from signbart_port.transfer.sizes import (
+    Shapes,
+    sizes_from_shapes,
+    torch_constants,
+    torch_names,
+    torch_sizes,
+)
 
 __all__ = [
     "Code",
@@ -30,5 +36,7 @@ __all__ = [
     "same_bits",
     "sizes_from_shapes",
     "summary",
+    "torch_constants",
     "torch_names",
+    "torch_sizes",
 ]

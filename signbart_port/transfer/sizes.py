@@ -80,6 +80,23 @@ def torch_names(
     return frozenset(needed - {""}), frozenset(others)
 
 
+def torch_constants(mapping: WeightMapping, sizes: Mapping[str, int]) -> dict[str, float]:
+    """Return the names of PyTorch's tensors that Keras lacks, and the value that each must have."""
+    return {
+        one.torch: one.tensor.value
+        for instance in instances(mapping, sizes)
+        for one in instance.tensors
+        if isinstance(one.tensor, Fill) and one.torch
+    }
+
+
+def torch_sizes(mapping: WeightMapping, torch: Mapping[str, Shape]) -> dict[str, int]:
+    """Return the sizes that PyTorch's tensors determine; a number of layers that none tells is one,
+    so that `torch_names` can name what they lack."""
+    ranges = {axis.range: 1 for axis in mapping.axes.values() if axis.range}
+    return ranges | sizes_from_shapes(mapping, torch)
+
+
 @dataclass(frozen=True)
 class Shapes:
     """The shapes of two models, by PyTorch's names and by Keras' paths; empty: not known."""

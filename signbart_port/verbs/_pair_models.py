@@ -54,9 +54,7 @@ class NamesWanted:
 
     def names(self, shapes: Mapping[str, Shape]) -> tuple[frozenset[str], frozenset[str]]:
         """Return the names that are needed, and those that may be absent."""
-        ranges = {axis.range: 1 for axis in self.mapping.axes.values() if axis.range}
-        sizes = ranges | transfer.sizes_from_shapes(self.mapping, shapes)
-        return transfer.torch_names(self.mapping, sizes)
+        return transfer.torch_names(self.mapping, transfer.torch_sizes(self.mapping, shapes))
 
     def held(self, shapes: Mapping[str, Shape]) -> Held:
         needed, others = self.names(shapes)
@@ -122,12 +120,8 @@ class PairModels:
     @contextmanager
     def named(self, method: str) -> Iterator[None]:
         """Blame the pair for what its own code raises."""
-        try:
+        with blaming(self.loaded, method):
             yield
-        except PortError:
-            raise
-        except Exception as error:
-            raise _blamed(self.loaded, method, error) from error
 
 
 @dataclass(frozen=True)
@@ -231,14 +225,11 @@ def config_of(
 ) -> Any:
     """Return what a pair makes of a config. Raises PortError, naming its `source`, for one that the
     pair does not take."""
-    try:
-        return config_keys.read_config(loaded.pair, stated, stored)
-    except PortError:
-        raise
-    except ValueError as error:  # the pair's words for the user
-        raise PortError(source, printable(error, _LONGEST)) from None
-    except Exception as error:
-        raise _blamed(loaded, "read_config", error) from error
+    with blaming(loaded, "read_config"):
+        try:
+            return config_keys.read_config(loaded.pair, stated, stored)
+        except ValueError as error:  # the pair's words for the user
+            raise PortError(source, printable(error, _LONGEST)) from None
 
 
 def lost(opened: PairCheckpoint, plan: Plan) -> tuple[str, ...]:
@@ -246,6 +237,14 @@ def lost(opened: PairCheckpoint, plan: Plan) -> tuple[str, ...]:
     return tuple(sentences(losses(plan, opened.checkpoint.tensors)))
 
 
-def _blamed(loaded: LoadedPair, method: str, error: Exception) -> PortError:
-    what = f"{type(loaded.pair).__name__}.{method} fails"
-    return PortError(loaded.name, f"{what} ({type(error).__name__}: {printable(error)})")
+@contextmanager
+def blaming(loaded: LoadedPair, method: str) -> Iterator[None]:
+    """Name the method of a pair whose own code raises an error: a PortError."""
+    try:
+        yield
+    except PortError:
+        raise
+    except Exception as error:
+        what = f"{type(loaded.pair).__name__}.{method} fails"
+        said = f"{type(error).__name__}: {printable(error)}"
+        raise PortError(loaded.name, f"{what} ({said})") from error

@@ -124,7 +124,7 @@ class _Conversion:
             model = opened.keras_model()
             plan = opened.plan(model)
             self.progress("Transferring the weights")
-            digests = _filled(model, plan, checkpoint.tensors)
+            digests = filled(model, plan, checkpoint.tensors)
             report = self.prove(model, plan, reference) if reference else None
         lossy = lost(opened, plan)
         self.progress("Writing and reading back")
@@ -193,7 +193,7 @@ class _Conversion:
         return provenance(checkpoint, checkpoint.notes, models, report)
 
 
-def _filled(model: Any, plan: Plan, tensors: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+def filled(model: Any, plan: Plan, tensors: Mapping[str, NDArray[Any]]) -> dict[str, str]:
     """Move every tensor into the model; return the digest of each, by path."""
     variables = {weight.path: weight for weight in model.weights}
     digests = {}

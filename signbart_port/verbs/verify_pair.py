@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from signbart_port.errors import PortError
 from signbart_port.parity.pair import Pair
 from signbart_port.parity.report import Report
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import silenced_stderr
-from signbart_port.verbs._pair_models import open_pair
+from signbart_port.transfer import Plan
+from signbart_port.verbs._pair_models import PairCheckpoint, open_pair
 
 
 def verify_pair(
@@ -46,16 +49,31 @@ def verify_pair(
         raise PortError(keras_file, "does not exist" if not keras_file.exists() else "is no file")
     progress("Reading the checkpoint")
     opened = open_pair(path, pair, config, weights)
-    with opened.running(opened.cases[0]) as reference, silenced_stderr():
-        progress("Importing TensorFlow")
-        model = opened.keras_model()
-        plan = opened.plan(model)
+
+    def load(model: Any, plan: Plan) -> None:
         progress("Reading the Keras file")
         held = opened.keras_weights(keras_file)
         for weight in model.weights:
             weight.assign(held[weight.path])
+
+    return compared(opened, str(keras_file), load, progress)
+
+
+def compared(
+    opened: PairCheckpoint,
+    name: str,
+    fill: Callable[[Any, Plan], object],
+    progress: ProgressCallback,
+) -> Report:
+    """Compare a checkpoint with the Keras model of its pair, called `name`, once it has been given
+    its weights by `fill`."""
+    with opened.running(opened.cases[0]) as reference, silenced_stderr():
+        progress("Importing TensorFlow")
+        model = opened.keras_model()
+        plan = opened.plan(model)
+        fill(model, plan)
         progress("Running PyTorch")
         reference.wait()
         progress("Comparing every module")
-        found = opened.weights(plan, held)
-        return opened.report(str(keras_file), model, plan, found, reference)
+        found = opened.weights(plan, {weight.path: weight.numpy() for weight in model.weights})
+        return opened.report(name, model, plan, found, reference)

@@ -17,7 +17,8 @@ from signbart_port.pairs.torch_transformer import TransformerEncoder
 from signbart_port.parity.pair import Pair, mapping_path
 from signbart_port.parity.report import Evidence
 from signbart_port.parity.taps import LOGITS
-from tests.support.any_pair import carried, comes_back, perturb, proven
+from signbart_port.parity.workers.torch_perturbed import perturb
+from tests.support.any_pair import carried, comes_back, proven
 
 RNN = {"inputs": 5, "units": 6, "layers": 2, "outputs": 3}
 ENCODER = {

@@ -14,7 +14,7 @@ import torch
 import signbart_port
 from signbart_port import Case, Pair, Tap
 from signbart_port.parity.keras_pairs import merged
-from tests.support.any_pair import perturb
+from signbart_port.parity.workers.torch_perturbed import perturb
 
 MAPPING = """
 schema: 2

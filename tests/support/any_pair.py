@@ -9,18 +9,8 @@ import torch
 
 import signbart_port
 from signbart_port.parity.pair import Pair, mapping_path
-from signbart_port.parity.perturbation import perturbed
 from signbart_port.parity.report import Report
-
-
-def perturb(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """Give a module random weights in place; tensors that are tied stay so."""
-    state = model.state_dict()
-    made = perturbed({name: value.numpy() for name, value in state.items()}, seed)
-    with torch.no_grad():
-        for name, value in made.items():
-            state[name].copy_(torch.from_numpy(value))
-    return model.eval()
+from signbart_port.parity.workers.torch_perturbed import perturb
 
 
 def carried(pair: Pair, config: Any, seed: int = 0) -> tuple[torch.nn.Module, Any]:

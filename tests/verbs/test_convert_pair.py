@@ -17,8 +17,8 @@ import signbart_port
 from signbart_port.errors import PortError, ProofError
 from signbart_port.parity.load_pair import installed, load_pair
 from signbart_port.parity.pair import Pair
+from signbart_port.parity.workers.torch_perturbed import perturb
 from signbart_port.system import digest
-from tests.support.any_pair import perturb
 
 PAGE = Path(__file__).parents[2] / "docs/pairs.md"
 
