@@ -109,6 +109,24 @@ def test_what_keras_hubs_converters_ignore_is_found(
         read_config(pair, stated, {})
 
 
+def test_what_older_configs_hold_is_accounted_for() -> None:
+    older = {
+        "_num_labels": 3,
+        "add_final_layer_norm": False,
+        "architectures": ["BartModel"],
+        "classif_dropout": 0.1,
+        "early_stopping": True,
+        "gradient_checkpointing": False,
+        "normalize_before": False,
+        "normalize_embedding": True,
+        "num_beams": 4,
+        "num_hidden_layers": 2,
+        "task_specific_params": {"summarization": {"num_beams": 4}},
+        "torch_dtype": "float32",
+    }
+    assert read_config(Bart(), {}, {**BART, **older})["d_model"] == 24
+
+
 @pytest.mark.release
 @pytest.mark.parametrize("pair", [Bert(), Bart(), GPT2(), ViT()])
 def test_every_key_of_hugging_faces_config_is_accounted_for(pair: HubPair) -> None:
