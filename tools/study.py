@@ -37,11 +37,13 @@ from signbart_port.pairs.signbart import SIGNBART, case_of
 from signbart_port.pairs.signbart_torch_run import torch_run
 from signbart_port.parity.compare import Row
 from signbart_port.parity.counting import Counting, largest_difference
+from signbart_port.parity.perturbation import perturbed
 from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.taps import LOGITS
 from signbart_port.parity.tolerances import ALONE, EPSILON, RUN, STRUCTURE
 from signbart_port.system.stderr import silenced_stderr
+from signbart_port.training.initial import drawn
 from signbart_port.transfer import Direction
 
 OUT = Path(__file__).parents[1] / "docs" / "study.json"
@@ -77,15 +79,13 @@ def random_config(rng: np.random.Generator) -> SignBartConfig:
 
 
 def random_weights(config: SignBartConfig, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draw weights of the scale of trained ones, times a factor of the model's own from 0.3 to
-    3."""
+    """Draw perturbed weights, all but the gains times a factor of the model's own from 0.3 to 3."""
     scale = np.float32(10 ** rng.uniform(-0.5, 0.5))
-    weights = {}
+    seed = int(rng.integers(2**31))
+    weights = perturbed(drawn(config, seed), seed)
     for t in mappings.plan_for(config).transfers:
-        values = rng.standard_normal(t.torch_shape, dtype=np.float32)
-        gain = len(t.torch_shape) == 1 and t.torch.endswith(".weight")
-        fan_in = np.float32(np.sqrt(t.torch_shape[-1]))
-        weights[t.torch] = 1 + values / 4 if gain else scale * values / fan_in
+        if not t.keras.endswith("/gamma"):
+            weights[t.torch] *= scale
     return weights
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ import numpy as np
 from signbart_port import config as configs
 from signbart_port.config import SignBartConfig
 from signbart_port.model_files import mappings
+from signbart_port.parity.perturbation import perturbed
+from signbart_port.training.initial import drawn
 from signbart_port.transfer import Plan
 
 Arrays = dict[str, np.ndarray]
@@ -47,14 +48,8 @@ def plan_of(config: SignBartConfig) -> Plan:
 
 
 def state_dict(config: SignBartConfig, seed: int = 0) -> Arrays:
-    """Draw random float32 weights of the scale of trained ones, layer norms' around 1."""
-    random = np.random.default_rng(seed)
-    arrays = {}
-    for t in plan_of(config).transfers:
-        values = random.standard_normal(t.torch_shape, dtype=np.float32)
-        gain = len(t.torch_shape) == 1 and t.torch.endswith(".weight")
-        arrays[t.torch] = 1 + values / 10 if gain else values / np.float32(sqrt(t.torch_shape[-1]))
-    return arrays
+    """Draw random float32 weights that hide nothing."""
+    return perturbed(drawn(config, seed), seed)
 
 
 def distinct_state_dict(config: SignBartConfig) -> Arrays:

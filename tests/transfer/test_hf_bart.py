@@ -22,6 +22,7 @@ from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.pairs.signbart import SignBartPair
 from signbart_port.parity.compare import Comparison, Row
 from signbart_port.parity.proof import Recorded
+from signbart_port.parity.workers.torch_perturbed import perturb
 from signbart_port.transfer import Code, Direction
 from tests.support.proofs import counting_of, noise_of, run_keras
 
@@ -53,14 +54,7 @@ def bart(name: str, of: Callable[[BartConfig], Any] = BartModel) -> Any:
         setattr(config, f"{stack}_layers", layers)
         setattr(config, f"{stack}_attention_heads", heads)
         setattr(config, f"{stack}_ffn_dim", ffn)
-    model = of(config).eval()
-    torch.manual_seed(list(MODELS).index(name))
-    with torch.no_grad():
-        for path, weight in model.named_parameters():
-            gain = "norm" in path and path.endswith("weight")
-            scale = 1.5 / weight.shape[-1] ** 0.5 if weight.ndim == 2 else 0.5
-            weight.copy_(gain + scale * torch.randn_like(weight))
-    return model
+    return perturb(of(config), seed=list(MODELS).index(name))
 
 
 def config_of(bart: BartConfig) -> SignBartConfig:
