@@ -19,6 +19,7 @@ from signbart_port.checkpoint.names import (
     prefixes,
     strip,
     unwrapped,
+    within,
 )
 from signbart_port.untrusted.pickle_globals import Other, Unread, describe
 from signbart_port.untrusted.refusal import Refusal
@@ -195,9 +196,8 @@ def candidates(state: StateDict, rules: NameRules, wanted: Wanted) -> list[Candi
 def spelled_by_rules(state: StateDict, rules: NameRules) -> Candidate:
     """Return the weights of a state dict as the mapping's rules alone name them."""
     spelled = strip(state.tensors, rules)
-    return Candidate(
-        state, {short: name for name, short in spelled.items()}, stripped=prefixes(spelled, rules)
-    )
+    names = {short: name for name, short in within(spelled, "", rules).items()}
+    return Candidate(state, names, stripped=prefixes(spelled, rules))
 
 
 def _candidate(
@@ -209,20 +209,15 @@ def _candidate(
     wanted: Wanted,
 ) -> Candidate | None:
     tensors = state.tensors
-    names = {
-        short.removeprefix(prefix): _stored(name, masks)
-        for name, short in spelled.items()
-        if short.startswith(prefix)
-    }
+    called = within(spelled, prefix, rules)
+    names = {short: _stored(name, masks) for name, short in called.items()}
     held = wanted.held({name: tensors[stored].size for name, stored in names.items()})
     if not held.known:
         return None
     known = {name: stored for name, stored in names.items() if name in held.known}
     unknown = {stored: name for name, stored in names.items() if name not in held.known}
     pruned = {
-        short.removeprefix(prefix): masks[name]
-        for name, short in spelled.items()
-        if name in masks and short.removeprefix(prefix) in known
+        short: masks[name] for name, short in called.items() if name in masks and short in known
     }
     taken = {*known.values(), *pruned.values()}
     left = {
@@ -230,7 +225,7 @@ def _candidate(
         for name, value in state.values.items()
         if name not in taken
     }
-    by_rules = strip([name for name, short in spelled.items() if short.startswith(prefix)], rules)
+    by_rules = strip(called, rules)
     wrappers = {
         part
         for name, short in by_rules.items()

@@ -7,8 +7,9 @@ Pure functions on any dict: the values may be tensors of any framework.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from signbart_port.errors import printable
@@ -51,6 +52,18 @@ class NameRules:
 
     unwrap: tuple[str, ...]  # keys that may hold the state dict: at most one present
     strip_prefixes: tuple[str, ...]  # taken off from the left, repeatedly, in any order
+    renamed: tuple[tuple[str, str], ...] = ()  # what modules are called in files, and in the model
+
+    def in_model(self, name: str) -> str:
+        """Return the model's name of a tensor that a file calls `name`, by the first that fits."""
+        for of_file, of_model in self._renamed:
+            if found := of_file.match(name):
+                return of_model.format(**found.groupdict()) + name[found.end() :]
+        return name
+
+    @cached_property
+    def _renamed(self) -> list[tuple[re.Pattern[str], str]]:
+        return [(_compiled(of_file), of_model) for of_file, of_model in self.renamed]
 
 
 def unwrap(root: dict[Any, Any], rules: NameRules) -> tuple[dict[Any, Any], tuple[str, ...]]:
@@ -102,6 +115,30 @@ def unwrapped(names: Iterable[str], rules: NameRules) -> dict[str, str]:
         )
         for name in names
     )
+
+
+def within(spelled: Mapping[str, str], prefix: str, rules: NameRules) -> dict[str, str]:
+    """Return {name: the model's name}, in order, of those that are spelled with a prefix.
+
+    Raises Refusal (COLLISION) if two names become one.
+    """
+    return _distinct(
+        (name, rules.in_model(short.removeprefix(prefix)))
+        for name, short in spelled.items()
+        if short.startswith(prefix)
+    )
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile the pattern of a module's path: a placeholder stands for one part of it."""
+    parts = re.split(r"\{(\w+)\}", pattern)
+    seen: set[str] = set()
+    for n in range(1, len(parts), 2):
+        name = parts[n]
+        parts[n] = f"(?P={name})" if name in seen else f"(?P<{name}>[^.]+)"
+        seen.add(name)
+    parts[::2] = map(re.escape, parts[::2])
+    return re.compile("".join(parts) + r"(?=\.|\Z)")
 
 
 def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

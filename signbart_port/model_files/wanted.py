@@ -40,5 +40,5 @@ def read(path: str | Path, mapping: WeightMapping, weights: str | None = None) -
     `weights` is the key of those that are meant, "ema" for averaged ones. Raises PortError where
     the file cannot be read, or which weights are meant is open.
     """
-    rules = NameRules(mapping.unwrap, mapping.strip_prefixes)
+    rules = NameRules(mapping.unwrap, mapping.strip_prefixes, mapping.renamed)
     return read_checkpoint(weights_file(path), rules, PlanWanted(mapping), weights)

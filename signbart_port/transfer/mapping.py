@@ -187,6 +187,15 @@ class WeightMapping:
     rules: tuple[Rule, ...]
     ignored_torch: tuple[Ignored, ...]
     ignored_keras: tuple[Ignored, ...]
+    renamed: tuple[tuple[str, str], ...] = ()
+    """The paths that files have for modules, and the model's own; the first that fits counts."""
+
+    def in_file(self, path: str) -> str:
+        """Return the path, in a file, of a module of the model; both are patterns."""
+        for of_file, of_model in self.renamed:
+            if path == of_model or path.startswith(f"{of_model}."):
+                return of_file + path.removeprefix(of_model)
+        return path
 
     def at(self, line: int) -> str:
         """Return the place of a rule, for messages: `signbart.yaml:31`."""

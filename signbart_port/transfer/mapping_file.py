@@ -57,7 +57,7 @@ class _Reader(Blocks):
             optional={"checkpoint", "ignore", "axes"},
         )
         container = self.block(self.data, "checkpoint")
-        self.keys(container, optional={"unwrap", "strip_prefixes"})
+        self.keys(container, optional={"unwrap", "strip_prefixes", "renamed"})
         ignore = self.block(self.data, "ignore")
         self.keys(ignore, optional={"torch", "keras"})
         self.axes = {
@@ -68,6 +68,7 @@ class _Reader(Blocks):
             name: kinds.kind(self.blocks(self.data["kinds"], name))
             for name in self.block(self.data, "kinds")
         }
+        rules = tuple(self.rule(rule) for rule in self.blocks(self.data, "modules"))
         return WeightMapping(
             path=self.path,
             sha256=hashlib.sha256(self.path.read_bytes()).hexdigest(),
@@ -75,10 +76,22 @@ class _Reader(Blocks):
             unwrap=self.texts(container, "unwrap"),
             strip_prefixes=self.texts(container, "strip_prefixes"),
             axes=self.axes,
-            rules=tuple(self.rule(rule) for rule in self.blocks(self.data, "modules")),
+            rules=rules,
+            renamed=tuple(self.rename(one, rules) for one in self.blocks(container, "renamed")),
             ignored_torch=tuple(self.ignored(i) for i in self.blocks(ignore, "torch")),
             ignored_keras=tuple(self.ignored(i) for i in self.blocks(ignore, "keras")),
         )
+
+    def rename(self, one: Any, rules: Sequence[Rule]) -> tuple[str, str]:
+        """Return the path of a module in a file, and in the model."""
+        self.keys(one, required={"file", "torch"})
+        of_file, of_model = self.pattern(one, "file"), self.pattern(one, "torch")
+        if set(PLACEHOLDER.findall(of_file)) != set(PLACEHOLDER.findall(of_model)):
+            raise self.wrong(one, "file", "file and torch use different placeholders")
+        if not any(f"{rule.torch}.".startswith(f"{of_model}.") for rule in rules):
+            what = f"no rule has a module {printable(of_model, 80)}, or one in it"
+            raise self.wrong(one, "torch", what)
+        return of_file, of_model
 
     def axis(self, axes: Any, name: str) -> Axis:
         if not isinstance(axes[name], dict):

@@ -206,7 +206,7 @@ def open_pair(
     loaded = load_pair(pair)
     mapping = transfer.load(mapping_path(loaded.pair))
     mapping.check_settled()
-    rules = NameRules(mapping.unwrap, mapping.strip_prefixes)
+    rules = NameRules(mapping.unwrap, mapping.strip_prefixes, mapping.renamed)
     path = weights_file(path)
     checkpoint = read_checkpoint(path, rules, NamesWanted(mapping), weights)
     stated = {} if config is None else read_file(Path(config))

@@ -188,7 +188,7 @@ def _plain(file: KerasModel) -> dict[str, Any]:
 
 def _read_back(temp: Path, file: KerasModel, plan: Plan, holds_config: bool) -> None:
     """Check the file as it is on disk: every tensor bit for bit, no other, and the config."""
-    rules = NameRules(plan.mapping.unwrap, plan.mapping.strip_prefixes)
+    rules = NameRules(plan.mapping.unwrap, plan.mapping.strip_prefixes, plan.mapping.renamed)
     try:
         written = read_checkpoint(temp, rules)
         stored = written.config and configs.parse(written.config, temp).model_dump_json()

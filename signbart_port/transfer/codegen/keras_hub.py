@@ -166,7 +166,8 @@ class _Writer:
             for rule in rules:
                 kind = _Kind.of(rule)
                 given = [] if kind.own_keras else [names.pattern(rule.keras, self._of_keras)]
-                given += [] if kind.own_torch else [names.pattern(rule.torch, self._of_torch)]
+                path = self.mapping.in_file(rule.torch)
+                given += [] if kind.own_torch else [names.pattern(path, self._of_torch)]
                 given += self._within(rule)
                 line = f"{indent}{self.functions[kind]}({', '.join(given)})"
                 if len(line) <= _WIDEST:
