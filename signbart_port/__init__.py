@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.verbs.convert_pair import convert_pair as convert_pair
     from signbart_port.verbs.evaluate import evaluate as evaluate
     from signbart_port.verbs.export import export as export
+    from signbart_port.verbs.export_converter import export_converter as export_converter
     from signbart_port.verbs.export_pair import export_pair as export_pair
     from signbart_port.verbs.inspect_file import inspect_file as inspect_file
     from signbart_port.verbs.plan import plan as plan
@@ -72,6 +73,7 @@ _PUBLIC = {
     "convert_pair": "signbart_port.verbs.convert_pair",
     "evaluate": "signbart_port.verbs.evaluate",
     "export": "signbart_port.verbs.export",
+    "export_converter": "signbart_port.verbs.export_converter",
     "export_pair": "signbart_port.verbs.export_pair",
     "inspect_file": "signbart_port.verbs.inspect_file",
     "load": "signbart_port.model_files.keras_h5",

@@ -20,7 +20,12 @@ EXAMPLES = {
         "evaluate phone.tflite --data signs/ --split val --report page.html",
     ),
     "export": ("export tuned.h5 --out tuned.pth", "export tuned.h5 --container training"),
+    "export-converter": (
+        "pair export-converter --pair hf-bert",
+        "pair export-converter --pair my_pair.py --style keras-hub --out convert_net.py",
+    ),
     "inspect": ("inspect model.pth", "inspect model.h5 --config-out signs.yaml"),
+    "list": ("pair list", "pair list --json"),
     "plan": ("plan model.pth", "plan fork.pth --out my.yaml"),
     "predict": ("predict phone.tflite clip.npy", "predict model.h5 clips/ --top 1"),
     "synth": ("data synth signs/", "data synth signs/ --signers 6 --classes 10"),

@@ -19,6 +19,8 @@ from signbart_port.cli import (
     evaluate,
     export,
     inspect,
+    pair_export_converter,
+    pair_list,
     plan,
     predict,
     tflite,
@@ -75,6 +77,11 @@ data = typer.Typer(cls=Group, no_args_is_help=True)
 app.add_typer(data, name="data", help="Look at datasets of keypoints, or make one up.")
 data.command("check", cls=Command)(data_check.data_check)
 data.command("synth", cls=Command)(data_synth.data_synth)
+
+pair = typer.Typer(cls=Group, no_args_is_help=True)
+app.add_typer(pair, name="pair", help="Look at pairs of other models.")
+pair.command("export-converter", cls=Command)(pair_export_converter.pair_export_converter)
+pair.command("list", cls=Command)(pair_list.pair_list)
 
 
 def main() -> None:

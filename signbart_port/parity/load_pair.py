@@ -54,7 +54,13 @@ class LoadedPair:
 
 def installed() -> list[str]:
     """Return the names of the installed pairs, without importing them."""
-    return sorted(entry.name for entry in metadata.entry_points(group=GROUP))
+    return sorted(installed_classes())
+
+
+def installed_classes() -> dict[str, str]:
+    """Return where the class of every installed pair is, by name, without importing them."""
+    entries = sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name)
+    return {entry.name: entry.value for entry in entries}
 
 
 def load_pair(source: str | Pair) -> LoadedPair:

@@ -57,7 +57,7 @@ def test_the_examples_are_commands(name: str) -> None:
     examples = EXAMPLES[name.split()[-1]]
     assert len(examples) >= 2
     for line in examples:
-        assert line.startswith(f"{name} ")
+        assert f"{line} ".startswith(f"{name} ")
         arguments = shlex.split(line.removeprefix(name))
         assert command.make_context(name, arguments).params  # raises for what it does not know
 

@@ -1,0 +1,76 @@
+"""Converters that are exported for keras-hub, run by keras-hub's own loader."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import signbart_port
+from signbart_port.errors import PortError
+from signbart_port.transfer import same_bits
+from tests.support.any_pair import carried
+from tests.support.running import run_cli
+
+PAIRS = ["hf-bert", "hf-gpt2", "hf-vit", "hf-bart"]
+
+
+def converter_of(pair: str, folder: Path) -> Any:
+    done = signbart_port.export_converter(pair, style="keras-hub", out=folder / "convert.py")
+    assert done.out and done.out.read_text() == done.source
+    assert repr(done).startswith(f"<ExportedConverter {pair}: ")
+    scope: dict[str, Any] = {}
+    exec(compile(done.source, str(done.out), "exec"), scope)
+    return scope["convert_weights"]
+
+
+@pytest.mark.on_commit("hf-bert")
+@pytest.mark.parametrize("pair", PAIRS)
+def test_it_fills_a_backbone_as_our_own_transfer_does(pair: str, tmp_path: Path) -> None:
+    from keras_hub.src.utils.transformers.safetensor_utils import SafetensorLoader
+
+    models = import_module(f"tests.pairs.test_{pair.replace('-', '_')}")
+    torch_model, expected = carried(models.PAIR, models.CONFIG)
+    torch_model.save_pretrained(tmp_path)
+    stored = json.loads((tmp_path / "config.json").read_text())
+    backbone = models.PAIR.keras_model(models.CONFIG)
+    with SafetensorLoader(str(tmp_path)) as loader:
+        converter_of(pair, tmp_path)(backbone, loader, stored)
+    assert [weight.path for weight in backbone.weights] == [w.path for w in expected.weights]
+    for weight, other in zip(backbone.weights, expected.weights, strict=True):
+        assert same_bits(weight.numpy(), other.numpy()), weight.path
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    for pair, style, out, error in (
+        ("hf-bert", "jax", None, "unknown style 'jax'. There is: keras-hub"),
+        ("hf", "keras-hub", None, "hf: neither FILE.py nor an installed pair"),
+        ("hf-bert", "keras-hub", tmp_path / "a.txt", "a converter is written as .py"),
+    ):
+        with pytest.raises(PortError, match=error):
+            signbart_port.export_converter(pair, style=style, out=out)
+    (tmp_path / "a.py").write_text("mine")
+    with pytest.raises(PortError, match="exists; give force=True"):
+        signbart_port.export_converter("hf-bert", out=tmp_path / "a.py")
+    assert (tmp_path / "a.py").read_text() == "mine"
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    """A pair of the user's own, printed; and the list, without importing one."""
+    (tmp_path / "net.yaml").write_text(
+        "schema: 2\nfamily: net\nkinds:\n  a: [{torch: w, keras: k, axes: n}]\n"
+        "modules: [{path: m, kind: a}]\n"
+    )
+    own = tmp_path / "own.py"
+    own.write_text(
+        "import signbart_port\nclass Own(signbart_port.Pair):\n    mapping = 'net.yaml'\n"
+    )
+    printed = run_cli("pair", "export-converter", "--pair", own)
+    assert printed.code == 0 and "tensorflow" not in printed.imported
+    assert printed.printed.strip() == signbart_port.export_converter(str(own)).source.strip()
+    listed = run_cli("pair", "list", "--json")
+    assert json.loads(listed.printed)["hf-bert"] == "signbart_port.pairs.hf_bert:Bert"
+    assert not {"torch", "keras", "transformers"} & listed.imported
