@@ -80,7 +80,11 @@ NOT_A_MAPPING = {
     "unknown key": ("family:", "famly: a\nfamily:", "unknown key 'famly'; known: axes, checkpoint"),
     "unwrap is a name": ("[model, state_dict, model_state_dict]", "model", "must be a list of na"),
     "prefixes of numbers": ("[module., _orig_mod.]", "[1]", "strip_prefixes must be a list of n"),
-    "checkpoint key": ("  unwrap:", "  unwarp:", "unknown key 'unwarp'; known: renamed, strip_prefixes, un"),
+    "checkpoint key": (
+        "  unwrap:",
+        "  unwarp:",
+        "unknown key 'unwarp'; known: renamed, strip_prefixes, un",
+    ),
     "axis of numbers": ("[proj_x1, proj_y1]", "[1, 2]", "xy must be a list of names, got [1, 2]"),
     "axis is null": ("xy: [proj_x1, proj_y1]", "xy:", "xy must be a list of names, got None"),
     "axis key": ("{range: encoder_layers}", "{rnage: encoder_layers}", "unknown key 'rnage'; kno"),
