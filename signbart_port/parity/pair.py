@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from signbart_port.errors import PortError
 from signbart_port.parity.config_keys import Key, completed
 
 if TYPE_CHECKING:
@@ -192,8 +193,12 @@ def layouts_of(pair: Pair, config: Any) -> Mapping[str, Tap]:
 
 
 def mapping_path(pair: Pair) -> Path:
-    """Return the path of a pair's mapping file."""
-    return Path(inspect.getfile(type(pair))).parent / pair.mapping
+    """Return the path of a pair's mapping file. Raises PortError for a pair that names none."""
+    file, mapping = Path(inspect.getfile(type(pair))), getattr(pair, "mapping", None)
+    if not isinstance(mapping, str | Path):
+        what = f"{type(pair).__name__} names no mapping"
+        raise PortError(file, what, 'Name its file: mapping = "net.yaml"')
+    return file.parent / mapping
 
 
 def _only(outputs: Any) -> Any:

@@ -11,6 +11,7 @@ import pytest
 
 import signbart_port
 from signbart_port.errors import PortError
+from signbart_port.parity.load_pair import installed
 from signbart_port.transfer import same_bits
 from tests.support.any_pair import carried
 from tests.support.running import run_cli
@@ -44,6 +45,11 @@ def test_it_fills_a_backbone_as_our_own_transfer_does(pair: str, tmp_path: Path)
         assert same_bits(weight.numpy(), other.numpy()), weight.path
 
 
+def test_every_installed_pair_has_one() -> None:
+    for pair in installed():
+        assert compile(signbart_port.export_converter(pair).source, pair, "exec")
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     for pair, style, out, error in (
         ("hf-bert", "jax", None, "unknown style 'jax'. There is: keras-hub"),
@@ -52,6 +58,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(PortError, match=error):
             signbart_port.export_converter(pair, style=style, out=out)
+    (own := tmp_path / "own.py").write_text("from signbart_port import Pair\nclass A(Pair): ...\n")
+    with pytest.raises(PortError, match=r"own\.py: A names no mapping"):
+        signbart_port.export_converter(str(own))
     (tmp_path / "a.py").write_text("mine")
     with pytest.raises(PortError, match="exists; give force=True"):
         signbart_port.export_converter("hf-bert", out=tmp_path / "a.py")
