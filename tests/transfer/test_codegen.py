@@ -121,6 +121,17 @@ def test_what_no_shape_tells_is_refused_by_its_line(tmp_path: Path) -> None:
         converter(transfer.load(written(tmp_path, lines)))
 
 
+def test_what_is_ignored_is_said(tmp_path: Path) -> None:
+    path = written(tmp_path, "{torch: w, keras: k, axes: width}")
+    ignore = (
+        "ignore:\n  torch: [{match: a.x, why: a counter}]\n  keras: [{match: b/s, why: 'a\tseed'}]"
+    )
+    path.write_text(path.read_text() + ignore)
+    source = converter(transfer.load(path))
+    assert "# Not read: a.x: a counter\n" in source and "# As it was: b/s: a" in source
+    assert ported(source, {"a.w": np.float32([1])}, {"b/k": (1,)})["b/k"].tolist() == [1]
+
+
 def test_a_guess_is_refused(tmp_path: Path) -> None:
     lines = "{torch: w, keras: k, axes: width}"
     with pytest.raises(PortError, match="is a guess"):

@@ -65,7 +65,7 @@ class _Writer:
         self.helpers: dict[str, None] = {}
 
     def module(self) -> str:
-        body = [*self._kinds(), *self._rules()]
+        body = [*self._kinds(), *self._rules(), *self._left()]
         source = "\n\n".join([*self.helpers, "\n".join([_SIGNATURE, *body])])
         needed = [name for text, name in helpers.IMPORTS.items() if text in source]
         imports = "".join(f"import {name}\n" for name in sorted(needed)) + ("\n" if needed else "")
@@ -174,6 +174,16 @@ class _Writer:
                     yield line
                 else:
                     yield from _Call(self.functions[kind], given).lines(indent)
+
+    def _left(self) -> Iterator[str]:
+        """Yield comments on what no rule moves, with the reasons of the mapping."""
+        left = [("Not read", one) for one in self.mapping.ignored_torch]
+        left += [("As it was", one) for one in self.mapping.ignored_keras]
+        if left:
+            yield ""
+        for what, ignored in left:
+            said = printable(f"{self.mapping.in_file(ignored.match)}: {ignored.why}", 200)
+            yield f"{_INDENT}# {what}: {names.string(said)[1:-1]}"
 
     def _loop(self, placeholder: str) -> str:
         axis, variables = self.mapping.axes[placeholder], self._variables(placeholder)
