@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import safe_open
 
+import signbart_port
 from signbart_port.pairs.hf_vit import ViT
 from signbart_port.parity.config_keys import read_config
 from tests.support.any_pair import carried, comes_back, proven
@@ -111,3 +113,13 @@ def test_wrong_rules_are_found(
 def test_what_keras_hub_lacks_is_refused(stated: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         read_config(PAIR, stated, CONFIG)
+
+
+def test_a_saved_folder_converts(models: tuple[Any, Any], tmp_path: Path) -> None:
+    """Its names are those from before version 5 of Transformers, not those of the module."""
+    models[0].save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    with safe_open(path, "np") as file:
+        assert not set(file.keys()) >= models[0].state_dict().keys()
+    done = signbart_port.convert_pair(path, "hf-vit", tmp_path / "vit.weights.h5")
+    assert done.report and done.report.passed and done.report.same_structure
