@@ -76,8 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if len(families) < len(names):
         parser.error(f"the families are {', '.join(family.name for family in FAMILIES)}")
     python = environment(options.environment) if options.environment else None
-    rows = [row for family in families for row in rows_of(family, python)]
     stated = provenance(python, SEED)
+    rows = [row for family in families for row in rows_of(family, python)]
     text = page([(row.family, row.variation, row.judged) for row in rows], stated)
     options.out.write_text(text)
     data = {"provenance": stated, "rows": [asdict(row) for row in rows]}

@@ -203,28 +203,30 @@ class Mistake:
     """Of the config. None: the weights are rounded to float16."""
 
 
+EPSILONS = (1e-5, 1e-6)
+"""Of normalizations, where a model's own is not known."""
 FLOAT16 = Mistake("weights rounded to float16", None)
 
 
 def mistakes_of(family: Family, config: Config, backbone: Any = None) -> list[Mistake]:
     """Return what a converter may have done with a config: ignored what its model has no argument
-    for, or has by a default of its own."""
-    found = [FLOAT16]
-    for key, (default, allowed) in family.pair.fixed.items():
-        for value in dict.fromkeys((default, *allowed[:1])):
-            if config[key] != value:
-                found.append(Mistake(f"{key}={value}", {key: value}))
+    for, or has by a default of its own, which a `backbone` shows."""
+    pair = family.pair
     own = backbone.get_config() if backbone is not None else {}
-    for key, (theirs, _) in family.pair.arguments.items():
+    values = {key: [default, *allowed[:1]] for key, (default, allowed) in pair.fixed.items()}
+    for key in config:
         if key.endswith(("eps", "epsilon")):
-            values = {own[theirs]} if theirs in own else {1e-5, 1e-6}
-            found += [Mistake(f"{key}={v:g}", {key: v}) for v in values if v != config[key]]
-    for key in ("layer_norm_eps", "layer_norm_epsilon"):
-        if key in family.pair.fixed:
-            found += [Mistake(f"{key}={v:g}", {key: v}) for v in (1e-5, 1e-6) if v != config[key]]
-    changed = [Mistake(name, changes) for name, changes in family.mistakes.items()]
-    found += [m for m in changed if any(config.get(k) != v for k, v in (m.changes or {}).items())]
-    return list({mistake.name: mistake for mistake in found}.values())
+            theirs, _ = pair.arguments.get(key, ("", None))
+            values[key] = [*values.get(key, ()), *([own[theirs]] if theirs in own else EPSILONS)]
+    changes = {f"{key}={one}": {key: one} for key, several in values.items() for one in several}
+    return [
+        FLOAT16,
+        *(
+            Mistake(name, changed)
+            for name, changed in {**changes, **family.mistakes}.items()
+            if any(config.get(key) != value for key, value in changed.items())
+        ),
+    ]
 
 
 def _cause(reference: Reference, got: Outputs, mistakes: Sequence[Mistake]) -> Cause | None:

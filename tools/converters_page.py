@@ -34,7 +34,7 @@ def provenance(python: Path | None, seed: int) -> dict[str, Any]:
         run = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
         versions["zeromodels"] = run.stdout.strip()
         newest = {name: _newest(name) for name in CONVERTERS}
-    git = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     today = datetime.now(UTC).date().isoformat()
     stated = {"versions": versions, "newest": newest, "date": today, "commit": commit}
