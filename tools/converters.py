@@ -34,6 +34,7 @@ import signbart_port
 from converters_families import FAMILIES, Config, Family
 from converters_judging import Judged, Outputs, Reference, by_outputs, by_proof, mistakes_of
 from converters_page import page, provenance
+from signbart_port.parity.config_keys import read_config
 from signbart_port.parity.pair import mapping_path
 
 ROOT = Path(__file__).parents[1]
@@ -120,7 +121,7 @@ def ours(saved: Saved) -> Judged:
     """Judge the mapping of the pair, or give the words in which the pair refuses the config."""
     reference, pair = saved.reference, saved.reference.family.pair
     try:
-        config = pair.read_config(reference.config, {})
+        config = read_config(pair, reference.config, {})
     except ValueError as error:
         return Judged("refused", said=str(error))
     model = pair.keras_model(config)

@@ -17,7 +17,9 @@ from signbart_port.pairs import hf
 from signbart_port.pairs.hf_bart import Bart
 from signbart_port.pairs.hf_bert import Bert
 from signbart_port.pairs.hf_gpt2 import GPT2
+from signbart_port.pairs.hf_keys import OF_ALL
 from signbart_port.pairs.hf_vit import ViT
+from signbart_port.parity.config_keys import Key, Mapped, Required, completed
 from signbart_port.parity.pair import Case, Tap
 
 Config = Mapping[str, Any]
@@ -30,17 +32,19 @@ class Mistral(hf.HubPair):
     mapping = Path(__file__).with_name("converters_llama.yaml")
     model = "MistralModel"
     backbone = "MistralBackbone"
-    arguments: ClassVar = {
-        "vocab_size": ("vocabulary_size", 32000),
-        "num_hidden_layers": ("num_layers", 32),
-        "num_attention_heads": ("num_query_heads", 32),
-        "num_key_value_heads": ("num_key_value_heads", 8),
-        "hidden_size": ("hidden_dim", 4096),
-        "intermediate_size": ("intermediate_dim", 14336),
-        "rms_norm_eps": ("layer_norm_epsilon", 1e-6),
-        "sliding_window": ("sliding_window", 4096),
+    keys: ClassVar[Mapping[str, Key]] = {
+        **OF_ALL,
+        "vocab_size": Mapped(32000, to="vocabulary_size"),
+        "num_hidden_layers": Mapped(32, to="num_layers"),
+        "num_attention_heads": Mapped(32, to="num_query_heads"),
+        "num_key_value_heads": Mapped(8, to="num_key_value_heads"),
+        "hidden_size": Mapped(4096, to="hidden_dim"),
+        "intermediate_size": Mapped(14336, to="intermediate_dim"),
+        "rms_norm_eps": Mapped(1e-6, to="layer_norm_epsilon"),
+        "sliding_window": Mapped(4096, to="sliding_window"),
+        "rope_parameters": Mapped(None),
+        "hidden_act": Required(("silu",)),
     }
-    fixed: ClassVar = {"hidden_act": ("silu", ("silu",))}
     rope: ClassVar[float] = 10000.0
     """The base of the rotary positions that the model has by default."""
 
@@ -63,12 +67,10 @@ class Llama(Mistral):
 
     model = "LlamaModel"
     backbone = "Llama3Backbone"
-    arguments: ClassVar = {
-        name: argument
-        for name, argument in Mistral.arguments.items()
-        if name not in ("sliding_window",)
+    keys: ClassVar[Mapping[str, Key]] = {
+        **{name: key for name, key in Mistral.keys.items() if name != "sliding_window"},
+        "attention_bias": Required((False,)),
     }
-    fixed: ClassVar = {**Mistral.fixed, "attention_bias": (False, (False,))}
 
     def hub_arguments(self, config: hf.Config) -> dict[str, Any]:
         given = super().hub_arguments(config)
@@ -109,10 +111,7 @@ class Family:
 
     def whole(self, changes: Config) -> dict[str, Any]:
         """Return a config, of what the pair knows, unchecked."""
-        pair = self.pair
-        known = {name: default for name, (_, default) in pair.arguments.items()}
-        known |= {name: default for name, (default, _) in pair.fixed.items()}
-        return {**known, **self.config, **changes}
+        return completed(self.pair.keys, {**self.config, **changes})
 
 
 LLAMA = {**SMALL_TEXT, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 40}

@@ -19,6 +19,7 @@ from converters_families import Config, Family
 from signbart_port.errors import PortError
 from signbart_port.parity import keras_run
 from signbart_port.parity.compare import Row, compare
+from signbart_port.parity.config_keys import Mapped, Required, completed
 from signbart_port.parity.counting import Counting
 from signbart_port.parity.keras_pairs import in_float64
 from signbart_port.parity.live import recorded
@@ -213,10 +214,12 @@ def mistakes_of(family: Family, config: Config, backbone: Any = None) -> list[Mi
     for, or has by a default of its own, which a `backbone` shows."""
     pair = family.pair
     own = backbone.get_config() if backbone is not None else {}
-    values = {key: [default, *allowed[:1]] for key, (default, allowed) in pair.fixed.items()}
-    for key in config:
+    usual, values = completed(pair.keys, {}), dict[str, list[Any]]()
+    for key, one in pair.keys.items():
+        if isinstance(one, Required):
+            values[key] = [usual[key], *one.values[:1]]
         if key.endswith(("eps", "epsilon")):
-            theirs, _ = pair.arguments.get(key, ("", None))
+            theirs = one.to if isinstance(one, Mapped) else ""
             values[key] = [*values.get(key, ()), *([own[theirs]] if theirs in own else EPSILONS)]
     changes = {f"{key}={one}": {key: one} for key, several in values.items() for one in several}
     return [

@@ -71,7 +71,9 @@ class Implementations:
             with processes.scratch_errors():
                 folder = Path(stack.enter_context(processes.new_folder()))
             path = self._written(folder / "perturbed.pth")
-            rules = NameRules(self.mapping.unwrap, self.mapping.strip_prefixes)
+            rules = NameRules(
+                self.mapping.unwrap, self.mapping.strip_prefixes, self.mapping.renamed
+            )
             checkpoint = read_checkpoint(path, rules, NamesWanted(self.mapping))
             named = replace(checkpoint, path=Path(f"{self.name} in PyTorch"))
             yield PairCheckpoint(

@@ -161,7 +161,7 @@ class _Export:
     def _prove(self, temp: Path) -> Report:
         """Run the checkpoint in PyTorch, and hold the Keras model against it."""
         models, mapping = self.models, self.mapping
-        rules = NameRules(mapping.unwrap, mapping.strip_prefixes)
+        rules = NameRules(mapping.unwrap, mapping.strip_prefixes, mapping.renamed)
         checkpoint = read_checkpoint(temp, rules, NamesWanted(mapping))
         about = models.loaded, models.stated, models.stored, models.config, models.origin
         pair = PairCheckpoint(*about, mapping, checkpoint)
