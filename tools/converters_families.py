@@ -48,9 +48,9 @@ class Mistral(hf.HubPair):
     rope: ClassVar[float] = 10000.0
     """The base of the rotary positions that the model has by default."""
 
-    def hub_arguments(self, config: hf.Config) -> dict[str, Any]:
+    def keras_arguments(self, config: hf.Config) -> dict[str, Any]:
         rope = (config.get("rope_parameters") or {}).get("rope_theta", self.rope)
-        return super().hub_arguments(config) | {"rope_max_wavelength": rope}
+        return super().keras_arguments(config) | {"rope_max_wavelength": rope}
 
     def cases(self, config: hf.Config, seed: int) -> Sequence[Case]:
         ids, mask = hf.tokens(np.random.default_rng(seed), config["vocab_size"], longest=12)
@@ -72,8 +72,8 @@ class Llama(Mistral):
         "attention_bias": Required((False,)),
     }
 
-    def hub_arguments(self, config: hf.Config) -> dict[str, Any]:
-        given = super().hub_arguments(config)
+    def keras_arguments(self, config: hf.Config) -> dict[str, Any]:
+        given = super().keras_arguments(config)
         rope = config.get("rope_parameters") or {}
         if rope.get("rope_type") == "llama3":
             given |= {

@@ -15,22 +15,65 @@ Config = Mapping[str, Any]
 """The values of a config, in Hugging Face's names."""
 
 
-class HubPair(Pair):
-    """A model of Hugging Face and a backbone of keras-hub: a key of the config that is mapped `to`
-    something is an argument of the backbone."""
+class HuggingFacePair(Pair):
+    """A model of Hugging Face and a Keras model: a key of the config that is mapped `to` something
+    is an argument of the Keras model."""
 
     model: ClassVar[str]
     """The model's class in `transformers`."""
     backbone: ClassVar[str]
-    """The backbone's class in `keras_hub.models`."""
+    """The Keras model's name in its library."""
+    others: ClassVar[Mapping[str, tuple[Any, ...]]]
+    """Values of some keys for `vary`, those among them that the Keras model does not compute."""
+    run: ClassVar[Mapping[str, Any]] = {}
+    """What PyTorch's model is told of how to run."""
+
+    def torch_config(self, config: Config) -> Any:
+        """Return the config of PyTorch's model, without the keys that are ignored."""
+        import transformers
+
+        read = {name: value for name, value in config.items() if not self._ignores(name)}
+        return getattr(transformers, self.model).config_class(**read, **self.run)
+
+    def torch_model(self, config: Config) -> Any:
+        import transformers
+
+        return getattr(transformers, self.model)(self.torch_config(config))
+
+    def keras_arguments(self, config: Config) -> dict[str, Any]:
+        """Return the arguments of the Keras model."""
+        mapped = ((name, key) for name, key in self.keys.items() if isinstance(key, Mapped))
+        return {key.to: config[name] for name, key in mapped if key.to}
+
+    def vary(self, config: Config) -> Sequence[Config]:
+        """Return the `others`, one by one."""
+        varied = self.varied(config)
+        return [self._change(name, value) for name, values in varied.items() for value in values]
+
+    def varied(self, config: Config) -> Mapping[str, Sequence[Any]]:
+        """Return other values of some keys."""
+        return self.others
+
+    def torch_output(self, outputs: Any) -> Any:
+        return outputs.last_hidden_state
+
+    def _change(self, name: str, value: Any) -> Config:
+        """Return the change of a key, and of those that must be the same."""
+        same = [n for n, key in self.keys.items() if isinstance(key, SameAs) and key.other == name]
+        return dict.fromkeys((name, *same), value)
+
+    def _ignores(self, name: str) -> bool:
+        return isinstance(self.keys.get(name), Ignored)
+
+
+class HubPair(HuggingFacePair):
+    """A transformer of Hugging Face and a backbone of `keras_hub.models`."""
+
     width: ClassVar[str] = "hidden_size"
     heads: ClassVar[str] = "num_attention_heads"
     output: ClassVar[str] = ""
     """The output of the backbone that is compared, of several."""
-    attention: ClassVar[str] = "eager"
-    """The implementation of attention in PyTorch."""
-    others: ClassVar[Mapping[str, tuple[Any, ...]]]
-    """Values of some keys for `vary`, those among them that the backbone does not compute."""
+    run: ClassVar = {"attn_implementation": "eager", "use_cache": False}
 
     def read_config(self, stated: Config, stored: Config) -> Config:
         config: Config = super().read_config(stated, stored)
@@ -39,49 +82,27 @@ class HubPair(Pair):
             raise ValueError(f"{self.width} is {width}, no multiple of {self.heads}, {heads}")
         return config
 
-    def torch_config(self, config: Config) -> Any:
-        """Return the config of PyTorch's model, without the keys that are ignored."""
-        import transformers
-
-        read = {name: value for name, value in config.items() if not self._ignores(name)}
-        run = {"attn_implementation": self.attention, "use_cache": False}
-        return getattr(transformers, self.model).config_class(**read, **run)
-
-    def torch_model(self, config: Config) -> Any:
-        import transformers
-
-        return getattr(transformers, self.model)(self.torch_config(config))
-
-    def hub_arguments(self, config: Config) -> dict[str, Any]:
-        """Return the arguments of the backbone."""
-        mapped = ((name, key) for name, key in self.keys.items() if isinstance(key, Mapped))
-        return {key.to: config[name] for name, key in mapped if key.to}
-
     def keras_model(self, config: Config) -> Any:
         import keras_hub
 
-        return getattr(keras_hub.models, self.backbone)(**self.hub_arguments(config))
+        return getattr(keras_hub.models, self.backbone)(**self.keras_arguments(config))
 
-    def vary(self, config: Config) -> Sequence[Config]:
+    def varied(self, config: Config) -> Mapping[str, Sequence[Any]]:
         """Return other numbers of heads, and the `others`."""
         width, heads = config[self.width], config[self.heads]
         other = [number for number in (1, 2, 3, 4) if width % number == 0 and number != heads]
-        varied = {self.heads: other[:2], **self.others}
-        return [self._change(name, value) for name, values in varied.items() for value in values]
-
-    def _change(self, name: str, value: Any) -> Config:
-        """Return the change of a key, and of those that must be the same."""
-        same = [n for n, key in self.keys.items() if isinstance(key, SameAs) and key.other == name]
-        return dict.fromkeys((name, *same), value)
-
-    def torch_output(self, outputs: Any) -> Any:
-        return outputs.last_hidden_state
+        return {self.heads: other[:2], **self.others}
 
     def keras_output(self, outputs: Any) -> Any:
         return outputs[self.output] if self.output else outputs
 
-    def _ignores(self, name: str) -> bool:
-        return isinstance(self.keys.get(name), Ignored)
+
+class EncoderDecoderPair(HubPair):
+    """An encoder and a decoder, which keras-hub gives the same sizes."""
+
+    output = "decoder_sequence_output"
+    width = "d_model"
+    heads = "encoder_attention_heads"
 
 
 def tokens(
@@ -93,6 +114,21 @@ def tokens(
     mask = np.ones((2, length), np.int64)
     mask[1, max(1, 2 * length // 3) :] = 0
     return random.integers(vocabulary, size=mask.shape), mask
+
+
+def image_shape(config: Config) -> tuple[int, int, int]:
+    """Return the shape of an image: height, width, channels."""
+    size = config["image_size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    return height, width, config["num_channels"]
+
+
+def images(
+    random: np.random.Generator, config: Config
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return two images of noise, with their channels second, then the same with them last."""
+    made = random.standard_normal((2, *image_shape(config))).astype(np.float32)
+    return np.ascontiguousarray(np.moveaxis(made, -1, 1)), made
 
 
 def as_int32(**arrays: NDArray[Any]) -> dict[str, NDArray[np.int32]]:

@@ -11,16 +11,13 @@ from signbart_port.pairs import hf, hf_keys
 from signbart_port.parity.pair import Case, Tap
 
 
-class Bart(hf.HubPair):
+class Bart(hf.EncoderDecoderPair):
     """BartModel and BartBackbone: the decoder's output, and the encoder's as a module's."""
 
     mapping = "hf_bart.yaml"
     model = "BartModel"
     backbone = "BartBackbone"
-    output = "decoder_sequence_output"
     keys = hf_keys.BART
-    width = "d_model"
-    heads = "encoder_attention_heads"
     example: ClassVar = {
         "vocab_size": 31,
         "d_model": 24,

@@ -37,9 +37,9 @@ class GPT2(hf.HubPair):
         "reorder_and_upcast_attn": (True,),
     }
 
-    def hub_arguments(self, config: hf.Config) -> dict[str, Any]:
+    def keras_arguments(self, config: hf.Config) -> dict[str, Any]:
         inner = config["n_inner"] or 4 * config["n_embd"]
-        return super().hub_arguments({**config, "n_inner": inner})
+        return super().keras_arguments({**config, "n_inner": inner})
 
     def cases(self, config: hf.Config, seed: int) -> Sequence[Case]:
         random = np.random.default_rng(seed)

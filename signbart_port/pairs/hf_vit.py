@@ -35,9 +35,9 @@ class ViT(hf.HubPair):
         "qkv_bias": (False,),
     }
 
-    def hub_arguments(self, config: hf.Config) -> dict[str, Any]:
-        image = {"image_shape": _image(config), "data_format": "channels_last"}
-        return super().hub_arguments(config) | image
+    def keras_arguments(self, config: hf.Config) -> dict[str, Any]:
+        image = {"image_shape": hf.image_shape(config), "data_format": "channels_last"}
+        return super().keras_arguments(config) | image
 
     def torch_model(self, config: hf.Config) -> Any:
         from transformers import ViTModel
@@ -45,17 +45,8 @@ class ViT(hf.HubPair):
         return ViTModel(self.torch_config(config), add_pooling_layer=False)
 
     def cases(self, config: hf.Config, seed: int) -> Sequence[Case]:
-        shape = (2, *_image(config))
-        images = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-        channels_first = np.ascontiguousarray(np.moveaxis(images, -1, 1))
+        channels_first, images = hf.images(np.random.default_rng(seed), config)
         return [Case("two images", {"pixel_values": channels_first}, {"images": images})]
 
     def call_keras(self, model: Any, inputs: Mapping[str, Any]) -> Any:
         return model(inputs["images"], training=False)
-
-
-def _image(config: hf.Config) -> tuple[int, int, int]:
-    """Return the shape of an image: height, width, channels."""
-    size = config["image_size"]
-    height, width = (size, size) if isinstance(size, int) else size
-    return height, width, config["num_channels"]

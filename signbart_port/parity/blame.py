@@ -28,10 +28,11 @@ def find(
     Rows come in the order in which modules end, so the first that fails has no failed module in it.
     One that is wrong when fed the reference's own inputs is wrong itself, or the module in it that
     has a wrong tensor (too little wrong to be seen alone). Where none is, but a tensor differs,
-    that tensor's module is. Where neither is, the first wrong output of the run tells; unless its
-    module passed alone: then what is wrong lies before it, and the module around it is blamed that
-    is wrong and did not, at last the whole model. What is too little wrong for float32 is told by
-    the first wrong output in float64. `inputs_of` returns what the module of a tap was fed, alone.
+    that tensor's module is, the whole model for one of its own. Where neither is, the first wrong
+    output of the run tells; unless its module passed alone: then what is wrong lies before it, and
+    the module around it is blamed that is wrong and did not, at last the whole model. What is too
+    little wrong for float32 is told by the first wrong output in float64. `inputs_of` returns what
+    the module of a tap was fed, alone.
     The comparisons are those that the rows of the report come from.
     """
     weights = report.weights
@@ -44,7 +45,7 @@ def find(
         return Blame(row.module, Evidence.ISOLATED, row, _cause(finder, alone, row, inputs_of))
     row = _first_wrong(report, report.rows)
     if differing:
-        return Blame(differing[0], Evidence.WEIGHTS, row)
+        return Blame(differing[0] or LOGITS, Evidence.WEIGHTS, row)
     if row is not None:
         module = _between(report, row) if alone else row.module
         return Blame(module, Evidence.CHAINED, row, _of_logits(finder, chained))

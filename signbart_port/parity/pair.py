@@ -95,13 +95,16 @@ class Pair:
 
     mapping: str | Path
     """A mapping file. A relative path starts at the folder of the pair's own file."""
-    custom_objects: Mapping[str, type] = _NONE
-    """The objects that a fresh process needs to open a .keras file, by registered name."""
     keys: ClassVar[Mapping[str, Key]] = _NONE
     """Every key that a config may have: mapped, required to have a value, or ignored for a reason.
     Any other is refused before the models are built. Without an entry, none is."""
     example: ClassVar[Mapping[str, Any]] = _NONE
     """A small config, as a user would state it: for proofs where none is stated."""
+
+    @property
+    def custom_objects(self) -> Mapping[str, type]:
+        """The objects that a fresh process needs to open a .keras file, by registered name."""
+        return {}
 
     def read_config(self, stated: Mapping[str, Any], stored: Mapping[str, Any]) -> Any:
         """Return the config of the values that a checkpoint stores and a user states.

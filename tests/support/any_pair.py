@@ -37,3 +37,11 @@ def comes_back(pair: Pair, config: Any, torch_model: torch.nn.Module, keras_mode
     signbart_port.transfer_weights(keras_model, other, mapping=mapping_path(pair))
     state = other.state_dict()
     return all(torch.equal(value, state[name]) for name, value in torch_model.state_dict().items())
+
+
+def proven_in_files(name: str, config: Any, torch_model: torch.nn.Module, folder: Path) -> Report:
+    """Convert a checkpoint of an installed pair, and compare the .keras file with it."""
+    source, out = folder / "model.pth", folder / "model.keras"
+    torch.save({"model": torch_model.state_dict(), "config": dict(config)}, source)
+    signbart_port.convert_pair(source, name, out)
+    return signbart_port.verify_pair(source, out, name)
