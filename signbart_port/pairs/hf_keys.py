@@ -159,3 +159,49 @@ BART: Mapping[str, Key] = {
         TRAINING,
     ),
 }
+
+WHISPER: Mapping[str, Key] = {
+    **OF_ALL,
+    "vocab_size": Mapped(51865, to="vocabulary_size"),
+    "num_mel_bins": Mapped(80, to="num_mels"),
+    "encoder_layers": Mapped(4, to="num_layers"),
+    "encoder_attention_heads": Mapped(6, to="num_heads"),
+    "d_model": Mapped(384, to="hidden_dim"),
+    "encoder_ffn_dim": Mapped(1536, to="intermediate_dim"),
+    "max_source_positions": Mapped(1500, to="max_encoder_sequence_length"),
+    "max_target_positions": Mapped(448, to="max_decoder_sequence_length"),
+    "decoder_layers": SameAs("encoder_layers", default=4),
+    "decoder_attention_heads": SameAs("encoder_attention_heads", default=6),
+    "decoder_ffn_dim": SameAs("encoder_ffn_dim", default=1536),
+    "num_hidden_layers": SameAs("encoder_layers"),
+    "activation_function": Required(("gelu",)),
+    "scale_embedding": Mapped(False),  # WhisperModel reads it and never scales: either is fine
+    "tie_word_embeddings": Required((True,)),
+    **_each(
+        "dropout activation_dropout attention_dropout encoder_layerdrop decoder_layerdrop "
+        "apply_spec_augment mask_time_prob mask_time_length mask_time_min_masks "
+        "mask_feature_prob mask_feature_length mask_feature_min_masks",
+        TRAINING,
+    ),
+    **_each(
+        "use_weighted_layer_sum classifier_proj_size median_filter_width alignment_heads "
+        "is_multilingual lang_to_id task_to_id no_timestamps_token_id",
+        _TASK,
+    ),
+}
+
+MOBILENET_V2: Mapping[str, Key] = {
+    **OF_ALL,
+    "image_size": Mapped(224),
+    "num_channels": Mapped(3),
+    "depth_multiplier": Mapped(1.0, to="alpha"),
+    "depth_divisible_by": Required((8,)),
+    "min_depth": Required((8,)),
+    "expand_ratio": Required((6,), default=6.0),
+    "output_stride": Required((32,)),
+    "hidden_act": Required(("relu6",)),
+    **_each("first_layer_is_expansion finegrained_output tf_padding", Required((True,))),
+    "layer_norm_eps": Required((0.001,)),
+    "classifier_dropout_prob": TRAINING,
+    "semantic_loss_ignore_index": _TASK,
+}

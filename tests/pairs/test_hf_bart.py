@@ -12,7 +12,7 @@ import signbart_port
 from signbart_port.pairs.hf_bart import Bart
 from signbart_port.parity.config_keys import read_config
 from signbart_port.parity.pair import mapping_path
-from tests.support.any_pair import carried, proven
+from tests.support.any_pair import carried, proven, proven_in_files
 from tests.support.pair_faults import (
     Change,
     assert_blames,
@@ -58,6 +58,11 @@ def test_all_comes_back_but_rows_that_no_position_uses(models: tuple[Any, Any]) 
         assert not state[name][:2].any()
         state[name][:2] = expected[name][:2]
     assert all(torch.equal(value, state[name]) for name, value in expected.items())
+
+
+def test_a_checkpoint_is_converted(models: tuple[Any, Any], tmp_path: Path) -> None:
+    report = proven_in_files("hf-bart", CONFIG, models[0], tmp_path)
+    assert report.passed and report.same_structure, report.verdict()
 
 
 WRONG_WEIGHTS: dict[str, tuple[Change, str]] = {
