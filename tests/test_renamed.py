@@ -68,6 +68,7 @@ print(len(warned))
     assert run_python(code) == "4\n"
 
 
+@pytest.mark.release
 def test_pytorchs_training() -> None:
     code = """
 import warnings

@@ -208,9 +208,15 @@ HOSTILE = {
     "instructions": (b"}" * 2_100_000 + b".", "too large"),
     "arguments": (AMPLIFIED + b"ctorch._utils\n_rebuild_parameter\nh\x00R.", "100,000 arguments"),
 }
+# Seconds each: "deep_key" stands for them on a commit.
+LARGE = ("deep_lists", "deep_tuples", "deep_marks", "instructions")
+MARKS = dict.fromkeys(LARGE, pytest.mark.release)
 
 
-@pytest.mark.parametrize(("content", "words"), HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [pytest.param(*HOSTILE[n], id=n, marks=MARKS.get(n, ())) for n in HOSTILE],
+)
 def test_broken_and_hostile_pickles(with_pickle, refused, content, words):
     refused(with_pickle(b"\x80\x02" + content), words)
 

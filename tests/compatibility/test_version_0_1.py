@@ -149,7 +149,7 @@ def test_the_drawn_dataset_is_the_same(work: Path) -> None:
     assert compatibility.folder_digest(work / "signs") == RECORDED.facts["signs"]
 
 
-def test_golden_vectors(work: Path, of_torch: object) -> None:
+def test_golden_vectors(work: Path) -> None:
     """Written anew they are the same; the old ones' scores come out of the file."""
     golden = json.loads((work / "golden.json").read_text())
     name, clip = golden["model"]["name"], golden["clips"][0]
@@ -168,16 +168,19 @@ def test_golden_vectors(work: Path, of_torch: object) -> None:
     )
 
 
+@pytest.mark.release
 def test_what_keras_loads(in_keras: Found) -> None:
     tensors = {k: v for k, v in in_keras.facts.items() if k.startswith("tensors/")}
     assert tensors == {name: RECORDED.facts[name] for name in tensors}
     assert len(tensors) == 8
 
 
+@pytest.mark.release
 def test_what_keras_and_tflite_give(in_keras: Found) -> None:
     refuse_others(in_keras, ("keras/", "load/", "tflite/"))
 
 
+@pytest.mark.release
 def test_what_predict_gives(in_keras: Found, in_torch: Found) -> None:
     refuse_others(Found(in_keras.numbers | in_torch.numbers), ("predict/",))
 
@@ -191,13 +194,14 @@ def test_training_goes_on_in_keras(resumed_in_keras: Found) -> None:
 
 
 @pytest.mark.parametrize(("a", "b"), PAIRS, ids=str)
-def test_neighbours_are_equal(work: Path, of_torch: object, a: str, b: str) -> None:
+@pytest.mark.on_commit("model.h5-none.tflite")
+def test_neighbours_are_equal(work: Path, a: str, b: str) -> None:
     options = signbart_port.Options(config="bare.yaml") if a.startswith("bare") else None
     chosen = {"options": options} if options else {}
     assert signbart_port.verify(a, b, **chosen).passed
 
 
-def test_a_checkpoint_is_equal_and_its_report_keeps_every_key(work: Path, of_torch: object) -> None:
+def test_a_checkpoint_is_equal_and_its_report_keeps_every_key(work: Path) -> None:
     compatibility.command("verify model.pth model.h5 --report new-report.json --quiet")
     refuse_less(
         json.loads((work / "new-report.json").read_text()),
@@ -208,11 +212,12 @@ def test_a_checkpoint_is_equal_and_its_report_keeps_every_key(work: Path, of_tor
 
 
 @pytest.mark.parametrize("line", RECORDED.facts["answers"])
-def test_answers_keep_every_key(work: Path, of_torch: object, line: str) -> None:
+def test_answers_keep_every_key(work: Path, line: str) -> None:
     given = json.loads(compatibility.command(line))
     refuse_less(given, RECORDED.facts["answers"][line], not line.startswith(MEASURED), line)
 
 
+@pytest.mark.release
 def test_what_pytorch_loads_and_gives(in_torch: Found) -> None:
     tensors = {k: v for k, v in in_torch.facts.items() if k.startswith("tensors/")}
     assert tensors == {name: RECORDED.facts[name] for name in tensors}
@@ -220,6 +225,7 @@ def test_what_pytorch_loads_and_gives(in_torch: Found) -> None:
     refuse_others(in_torch, ("torch/",))
 
 
+@pytest.mark.release
 def test_training_goes_on_in_pytorch(in_torch: Found) -> None:
     refuse_others(in_torch, ("resumed-torch/",))
     history = in_torch.facts["history-torch"]

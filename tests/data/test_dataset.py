@@ -253,6 +253,7 @@ print(sorted(heavy & set(sys.modules)))
     assert run_python(code, folder.root).strip() == "[]"
 
 
+@pytest.mark.release
 def test_real_clips_come_back_as_they_were(shared_data: Path, tmp_path: Path) -> None:
     expand = [sys.executable, shared_data / "expand.py", tmp_path / "real", "--holdout", "user08"]
     subprocess.run(expand, check=True, capture_output=True)

@@ -175,6 +175,7 @@ DEPTH = 200_000
     ],
     ids=["lists", "tuples", "key", "marks", "cycle", "get", "put", "instructions", "shape"],
 )
+@pytest.mark.on_commit("marks", "cycle", "get", "put")
 def test_depth_and_number_without_end(refused: Refused, content: bytes, says: str) -> None:
     refused(HEAD + content, says)
 

@@ -223,12 +223,14 @@ HALF = b"G" + struct.pack(">d", 0.5)
     ],
     ids=["empty lists", "points", "many coordinates", "frames"],
 )
+@pytest.mark.on_commit("many coordinates")
 def test_parts_that_are_held_again_and_again_cost_little(refused: Refused, content: bytes) -> None:
     assert len(content) < 3 << 20
     said = "has keypoints of more than 33,554,432 numbers: not one clip"
     assert peak_of(lambda: refused(content, said)) < 400 << 20
 
 
+@pytest.mark.release
 def test_a_storage_that_is_named_again_and_again_is_not_read_each_time(refused: Refused) -> None:
     torch = pytest.importorskip("torch")
     whole = pickle.dumps(torch.zeros(9), 3)

@@ -55,6 +55,7 @@ def test_help_imports_no_framework(arguments: str, says: str) -> None:
     assert says in " ".join(ended.printed.replace("│", " ").split())
 
 
+@pytest.mark.release
 def test_the_two_commands(tmp_path: Path) -> None:
     """As their users run them: one for a machine to read, one that says nothing."""
     source = save_model(tmp_path, CONFIG)
@@ -191,6 +192,7 @@ def test_what_a_person_reads(
         assert words in out
 
 
+@pytest.mark.release
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     """HDF5 itself would end the process by SIGSEGV, and leave its half of a file."""
     source = save_model(tmp_path, CONFIG)

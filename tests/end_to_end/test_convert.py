@@ -145,6 +145,7 @@ def test_only_h5_is_written(tmp_path: Path, name: str) -> None:
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.release
 def test_layout_selected(tmp_path: Path) -> None:
     config = CONFIG.replace(layout="selected")
     done = signbart_port.convert(save_model(tmp_path, config), tmp_path / "model.h5")

@@ -139,7 +139,7 @@ def refused(source: Path, error: type[Exception] = ProofError, **options: Any) -
 
 @pytest.mark.usefixtures("one_run")
 @pytest.mark.parametrize("make", IN_THE_MODEL, ids=lambda b: b.__name__)
-@pytest.mark.on_commit("keras_epsilon", "the_frame_before_the_last")
+@pytest.mark.on_commit("the_frame_before_the_last")
 def test_a_wrong_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Break) -> None:
     source = save_model(tmp_path, CONFIG)
     make(monkeypatch)
@@ -181,6 +181,7 @@ IN_THE_MAPPING = {
 
 
 @pytest.mark.parametrize("change", IN_THE_MAPPING)
+@pytest.mark.on_commit("its kernel is not transposed")
 def test_a_wrong_mapping(tmp_path: Path, change: str) -> None:
     text = mappings.signbart().path.read_text()
     for old, new in IN_THE_MAPPING[change]:

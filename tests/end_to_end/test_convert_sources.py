@@ -58,7 +58,7 @@ SOURCES: dict[str, tuple[torch.dtype, Callable[[State, Path], Any]]] = {
 
 
 @pytest.mark.parametrize("name", SOURCES)
-@pytest.mark.on_commit("half.pth", "prefixed.safetensors")
+@pytest.mark.on_commit("half.pth")
 def test_converts_and_is_proven(tmp_path: Path, name: str) -> None:
     dtype, write = SOURCES[name]
     finer = 1 + 2**-40 if dtype is torch.float64 else 1  # digits that float32 cannot keep
@@ -88,6 +88,7 @@ def test_a_config_stored_in_the_checkpoint(tmp_path: Path) -> None:
     assert done.report is not None and done.report.passed
 
 
+@pytest.mark.release
 def test_averaged_weights_are_named_however_quiet_and_converted_when_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

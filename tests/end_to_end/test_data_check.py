@@ -161,6 +161,7 @@ def test_no_framework_is_imported(folder: Folder, arguments: str) -> None:
     assert not ended.imported & {"torch", "tensorflow", "keras", "h5py", "ai_edge_litert"}
 
 
+@pytest.mark.release
 def test_real_clips(shared_data: Path, tmp_path: Path, run: Run) -> None:
     expand = [sys.executable, shared_data / "expand.py", tmp_path / "real", "--holdout", "user08"]
     subprocess.run(expand, check=True, capture_output=True)

@@ -324,6 +324,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not ended.imported & {"torch", "tensorflow", "keras", "sklearn", "matplotlib"}
 
 
+@pytest.mark.release
 def test_real_models(shared_data: Path, real_h5: Path, tmp_path: Path) -> None:
     """53 of 60 clips of the signer that the checkpoint never saw."""
     expand = [sys.executable, shared_data / "expand.py", tmp_path / "real", "--holdout", "user08"]

@@ -70,6 +70,7 @@ def test_the_sample_comes_back(tmp_path: Path) -> None:
     assert report.weights is not None and report.weights.tensors == 96
 
 
+@pytest.mark.release
 def test_the_real_checkpoint_comes_back(shared_data: Path, real_h5: Path, tmp_path: Path) -> None:
     done = signbart_port.export(real_h5, tmp_path / "back.pth", container="training")
     assert done.report is not None and done.report.passed and done.parameters == 742_922
@@ -147,7 +148,7 @@ def test_every_bit_in_every_container(back: Path) -> None:
     }
 
 
-@pytest.mark.on_commit("safetensors")
+@pytest.mark.release
 def test_it_converts_again(back: Path, tmp_path: Path) -> None:
     """Without a word on the config, unless it is a bare state dict."""
     bare = back.name == "bare.pth"
@@ -161,7 +162,7 @@ def test_it_converts_again(back: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-@pytest.mark.on_commit("dtype1")
+@pytest.mark.release
 def test_other_precisions_come_back_as_the_float32_they_were_read_as(
     tmp_path: Path, dtype: torch.dtype
 ) -> None:
@@ -211,6 +212,7 @@ def test_a_model_that_keras_trained_on(tmp_path: Path) -> None:
     assert all(np.array_equal(again[name], weights[name]) for name in before)
 
 
+@pytest.mark.release
 def test_the_exported_model_computes_what_keras_does(tmp_path: Path) -> None:
     """By hand, with neither `export`'s proof nor `verify`."""
     from signbart_port.pairs.signbart_cases import make_for

@@ -120,6 +120,7 @@ def test_terminated_while_pytorch_writes(model: Path) -> None:
     assert contents(model.parent).keys() == {model}
 
 
+@pytest.mark.release
 def test_terminated_while_the_proof_runs(model: Path) -> None:
     """With the whole new file on the disk."""
     old, scratch = model.with_name("model.pth"), model.with_name("scratch")
@@ -186,5 +187,10 @@ def test_unproven_is_said_even_quietly(
 ) -> None:
     code, out, err = run_main(monkeypatch, capsys, model, "--no-verify", "-q")
     assert code == 0 and out == "" and err.startswith("NOT PROVEN: ")
-    code, out, err = run_main(monkeypatch, capsys, model, "--force", "-q")
-    assert (code, out, err) == (0, "", "")
+
+
+@pytest.mark.release
+def test_a_proven_export_is_silent(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main(monkeypatch, capsys, model, "-q") == (0, "", "")

@@ -55,6 +55,7 @@ def fork(tmp_path: Path) -> Path:
     return save_pth(tmp_path / "fork.pth", fused(state_dict(CONFIG)), config=CONFIG.model_dump())
 
 
+@pytest.mark.release
 def test_it_is_converted_and_proven(tmp_path, fork):
     mapping = mapping_of(tmp_path)
     done = signbart_port.convert(fork, tmp_path / "fork.h5", mapping=mapping)

@@ -92,6 +92,7 @@ def test_the_names_are_printed(release: Path, tmp_path: Path, program: Program) 
     assert {guess["label"] for guess in json.loads(out)["clips"][0]["top"]} == {*WORDS}
 
 
+@pytest.mark.release
 def test_what_was_overridden_is_in_the_output_and_in_the_file(
     release: Path, tmp_path: Path, program: Program
 ) -> None:
@@ -109,6 +110,7 @@ def test_what_was_overridden_is_in_the_output_and_in_the_file(
 
 
 @pytest.mark.parametrize("name", ["out.yaml", "out.json"])
+@pytest.mark.on_commit("out.yaml")
 def test_the_config_of_a_file_is_written(
     converted: Path, tmp_path: Path, program: Program, name: str
 ) -> None:

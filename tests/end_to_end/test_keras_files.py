@@ -50,6 +50,7 @@ def test_a_clip_is_predicted_alike(program: Program, folder: Path) -> None:
     assert given[2]["notes"] == ["config: signs.yaml", "left behind: optimizer"]
 
 
+@pytest.mark.release
 def test_what_was_chosen_is_said_even_quietly(program: Program, folder: Path) -> None:
     shutil.copy("epoch.weights.h5", "s[1].weights.h5")
     shutil.copy("signs.yaml", "s[1].yaml")
@@ -75,6 +76,7 @@ def test_a_dataset_is_evaluated_alike(program: Program, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES[1:])
+@pytest.mark.on_commit("epoch.weights.h5")
 def test_it_is_carried_back_to_pytorch(program: Program, folder: Path, name: str) -> None:
     """By default under the name before all of Keras' suffixes."""
     alone = ["--config", "signs.yaml"] if name.endswith(".weights.h5") else []
@@ -109,6 +111,7 @@ def test_weights_alone_need_a_config(program: Program, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES[1:])
+@pytest.mark.release
 def test_it_is_held_against_the_checkpoint(program: Program, folder: Path, name: str) -> None:
     """Whose config serves both."""
     report = told(program, "verify", "model.pth", name)
@@ -143,6 +146,7 @@ def test_it_is_described(program: Program, folder: Path) -> None:
     assert found["config_note"] == "epoch.yaml beside it"
 
 
+@pytest.mark.release
 def test_a_file_of_version_0_1_names_no_skeleton(program: Program, folder: Path) -> None:
     """Its joints take a part of a hand: in a config of today that is refused without a name."""
     config = CONFIG.replace(joint_idx=(0, 37, 41, 45, 49, 53))

@@ -135,6 +135,7 @@ def test_everything_that_a_mapping_lacks_is_said_with_a_rule_for_it(run: Run, fo
     }
 
 
+@pytest.mark.release
 def test_layers_are_folded_by_whatever_number_they_have(run: Run, tmp_path: Path) -> None:
     fork, mine = tmp_path / "fork.safetensors", tmp_path / "my.yaml"
     after = " 10×8 -> decoder/layers.{0..2}/fc1/kernel 8×10, transpose\n"
@@ -274,6 +275,7 @@ def test_who_meets_other_names_is_led_to_plan(run: Run, fork: Path) -> None:
     assert code == 2 and "UNMAPPED head.weight" in err and err.endswith(f"{advice}\n")
 
 
+@pytest.mark.release
 def test_a_mapping_that_confuses_two_tensors_of_one_shape_is_not_seen(run: Run, fork: Path) -> None:
     """As the page says: the reference is filled through the same mapping."""
     text = draft(run("plan", "--all", fork.name)[1])

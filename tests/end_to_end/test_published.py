@@ -68,7 +68,7 @@ def test_there_are_fifteen() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.on_commit("karsl-100-signers-01-02", "arabic-asl-90")
+@pytest.mark.release
 def test_converts_and_is_equal_at_every_length(tmp_path: Path, name: str) -> None:
     config = configs.named(name)
     arrays = state_dict(config)

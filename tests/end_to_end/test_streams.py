@@ -50,6 +50,7 @@ def on_a_terminal(*arguments: object) -> tuple[int, str]:
     return process.wait(timeout=60), shown.decode()
 
 
+@pytest.mark.release
 def test_no_line_of_a_framework_on_a_terminal(model: Path) -> None:
     code, shown = on_a_terminal("convert", model, "--no-verify", "--force")
     assert code == 0 and "Importing TensorFlow" in shown and "written" in shown
@@ -59,6 +60,7 @@ def test_no_line_of_a_framework_on_a_terminal(model: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize("verb", ["inspect --tensors", "inspect --json", "plan", "--help"])
+@pytest.mark.on_commit("plan", "--help")
 def test_a_full_disk_is_one_line(model: Path, verb: str) -> None:
     file = "" if verb == "--help" else ' "$1"'
     ended = shell(f'"$0" {verb}{file} > /dev/full', model)
@@ -77,12 +79,14 @@ def test_a_reader_that_has_gone_is_no_failed_proof(model: Path) -> None:
 
 
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", ">&- 2>&-"])
+@pytest.mark.on_commit(">&-")
 def test_a_closed_stream_changes_no_answer(model: Path, closed: str) -> None:
     ended = shell(f'"$0" inspect "$1" {closed}', model)
     assert ended.returncode == 0 and ended.stderr == ""
     assert ("sha256" in ended.stdout) == (">&-" not in closed.replace("2>&-", ""))
 
 
+@pytest.mark.release
 def test_an_ascii_terminal_gets_escapes(model: Path) -> None:
     for environment in (
         {"PYTHONIOENCODING": "ascii"},

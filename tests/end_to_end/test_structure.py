@@ -42,6 +42,7 @@ def test_a_mistake_below_the_rounding_of_float32(
     assert not (tmp_path / "model.h5").exists()
 
 
+@pytest.mark.release
 def test_another_library_s_epsilon_is_millions_beyond_its_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,6 +57,7 @@ def test_another_library_s_epsilon_is_millions_beyond_its_limit(
 
 
 @pytest.mark.usefixtures("too_coarse")
+@pytest.mark.release
 def test_every_output_says_that_float32_is_too_coarse(
     program: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ from signbart_port.parity.taps import LOGITS
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export.conversion import Conversion
 from signbart_port.tflite_export.workers.converter import converted
-from tests.support.framework_models import save_model
+from tests.support.framework_models import keras_model, save_model
 from tests.support.small_models import save_pth, small_config, state_dict
 
 pytestmark = pytest.mark.usefixtures("converter_here")
@@ -51,6 +51,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("a", "b"), PAIRS)
+@pytest.mark.on_commit("pth-h5", "h5-tflite")
 def test_equal(files: Path, a: str, b: str) -> None:
     report = signbart_port.verify(files / f"model.{a}", files / f"model.{b}")
     assert report.passed, report.verdict()
@@ -65,6 +66,7 @@ def test_equal(files: Path, a: str, b: str) -> None:
 
 
 @pytest.mark.parametrize(("a", "b"), list(combinations_with_replacement(KINDS, 2)))
+@pytest.mark.on_commit("pth-h5", "h5-tflite")
 def test_another_model(files: Path, a: str, b: str) -> None:
     report = signbart_port.verify(files / f"model.{a}", files / f"other.{b}")
     assert not report.passed
@@ -91,6 +93,7 @@ def test_a_rounded_file_is_held_to_its_precision(files: Path, rounded: Path) -> 
     assert report.logits.error > 10 * report.logits.noise
 
 
+@pytest.mark.release
 def test_the_config_comes_from_the_other_file(files: Path, tmp_path: Path) -> None:
     alone = save_pth(tmp_path / "alone.pth", state_dict(CONFIG))
     assert signbart_port.verify(alone, files / "model.h5").passed
@@ -247,12 +250,12 @@ def test_files_that_take_or_give_something_else(files: Path, raw: Path, tmp_path
     ids=["labels", "joints"],
 )
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.on_commit("h5-labels", "tflite-joints")
 def test_other_sizes(
     files: Path, tmp_path: Path, kind: str, changes: dict[str, object], what: str
 ) -> None:
     config = CONFIG.replace(**changes)
-    save_model(tmp_path, config, name="sizes")
-    signbart_port.convert(tmp_path / "sizes.pth", tmp_path / "sizes.h5", verify=False)
+    keras_model(config, state_dict(config)).save(tmp_path / "sizes.h5")
     with pytest.raises(PortError, match=what):
         signbart_port.verify(tmp_path / "sizes.h5", files / f"model.{kind}")
 
@@ -269,6 +272,7 @@ def test_other_lengths(files: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", ["model.h5", "model.tflite", "model.pth"])
+@pytest.mark.on_commit("model.h5")
 def test_a_keras_file_that_is_not_its_config(files: Path, tmp_path: Path, other: str) -> None:
     """Refused by name, whichever side it is on."""
     lacking = tmp_path / "lacking.h5"
@@ -280,6 +284,7 @@ def test_a_keras_file_that_is_not_its_config(files: Path, tmp_path: Path, other:
             signbart_port.verify(*pair)
 
 
+@pytest.mark.release
 def test_two_rounded_files_say_how_little_they_show(
     files: Path, rounded: Path, tmp_path: Path
 ) -> None:
@@ -352,7 +357,9 @@ def test_another_signature(files: Path, tmp_path: Path, inputs: dict[str, list[i
         ("model.h5", "nothing.tflite", 2, "nothing.tflite: does not exist"),
         ("model.h5", "model.yaml", 2, "model.yaml: is"),
     ],
+    ids=["equal", "not equal", "no file", "no model"],
 )
+@pytest.mark.on_commit("not equal", "no file", "no model")
 def test_the_command(
     files: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -385,18 +392,18 @@ def test_other_heads_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     arrays, changed = state_dict(CONFIG), small_config(encoder_attention_heads=4)
     save_pth(tmp_path / "a.pth", arrays, config=CONFIG.model_dump())
     save_pth(tmp_path / "b.pth", arrays, config=changed.model_dump())
-    report = signbart_port.verify(tmp_path / "a.pth", tmp_path / "b.pth")
     says = "the configs differ: encoder_attention_heads 2 in a.pth, 4 in b.pth"
-    assert not report.passed and says in report.cautions and says in report.notes
-    line = ["signbart-port", "verify", str(tmp_path / "a.pth"), str(tmp_path / "b.pth"), "-q"]
+    line = ["signbart-port", "verify", str(tmp_path / "a.pth"), str(tmp_path / "b.pth"), "--json"]
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
         patch.setattr("sys.argv", line)
         main()
     printed = capsys.readouterr()
-    assert end.value.code == 1 and printed.out == ""
-    assert says in printed.err and "NOT EQUAL: " in printed.err
+    assert end.value.code == 1 and says in printed.err and "NOT EQUAL: " in printed.err
+    report = json.loads(printed.out)
+    assert not report["passed"] and says in report["notes"]
 
 
+@pytest.mark.release
 def test_a_checkpoint_without_a_config_takes_that_of_the_other(tmp_path: Path) -> None:
     arrays = state_dict(CONFIG)
     save_pth(tmp_path / "a.pth", arrays, config=CONFIG.model_dump())

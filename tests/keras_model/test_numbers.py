@@ -126,6 +126,7 @@ def test_real_checkpoint(real_h5: Path, recorded: dict[str, np.ndarray]) -> None
             np.testing.assert_array_equal(np.argmax(logits, -1), recorded[truth].argmax(-1))
 
 
+@pytest.mark.release
 def test_real_checkpoint_in_float64(real_h5: Path, recorded: dict[str, np.ndarray]) -> None:
     """Whatever rounding leaves open in float32, the two compute the same function."""
     model = load(real_h5, "float64")
@@ -135,6 +136,7 @@ def test_real_checkpoint_in_float64(real_h5: Path, recorded: dict[str, np.ndarra
         assert np.abs(logits - truth).max() <= 1e-12 * np.abs(truth).max()
 
 
+@pytest.mark.release
 def test_real_checkpoint_module_by_module(real_h5: Path, recorded: dict[str, np.ndarray]) -> None:
     """Against the outputs that the published code recorded, padded frames included."""
     outputs: dict[str, Floats] = {}

@@ -35,6 +35,7 @@ def same(a: SignBart, b: SignBart) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
+@pytest.mark.on_commit(".keras")
 def test_load_model(model: SignBart, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"model{suffix}"
     model.save(path)
@@ -44,6 +45,7 @@ def test_load_model(model: SignBart, tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["model.h5", "model.weights.h5", "model.keras"])
+@pytest.mark.on_commit("model.weights.h5")
 def test_load_weights(model: SignBart, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     if name == "model.weights.h5":

@@ -51,7 +51,7 @@ RATES = ["dropout", "attention_dropout", "activation_dropout", "classifier_dropo
 
 
 @pytest.mark.parametrize("rate", RATES)
-@pytest.mark.on_commit("attention_dropout", "classifier_dropout")
+@pytest.mark.on_commit("attention_dropout")
 def test_each_dropout_acts_in_training_alone(rate: str) -> None:
     config = CONFIG.replace(**(dict.fromkeys(RATES, 0.0) | {rate: 0.5}))
     model = keras_model(config, state_dict(config))

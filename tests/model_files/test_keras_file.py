@@ -85,6 +85,7 @@ def test_the_order_of_keras_is_stated_for_every_weight(ported: Path) -> None:
     assert {places[name]: shape for name, shape in found.items()} == shapes
 
 
+@pytest.mark.release
 def test_nothing_of_it_imports_a_framework(ported: Path, with_config: Options) -> None:
     code = """
 import sys
@@ -136,6 +137,7 @@ def test_an_option_may_override_the_config_of_weights_alone(ported: Path, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["model.h5", *ARCHIVES])
+@pytest.mark.on_commit("model.keras")
 def test_options_against_a_file_with_a_config(ported: Path, tmp_path: Path, name: str) -> None:
     """Whichever verb reads it: they would be without effect."""
     with pytest.raises(PortError, match=f"{name}: --heads contradicts the config in it"):
@@ -150,13 +152,12 @@ def test_options_against_a_file_with_a_config(ported: Path, tmp_path: Path, name
 
 def test_the_config_of_the_other_file_where_two_are_compared(ported: Path) -> None:
     for names in (("model.pth", "model.weights.h5"), ("model.weights.h5", "model.keras")):
-        for a, b in (names, names[::-1]):
-            files = open_pair(ported / a, ported / b, Options(), signbart())
-            assert {file.path.name for file in files} == set(names)
-            assert all(file.config == CONFIG for file in files)
-            alone = next(file for file in files if file.path.name == "model.weights.h5")
-            other = next(name for name in names if name != "model.weights.h5")
-            assert alone.config_notes == (f"config: config of {other}",)
+        files = open_pair(*(ported / name for name in names), Options(), signbart())
+        assert {file.path.name for file in files} == set(names)
+        assert all(file.config == CONFIG for file in files)
+        alone = next(file for file in files if file.path.name == "model.weights.h5")
+        other = next(name for name in names if name != "model.weights.h5")
+        assert alone.config_notes == (f"config: config of {other}",)
     pair = ported / "model.weights.h5", ported / "epoch.weights.h5"
     with pytest.raises(PortError, match="its shapes settle all but the number of heads"):
         open_pair(*pair, Options(), signbart())

@@ -118,6 +118,7 @@ AVERAGED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", AVERAGED)
+@pytest.mark.on_commit("ema", "swa")
 def test_averaged_weights_are_named_and_taken_when_asked_for(tmp_path: Path, name: str) -> None:
     content, where = AVERAGED[name]
     path = tmp_path / "model.pth"
@@ -178,6 +179,7 @@ def refused(path: Path, weights: str | None = None) -> str:
         {"ema": MODEL, "swa": EMA},
     ],
 )
+@pytest.mark.on_commit("content0", "content1")
 def test_two_that_fit_are_refused_and_named(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "model.pth")
     assert "more than one candidate for the weights" in refused(tmp_path / "model.pth")
@@ -193,6 +195,7 @@ def test_two_that_fit_are_refused_and_named(tmp_path: Path, content: Any) -> Non
         ({"runs": {"a": MODEL, "b": EMA}}, "runs.a", MODEL),
     ],
 )
+@pytest.mark.on_commit("content0-best_model-right0", "content1-model-right1")
 def test_a_key_takes_the_weights_that_are_meant(
     tmp_path: Path, content: Any, key: str, right: State
 ) -> None:

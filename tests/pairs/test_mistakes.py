@@ -118,7 +118,7 @@ def row(tap: str, limit: float = 1e-5) -> Row:
 
 
 @pytest.mark.parametrize("recording", CONFIGS, indirect=True)
-@pytest.mark.on_commit("small", "one layer, one head, joints picked")  # it tries every candidate
+@pytest.mark.on_commit("small")
 def test_the_nearest_mistake_is_named(recording: Recording) -> None:
     """Every candidate of a few modules, made and then found again (or one as near)."""
     find, counting = search(recording), counting_of(recording.inputs)
@@ -164,7 +164,7 @@ def test_what_no_mistake_explains_gets_no_cause(recording: Recording) -> None:
 
 
 @pytest.mark.parametrize("recording", CONFIGS, indirect=True)
-@pytest.mark.on_commit("one layer, one head, joints picked")
+@pytest.mark.release
 def test_a_mistake_everywhere_is_found_from_the_logits_alone(recording: Recording) -> None:
     find = search(recording)
     inputs = (recording.inputs.keypoints, recording.inputs.attention_mask)

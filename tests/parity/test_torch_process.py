@@ -58,6 +58,7 @@ def test_a_run_that_is_not_waited_for_ends_with_its_process_and_folder(tmp_path:
     assert not run._worker.lives() and not folder.exists()
 
 
+@pytest.mark.release
 def test_a_second_run_pays_for_no_import(tmp_path: Path) -> None:
     """And gives the same: nothing of the first is left in its process."""
     source, inputs = source_of(tmp_path)

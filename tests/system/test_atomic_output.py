@@ -390,6 +390,7 @@ def test_of_several_runs_at_once_one_wins(tmp_path: Path, attempt: int) -> None:
 
 @pytest.mark.parametrize("force", [True, False])
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"])
+@pytest.mark.on_commit("SIGKILL-True", "SIGTERM-False")
 def test_a_signal_at_any_moment(tmp_path: Path, name: str, force: bool) -> None:
     number = signal.Signals[name]
     (tmp_path / "folder").mkdir()

@@ -97,6 +97,7 @@ def test_a_file_of_each_mode(mode: str, emitted: Callable[[str], Emitted], signs
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.on_commit("int8")
 def test_what_a_file_computes_with(mode: str, emitted: Callable[[str], Emitted]) -> None:
     """Read off the file: the label is no promise."""
     file = emitted(mode).file

@@ -25,7 +25,7 @@ ROUNDED = {"float16": (0.01, 0.55), "dynamic": (0.2, 0.4)}
     [({}, ""), ({"dynamic_frames": True}, "edge_")],
     ids=["clips", "edges"],
 )
-@pytest.mark.on_commit("clips-dynamic")
+@pytest.mark.release
 def test_real_clips(
     real_h5: Path,
     recorded: dict[str, np.ndarray],

@@ -128,6 +128,7 @@ def test_the_exit_code_and_the_table(
 # Flips
 
 
+@pytest.mark.release
 def test_flipped_bits_are_refused_or_without_effect(files: Path) -> None:
     rows = soak_flips.trials(files)
     found = done({name: rows.pop(name) for name in ("zip.pth", "model.h5")}, 25).rows

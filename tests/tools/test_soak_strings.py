@@ -99,6 +99,7 @@ def test_a_place_that_cannot_hold_a_string(tmp_path: Path) -> None:
         assert "not possible" in word and not defect
 
 
+@pytest.mark.release
 def test_strings_in_a_place(ported: Path, tmp_path: Path) -> None:
     """One of the real ones."""
     soak_command.write_good(good := tmp_path / "good", {"zip.pth": ported / "model.pth"})

@@ -11,6 +11,7 @@ from tests.support.small_trainings import write_config
 
 
 @pytest.mark.parametrize("engine", ["keras", "torch"])
+@pytest.mark.on_commit("torch")
 def test_an_epoch_that_is_not_finished_leaves_nothing(
     engine: str, signs: Path, tmp_path: Path
 ) -> None:

@@ -250,6 +250,7 @@ def test_no_training_to_go_on_with(learned: Learned, tmp_path: Path) -> None:
         keras_files.read_state(learned.models / "best.h5")
 
 
+@pytest.mark.release
 def test_a_log_that_tensorboard_cannot_write(learned: Learned, tmp_path: Path) -> None:
     settings = learned.job.settings.model_copy(update={"checkpoint_dir": tmp_path, "log_dir": None})
     job = replace(learned.job, settings=settings)

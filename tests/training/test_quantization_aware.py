@@ -200,6 +200,7 @@ def test_logits_are_nearly_those_of_the_file(emitted: Emitted) -> None:
     assert np.abs(simulated - given).mean() < 0.3 * np.abs(plain - given).mean()
 
 
+@pytest.mark.release
 def test_clips_may_be_padded_further(emitted: Emitted) -> None:
     """Ragged clips in a batch, or alone and unpadded: the same logits, to a few steps of them."""
     fed = clips(3, seed=3)

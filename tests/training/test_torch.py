@@ -244,6 +244,7 @@ def test_the_optimizer_is_pytorchs_own() -> None:
     assert (group["betas"], group["eps"], group["weight_decay"]) == ((0.9, 0.999), 1e-8, 0.05)
 
 
+@pytest.mark.release
 def test_mixed_precision(learned: Learned, signs: Path, tmp_path: Path) -> None:
     """It computes otherwise, near enough, and keeps float32."""
     job = job_of(
@@ -324,6 +325,7 @@ def test_resuming_with_other_settings(
     assert {path: path.read_bytes() for path in files.models.glob("*.pth")} == before
 
 
+@pytest.mark.release
 def test_resuming_what_is_over(learned: Learned, signs: Path) -> None:
     """And what is over can be gone on with by more epochs, or ended by early stopping."""
     files, before = learned.trained.files, weights_of(learned.trained.files.last)

@@ -44,6 +44,7 @@ def test_the_shapes_of_any_model_tell_its_sizes(sizes, random):
 
 @PROPERTY
 @given(SIZES, st.data())
+@pytest.mark.release
 def test_one_damaged_tensor_is_outvoted(sizes, data):
     shapes = shapes_of(sizes)
     name = data.draw(st.sampled_from(sorted(shapes)))

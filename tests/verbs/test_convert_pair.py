@@ -41,7 +41,7 @@ def folder(tmp_path, monkeypatch) -> Path:
         sys.modules.pop(name, None)
 
 
-@pytest.mark.on_commit("net.keras")
+@pytest.mark.release
 @pytest.mark.parametrize("out", ["net.keras", "net.weights.h5"])
 def test_it_is_converted_and_verified(folder, out):
     before = list(sys.path)
@@ -69,6 +69,7 @@ def test_it_is_converted_and_verified(folder, out):
     assert "case noise" in Path("proof.html").read_text()
 
 
+@pytest.mark.release
 def test_other_code_is_found_and_nothing_is_written(folder):
     pair = folder / "my_pair.py"
     pair.write_text(pair.read_text().replace("keras_net()", "keras_net(epsilon=1e-3)"))
@@ -81,6 +82,7 @@ def test_other_code_is_found_and_nothing_is_written(folder):
     assert not report.passed and report.weights.passed and report.blame.module == "norm"
 
 
+@pytest.mark.release
 def test_an_h5_is_written_where_keras_can_open_it_again(folder):
     models = folder / "my_models.py"
     with pytest.raises(PortError, match=r"net.h5: a fresh process cannot open the .h5 file"):
@@ -95,6 +97,7 @@ def test_an_h5_is_written_where_keras_can_open_it_again(folder):
     assert signbart_port.verify_pair("net.pth", "net.h5", "my_pair.py").passed
 
 
+@pytest.mark.release
 def test_other_weights_are_found(folder):
     signbart_port.convert_pair("net.pth", "my_pair.py", "net.weights.h5", verify=False)
     state = torch.load("net.pth")

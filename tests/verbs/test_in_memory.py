@@ -53,6 +53,7 @@ def states_of(module: torch.nn.Module) -> list[Any]:
     ]
 
 
+@pytest.mark.release
 def test_a_comparison_is_saved_as_a_page(module: SignBart, tmp_path: Path) -> None:
     report = signbart_port.verify(module, keras_model(CONFIG, WEIGHTS))
     report.save(tmp_path / "proof.html")
@@ -89,6 +90,7 @@ def test_it_is_the_code_of_a_live_module_that_is_compared() -> None:
     assert fork_against_weights.passed and NOT_RUN in fork_against_weights.cautions
 
 
+@pytest.mark.release
 def test_a_wrong_weight_is_found_between_live_models(module: SignBart) -> None:
     with torch.no_grad():
         module.decoder.layers[1].fc1.weight[2, 3] += 0.01
@@ -118,7 +120,7 @@ SOURCES: dict[str, Callable[[], ModelSource]] = {
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.on_commit("module", "arrays")
+@pytest.mark.on_commit("module")
 def test_convert(source: str, tmp_path: Path, config: Options) -> None:
     """With the same proof as of a file, and the same weights in the end."""
     done = signbart_port.convert(SOURCES[source](), tmp_path / "model.h5", config)
@@ -214,6 +216,7 @@ def test_what_is_refused(
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.release
 def test_no_object_is_held(module: SignBart, tmp_path: Path) -> None:
     signbart_port.convert(module, tmp_path / "model.h5")
     held = sys.getrefcount(module)

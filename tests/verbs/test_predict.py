@@ -145,6 +145,7 @@ def test_what_a_person_reads(run: Run) -> None:
 
 
 @pytest.mark.parametrize("model", ["model.pth", "model.h5", "model.tflite", "bare.tflite"])
+@pytest.mark.on_commit("model.tflite")
 def test_labels_of_a_file(run: Run, model: str) -> None:
     code, out, err = run(f"{model} a.npy --labels label2id.json --top 1")
     assert (code, err) == (0, "") and "%  label " in out
@@ -169,6 +170,7 @@ def test_probabilities_are_not_made_again(run: Run, folder: Path) -> None:
     assert a == pytest.approx(b, abs=1e-6) and sum(b) == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.release
 def test_the_config_of_the_command_line(run: Run, folder: Path) -> None:
     save_pth(folder / "plain.pth", state_dict(CONFIG))
     (folder / "given.yaml").write_text(CONFIG.model_dump_json())
