@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 
 from signbart_port.transfer.mapping import Axis, Leaf, WeightMapping
 from signbart_port.transfer.suggest.modules import Kind, is_fused
-from signbart_port.transfer.suggest.search import Line, Suggestions
+from signbart_port.transfer.suggest.search import Suggestions
+from signbart_port.transfer.suggest.text import flow, placeholder, plain, quoted, rule
 
-_NAME = re.compile(r"(?!(?:true|false|null)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
 _MOST = 40  # tensors without a place that are listed
 
 
@@ -22,8 +20,8 @@ def whole(suggestions: Suggestions, own: WeightMapping) -> str:
         "family: my-fork",
         "",
         "checkpoint:",
-        f"  unwrap: [{', '.join(map(_plain, own.unwrap))}]",
-        f"  strip_prefixes: [{', '.join(map(_plain, own.strip_prefixes))}]",
+        f"  unwrap: [{', '.join(map(plain, own.unwrap))}]",
+        f"  strip_prefixes: [{', '.join(map(plain, own.strip_prefixes))}]",
         "",
         *([] if suggestions.axes else ["axes: {}"]),
         *([] if suggestions.kinds else ["kinds: {}"]),
@@ -31,7 +29,7 @@ def whole(suggestions: Suggestions, own: WeightMapping) -> str:
         "",
         "ignore:",
         "  torch:",
-        *(f"    - {{match: {_quoted(i.match)}, why: {_quoted(i.why)}}}" for i in ignored),
+        *(f"    - {{match: {quoted(i.match)}, why: {quoted(i.why)}}}" for i in ignored),
         *(f"    # {line}" for line in _unplaced(suggestions)),
     ]
     return "\n".join(lines) + "\n"
@@ -53,16 +51,16 @@ def _rules(
 ) -> Iterator[str]:
     if axes:
         yield "axes:"
-        yield from (f"  {name}: {_axis(axis)}" for name, axis in axes.items())
+        yield from (f"  {name}: {placeholder(axis)}" for name, axis in axes.items())
         yield ""
     if kinds:
         yield "kinds:"
         for name, kind in kinds.items():
-            yield f"  {_plain(name)}:"
+            yield f"  {plain(name)}:"
             yield from (f"    - {_leaf(leaf)}" for leaf in kind)
         yield ""
     yield "modules:" if suggestions.lines else "modules: []"
-    yield from (f"  - {_line(line)}" for line in suggestions.lines)
+    yield from (f"  - {rule(line)}" for line in suggestions.lines)
     if suggestions.unfilled:
         yield "  # Nothing in the checkpoint was found for"
         yield from (f"  #   {place}" for place in suggestions.unfilled)
@@ -72,47 +70,18 @@ def _unplaced(suggestions: Suggestions) -> Iterator[str]:
     fused = [name for name in suggestions.unplaced if is_fused(name)]
     if fused:
         yield "Query, key and value in one tensor, which no mapping can split:"
-        yield from (f"  {_quoted(name)}" for name in fused[:_MOST])
+        yield from (f"  {quoted(name)}" for name in fused[:_MOST])
     others = {name: s for name, s in suggestions.unplaced.items() if not is_fused(name)}
     if not others:
         return
     yield "No place was found for these. What the model does without may be left behind:"
     for name, shape in list(others.items())[:_MOST]:
-        yield f'- {{match: {_quoted(name)}, why: "..."}}  # {"×".join(map(str, shape)) or "scalar"}'
+        yield f'- {{match: {quoted(name)}, why: "..."}}  # {"×".join(map(str, shape)) or "scalar"}'
     if len(others) > _MOST:
         yield f"and {len(others) - _MOST} more"
 
 
-def _line(line: Line) -> str:
-    entries = {"torch": _quoted(line.torch), "keras": _quoted(line.keras)}
-    entries |= {"kind": _plain(line.kind), **line.sizes}
-    if line.doubt:
-        entries["guess"] = "true"
-    return _flow(entries) + _comment(line.doubt)
-
-
-def _axis(axis: Axis) -> str:
-    return _flow({"range": axis.range} | ({"from": str(axis.start)} if axis.start else {}))
-
-
 def _leaf(leaf: Leaf) -> str:
-    entries = {"torch": _plain(leaf.torch)} if leaf.torch else {}
+    entries = {"torch": plain(leaf.torch)} if leaf.torch else {}
     entries |= {"keras": leaf.keras, "dims": f"[{', '.join(leaf.dims)}]"}
-    return _flow(entries | {"op": "transpose"} if leaf.reversed else entries)
-
-
-def _flow(entries: Mapping[str, str]) -> str:
-    return f"{{{', '.join(f'{key}: {value}' for key, value in entries.items())}}}"
-
-
-def _comment(text: str) -> str:
-    return f"  # {text}" if text else ""
-
-
-def _plain(text: str) -> str:
-    """Return a name as it is, in quotes if YAML would read something else."""
-    return text if _NAME.fullmatch(text) else _quoted(text)
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return flow(entries | {"op": "transpose"} if leaf.reversed else entries)

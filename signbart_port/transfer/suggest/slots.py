@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 
 from signbart_port.transfer.mapping import Axis, Rule, WeightMapping
+from signbart_port.transfer.suggest.assignment import SURE, exchanged, loss
 from signbart_port.transfer.suggest.meanings import Meanings, meanings, similarity
 from signbart_port.transfer.suggest.modules import Fit, Kind, Module, fit
-
-_SURE = 0.1  # how much closer to its own slot than to any other a name must be
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +85,6 @@ class Placing:
     names: float  # how well their names agree, from 0 to 1
 
 
-Pairs = Mapping[tuple[Candidate, Slot], Placing]
-
-
 @dataclass
 class Match:
     """The candidates that stand for slots."""
@@ -125,9 +120,9 @@ def match(
         ]
     rest = [pair for pair in possible if pair.slot.takes(pair.candidate.module, found.sizes)]
     at = {(pair.candidate, pair.slot): pair for pair in rest}
-    while better := _exchange(found.pairs, at):
+    while better := exchanged(found.pairs, at):
         found.pairs = better
-    found.unsure = [p for p in found.pairs if not p.names or _loss(p, found.pairs, at) < _SURE]
+    found.unsure = [p for p in found.pairs if not p.names or loss(p, found.pairs, at) < SURE]
     return found
 
 
@@ -155,30 +150,3 @@ def _counted(candidates: Sequence[Candidate]) -> list[Candidate]:
         return first.setdefault(alike, len(first)), [int(n) for n in re.findall(r"[0-9]+", path)]
 
     return sorted(candidates, key=order)
-
-
-def _exchange(pairs: Sequence[Placing], at: Pairs) -> list[Placing] | None:
-    """Return the pairs with two slots exchanged, if the names then agree better."""
-    for a, b in combinations(pairs, 2):
-        c, d = at.get((a.candidate, b.slot)), at.get((b.candidate, a.slot))
-        if c and d and c.names + d.names > a.names + b.names + 1e-9:  # more than rounding
-            return [*(pair for pair in pairs if pair not in (a, b)), c, d]
-    return None
-
-
-def _loss(pair: Placing, pairs: Sequence[Placing], at: Pairs) -> float:
-    """Return how much less, at least, the names agree with another candidate in the slot of
-    `pair`, or its own in another slot: one that is free, or exchanged."""
-    placed = {other.candidate for other in pairs}
-    holders = {other.slot: other for other in pairs}
-    losses = [1.0]
-    for (candidate, slot), other in at.items():
-        if candidate is pair.candidate and slot is not pair.slot:
-            holder = holders.get(slot)
-            if holder is None:
-                losses.append(pair.names - other.names)
-            elif back := at.get((holder.candidate, pair.slot)):
-                losses.append(pair.names + holder.names - other.names - back.names)
-        elif slot is pair.slot and candidate not in placed:
-            losses.append(pair.names - other.names)
-    return min(losses)
