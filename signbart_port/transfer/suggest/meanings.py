@@ -28,6 +28,7 @@ _SPELLINGS = {
     "pos": "position positions positional pe wpe",
     "embed": "emb embedding embeddings embeds",
     "head": "classification classifier cls logits logit labels",
+    "reverse": "reversed backward backwards",
     "x": "",
     "y": "",
 }
