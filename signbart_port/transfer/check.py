@@ -215,11 +215,12 @@ def _check_target(
     written = {}
     for name, shape, line in places:
         written[name] = shape
+        rule = plan.mapping.at(line)
         if name not in target:
-            what = f"the target has no such tensor, {plan.mapping.at(line)}"
-            yield Finding(Code.MISSING, name, what)
+            yield Finding(Code.MISSING, name, f"the target has no such tensor, {rule}")
         elif target[name] != shape:
-            yield Finding(Code.SHAPE, name, f"expected {shape}, the target has {target[name]}")
+            what = f"expected {shape}, the target has {target[name]}, {rule}"
+            yield Finding(Code.SHAPE, name, what)
     for name in target:
         if name not in written and name not in left:
             yield Finding(Code.UNFILLED, name)

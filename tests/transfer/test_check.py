@@ -129,7 +129,7 @@ def test_a_target_without_a_tensor_with_another_or_with_another_shape(direction)
         assert (finding.code, finding.name) == (Code.MISSING, name)
         assert finding.detail == f"the target has no such tensor, signbart.yaml:{t.line}"
         found = check(PLAN, direction, source, target | {name: (*shape, 1)})
-        detail = f"expected {shape}, the target has {(*shape, 1)}"
+        detail = f"expected {shape}, the target has {(*shape, 1)}, signbart.yaml:{t.line}"
         assert found == [Finding(Code.SHAPE, name, detail)]
     found = check(PLAN, direction, source, target | {"head/scale": (3,)})
     assert found == [Finding(Code.UNFILLED, "head/scale")]
