@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from signbart_port.transfer.suggest.assignment import SURE, exchanged, loss
 from signbart_port.transfer.suggest.live.layers import Stack, blocks, stacks
 from signbart_port.transfer.suggest.live.recipes import Recipe, recipe
-from signbart_port.transfer.suggest.live.units import Unit, in_threes, is_fused_by_name
+from signbart_port.transfer.suggest.live.units import LAYER, Unit, in_threes, is_fused_by_name
 from signbart_port.transfer.suggest.meanings import Meanings, meanings, similarity
 
 Classes = Mapping[str, str]
@@ -112,16 +112,16 @@ def _pair(torch: Sequence[Unit], keras: Sequence[Unit], classes: Classes, number
     """Pair units so that their names agree as well as possible; where the names leave it open, the
     order decides. `number` is that of the layer whose classes count, "" outside of layers."""
     places = [_places(units) for units in (torch, keras)]
+    meant = {u: meanings(u.said.replace("/", "."), in_layer=bool(number)) for u in keras}
     at: dict[tuple[Unit, Unit], Match] = {}
     for unit in torch:
-        of_class = classes.get(unit.path.replace("{#}", number), "")
+        of_class = classes.get(unit.path.replace(LAYER, number), "")
         said = meanings(unit.said, in_layer=bool(number))
         for other in keras:
             if found := recipe(unit, other, of_class):
-                meant = meanings(other.said.replace("/", "."), in_layer=bool(number))
                 apart = abs(places[0][unit] - places[1][other])
-                names = similarity(said, meant) + _IN_ORDER * (1 - apart)
-                at[unit, other] = Match(unit, other, found, names, said == meant)
+                names = similarity(said, meant[other]) + _IN_ORDER * (1 - apart)
+                at[unit, other] = Match(unit, other, found, names, said == meant[other])
     pairs: list[Match] = []
     live = sorted(at.values(), key=lambda one: one.names, reverse=True)
     while live:

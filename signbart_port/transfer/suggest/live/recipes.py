@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from signbart_port.transfer.axes import Axes, parse
 from signbart_port.transfer.sizes import Shape
@@ -98,6 +99,8 @@ def _kernel(torch: Unit, keras: Unit, of_class: str) -> Recipe | None:
     """Return how a dense layer, a convolution or a projection to heads moves."""
     if not _has(torch, keras, "weight", optional="bias") or _leaf(keras) != "kernel":
         return None
+    if torch.tensors["weight"].values != keras.tensors["weight"].values:
+        return None
     found, others = (
         [made for one in table if (made := _of_kernel(torch, keras, *one))]
         for table in (_KERNELS, _INPUTS_FIRST)
@@ -133,6 +136,8 @@ def _norm(torch: Unit, keras: Unit) -> Recipe | None:
     if not _has(torch, keras, "weight", optional="bias", both=("mean", "variance")):
         return None
     if _leaf(keras) not in ("gamma", "scale"):
+        return None
+    if torch.tensors["weight"].values != keras.tensors["weight"].values:
         return None
     axes = " ".join(_AXES[-len(torch.tensors["weight"].shapes[0]) :])
     shared = torch.tensors.keys() & keras.tensors.keys()
@@ -211,7 +216,7 @@ def _filled(torch: Unit, keras: Unit, axes: str) -> Iterator[str]:
 def _line(torch: Tensor, keras: Tensor, text: str, *more: str) -> str | None:
     """Return a line for one tensor, or for several that are one; None where these axes do not fit
     the shapes."""
-    axes = parse(text)
+    axes = _parsed(text)
     given, wanted = torch.shapes, keras.shapes
     entries = [f"torch: {_names(torch)}", f"keras: {_names(keras)}", f"axes: {text}", *more]
     if torch.tied:
@@ -230,6 +235,9 @@ def _line(torch: Tensor, keras: Tensor, text: str, *more: str) -> str | None:
         return None  # several on both sides
     fit = all(_fits(axes, *shapes) for shapes in zip(given, wanted, strict=True))
     return f"{{{', '.join(entries)}}}" if fit else None
+
+
+_parsed = cache(parse)
 
 
 def _share(shape: Shape, at: int, count: int) -> Shape:

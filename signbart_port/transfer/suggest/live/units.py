@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 from signbart_port.transfer.mapping import OWN
@@ -37,6 +38,11 @@ class Tensor:
     tied: bool = False
     """Whether its names are those of one tensor."""
 
+    @cached_property
+    def values(self) -> int:
+        """The number of its values in the first layer."""
+        return prod(self.shapes[0]) * (1 if self.tied else len(self.names))
+
 
 @dataclass(frozen=True, eq=False)
 class Unit:
@@ -59,8 +65,7 @@ class Unit:
     @property
     def values(self) -> int:
         """The number of values in it, in the first layer: the same in both frameworks."""
-        tensors = self.tensors.values()
-        return sum(prod(t.shapes[0]) * (1 if t.tied else len(t.names)) for t in tensors)
+        return sum(tensor.values for tensor in self.tensors.values())
 
     @property
     def signature(self) -> tuple[object, ...]:
