@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.verbs.export_pair import export_pair as export_pair
     from signbart_port.verbs.inspect_file import inspect_file as inspect_file
     from signbart_port.verbs.plan import plan as plan
+    from signbart_port.verbs.plan_pair import plan_pair as plan_pair
     from signbart_port.verbs.predict import predict as predict
     from signbart_port.verbs.prove import assert_equal as assert_equal
     from signbart_port.verbs.prove import prove as prove
@@ -78,6 +79,7 @@ _PUBLIC = {
     "inspect_file": "signbart_port.verbs.inspect_file",
     "load": "signbart_port.model_files.keras_h5",
     "plan": "signbart_port.verbs.plan",
+    "plan_pair": "signbart_port.verbs.plan_pair",
     "predict": "signbart_port.verbs.predict",
     "prove": "signbart_port.verbs.prove",
     "prove_pair": "signbart_port.verbs.prove_pair",

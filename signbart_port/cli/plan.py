@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import _options, _show
+from signbart_port.cli import _options, _pair, _pair_plan, _plan_rows, _show
 from signbart_port.errors import PortError, printable
 
 if TYPE_CHECKING:
-    from signbart_port.transfer import Transfer
     from signbart_port.verbs.plan import Planned
-
-_MOST_SHOWN = 6  # findings
 
 
 def plan(
+    context: typer.Context,
     checkpoint: Annotated[
-        Path, typer.Argument(help="A .pth, .pt or .safetensors checkpoint.", metavar="MODEL.pth")
-    ],
+        Path | None,
+        typer.Argument(
+            help="A .pth, .pt or .safetensors checkpoint. With --pair it may be left out.",
+            metavar="MODEL.pth",
+        ),
+    ] = None,
     mapping: _options.Mapping = None,
+    pair: _options.Pair = None,
     config: _options.Config = None,
     heads: _options.Heads = None,
     joints: _options.Joints = None,
@@ -37,7 +39,8 @@ def plan(
         typer.Option(
             "--out",
             metavar="my.yaml",
-            help="Write the mapping that is suggested for other names, its guesses marked.",
+            help="Write the mapping that is suggested for other names, or for the two models of"
+            " --pair, its guesses marked.",
         ),
     ] = None,
     show_all: Annotated[
@@ -53,10 +56,17 @@ def plan(
     mapping file of one's own. Exit code 0: the plan is complete, or its draft is written; 2: it is
     not.
     """
+    if pair is not None:
+        _pair.check_options(context, "out", "show_all")
+        shown = {"show_all": show_all, "json": json, "quiet": quiet}
+        _pair_plan.plan(checkpoint, pair, config, weights, out, force=force, **shown)
+        return
     from signbart_port import transfer
     from signbart_port.verbs.plan import plan as run
     from signbart_port.verbs.plan import write_draft
 
+    if checkpoint is None:
+        raise PortError(None, "a checkpoint is needed: MODEL.pth", "Or name two models by --pair")
     chosen = _options.options_if_any(config, heads, joints, layout, False, override_config, weights)
     found = run(checkpoint, mapping=mapping, options=chosen)
     _show.cautions(found.cautions)
@@ -84,8 +94,6 @@ def plan(
 
 
 def _rows(found: Planned, mapping: str | None, show_all: bool) -> Iterator[tuple[str, str]]:
-    from signbart_port import transfer
-
     checkpoint, rules = found.checkpoint, found.plan.mapping
     known = {name: n for name, n in found.plan.sizes.items() if name not in found.unsettled}
     yield "checkpoint", f"{checkpoint.path} ({checkpoint.container})"
@@ -106,57 +114,17 @@ def _rows(found: Planned, mapping: str | None, show_all: bool) -> Iterator[tuple
             for use in uses
         ]
         yield from _show.labeled("rules", rows)
-        yield from _show.labeled("transfers", _folded(found.transfers()))
+        yield from _show.labeled("transfers", _plan_rows.folded_transfers(found.transfers()))
     else:
         taken, wanted = sum(use.found for use in uses), sum(use.of for use in uses)
         yield "tensors", f"{taken} of {wanted} by {len(uses)} rules"
     left = [f"{name}: {why}" for name, why in found.left_behind().items()]
     yield from _show.labeled("left behind", left)
-    sentences = [finding.sentence() for finding in transfer.gathered(found.findings)]
-    if not show_all and len(sentences) > _MOST_SHOWN:
-        more = len(sentences) - _MOST_SHOWN
-        sentences = [*sentences[:_MOST_SHOWN], f"and {more} more: --all shows them"]
-    yield from _show.labeled("findings", sentences)
+    yield from _show.labeled("findings", _plan_rows.sentences(found.findings, show_all))
     if found.suggestions:
         lines, guesses = len(found.suggestions.lines), found.suggestions.guesses
         said = f"{lines} rules, {guesses} of them guesses"
         yield "suggestions", said if found.draft else "none: nothing in it fits a SignBART"
-
-
-def _folded(transfers: Sequence[Transfer]) -> list[str]:
-    """Return a line for each set of transfers that differ only in their layer."""
-    from signbart_port.transfer.folding import folded, template
-
-    alike: dict[tuple[Any, ...], tuple[list[str], list[int | None]]] = {}
-    for t in transfers:
-        keras, number = template(t.keras)
-        key = (keras, _size(t.torch_shape), _size(t.keras_shape), t.op.name)
-        names, numbers = alike.setdefault(key, ([], []))
-        names.append(t.torch)
-        numbers.append(number)
-    return [
-        f"{_one(names)} {before} -> {folded(keras, numbers)} {after}"
-        + (f", {op}" if op != "identity" else "")
-        for (keras, before, after, op), (names, numbers) in alike.items()
-    ]
-
-
-def _one(names: Sequence[str]) -> str:
-    """Join names into one if they differ in one number, wherever it stands; otherwise into a
-    list."""
-    from signbart_port.transfer.folding import folded
-
-    parts = [re.split("([0-9]+)", name) for name in names]
-    differing = [i for i, same in enumerate(zip(*parts, strict=False)) if len(set(same)) > 1]
-    if len(set(map(len, parts))) > 1 or len(differing) != 1 or differing[0] % 2 == 0:
-        return ", ".join(names)
-    number = differing[0]
-    shared = "".join(parts[0][:number]), "".join(parts[0][number + 1 :])
-    return folded(shared, [int(part[number]) for part in parts])
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape)) or "scalar"
 
 
 def _advice(found: Planned, mapping: str | None) -> str:
@@ -213,10 +181,7 @@ def _as_dict(found: Planned) -> dict[str, Any]:
         ],
         "left_behind": found.left_behind(),
         "complete": not found.findings and not found.config_error,
-        "findings": [
-            {"code": f.code.name, "name": f.name, "what": f.code.value, "detail": f.detail}
-            for f in found.findings
-        ],
+        "findings": [_plan_rows.finding(one) for one in found.findings],
         "suggestions": suggestions
         and {
             "modules": [dataclasses.asdict(line) for line in suggestions.lines],

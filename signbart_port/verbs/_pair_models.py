@@ -91,6 +91,11 @@ class PairModels:
             raise PortError(self.loaded.name, "has no case to compare the two models on")
         return cases
 
+    def sizes(self) -> dict[str, int]:
+        """Return the sizes that the pair tells."""
+        with self.named("sizes"):
+            return dict(self.pair.sizes(self.config) or {})
+
     def keras_model(self) -> Any:
         """Build the Keras model, in float32."""
         from signbart_port.parity import keras_run
@@ -137,12 +142,10 @@ class PairCheckpoint(PairModels):
 
     def plan(self, model: Any) -> Plan:
         """Return the plan, checked on both sides. Raises PortError with every finding."""
-        torch = self._torch_shapes
         keras = {weight.path: tuple(weight.shape) for weight in model.weights}
-        with self.named("sizes"):
-            stated = dict(self.pair.sizes(self.config) or {})
-        sizes = transfer.sizes_from_shapes(self.mapping, torch, keras) | stated
-        plan = transfer.plan(self.mapping, sizes, Shapes(torch, keras))
+        shapes = Shapes(self._torch_shapes, keras)
+        sizes = transfer.sizes_from_shapes(self.mapping, shapes.torch, keras) | self.sizes()
+        plan = transfer.plan(self.mapping, sizes, shapes)
         tensors = self.checkpoint.tensors
         if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, tensors, keras):
             raise PortError(self.checkpoint.path, transfer.summary(findings))
@@ -207,17 +210,28 @@ def open_pair(
     mapping = transfer.load(mapping_path(loaded.pair))
     mapping.check_settled()
     rules = NameRules(mapping.unwrap, mapping.strip_prefixes, mapping.renamed)
-    path = weights_file(path)
-    checkpoint = read_checkpoint(path, rules, NamesWanted(mapping), weights)
+    checkpoint = read_checkpoint(weights_file(path), rules, NamesWanted(mapping), weights)
+    models = with_config(loaded, config, checkpoint)
+    about = models.stated, models.stored, models.config, models.origin
+    return PairCheckpoint(loaded, *about, mapping, checkpoint)
+
+
+def with_config(
+    loaded: LoadedPair, config: str | Path | None, checkpoint: Checkpoint | None
+) -> PairModels:
+    """Return a pair with its config, see `open_pair`."""
     stated = {} if config is None else read_file(Path(config))
-    stored, origin = checkpoint.config, "stored in the checkpoint"
-    if stored is None and (beside := path.with_name(_HUGGING_FACE)).is_file():
-        stored, origin = read_file(beside), f"{beside.name} beside the checkpoint"
+    stored, origin = None, "stored in the checkpoint"
+    if checkpoint is not None:
+        stored, beside = checkpoint.config, checkpoint.path.with_name(_HUGGING_FACE)
+        if stored is None and beside.is_file():
+            stored, origin = read_file(beside), f"{beside.name} beside the checkpoint"
     origins = [*([str(config)] if config is not None else []), *([origin] if stored else [])]
     stored = dict(stored or {})
-    found = config_of(loaded, stated, stored, config or path)
+    source = config or (checkpoint.path if checkpoint else loaded.name)
+    found = config_of(loaded, stated, stored, source)
     said = ", over ".join(origins) or "none given, stored or beside the checkpoint"
-    return PairCheckpoint(loaded, stated, stored, found, said, mapping, checkpoint)
+    return PairModels(loaded, stated, stored, found, said)
 
 
 def config_of(

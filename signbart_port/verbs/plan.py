@@ -4,7 +4,7 @@ moves, no framework is imported."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -68,10 +68,7 @@ class Planned:
 
     def uses(self) -> Iterator[Use]:
         """Yield every rule, in the order of the mapping."""
-        of = Counter(t.line for t in self.plan.transfers)
-        found = Counter(t.line for t in self.transfers())
-        for rule in self.plan.mapping.rules:
-            yield Use(rule, found[rule.line], of[rule.line])
+        return uses_of(self.plan, self.transfers())
 
     def transfers(self) -> tuple[Transfer, ...]:
         """Return the transfers whose tensor is in the checkpoint."""
@@ -81,6 +78,15 @@ class Planned:
         """Return the tensors that the mapping ignores, and why."""
         ignored = self.plan.ignored_torch
         return {name: ignored[name] for name in self.checkpoint.tensors if name in ignored}
+
+
+def uses_of(plan: Plan, there: Iterable[Transfer]) -> Iterator[Use]:
+    """Yield every rule of a plan, with how many of its transfers are among those that are
+    `there`."""
+    of = Counter(t.line for t in plan.transfers)
+    found = Counter(t.line for t in there)
+    for rule in plan.mapping.rules:
+        yield Use(rule, found[rule.line], of[rule.line])
 
 
 def plan(

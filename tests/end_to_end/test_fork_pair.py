@@ -11,7 +11,7 @@ import torch
 import signbart_port
 from signbart_port.errors import ProofError
 from signbart_port.model_files import mappings
-from tests.support.any_pair import perturb
+from signbart_port.parity.workers.torch_perturbed import perturb
 from tests.support.small_models import small_config
 
 CONFIG = small_config()

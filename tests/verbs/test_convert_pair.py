@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -19,26 +20,14 @@ from signbart_port.parity.load_pair import installed, load_pair
 from signbart_port.parity.pair import Pair
 from signbart_port.parity.workers.torch_perturbed import perturb
 from signbart_port.system import digest
-
-PAGE = Path(__file__).parents[2] / "docs/pairs.md"
+from tests.support.tutorial import PAGE, written
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """The files of the page, and a checkpoint of its model."""
-    texts = re.findall(r"^```\w+\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    models = next(text for text in texts if text.startswith("import keras\n"))
-    (tmp_path / "my_models.py").write_text(models.partition("torch_model, keras_model =")[0])
-    (tmp_path / "net.yaml").write_text(next(t for t in texts if t.startswith("schema: 2")))
-    (tmp_path / "my_pair.py").write_text(next(t for t in texts if t.startswith("# my_pair.py")))
+def folder(tmp_path, monkeypatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
-    scope: dict = {}
-    exec((tmp_path / "my_models.py").read_text(), scope)
-    torch.save({"model": perturb(scope["Net"]()).state_dict()}, "net.pth")
-    yield tmp_path
-    sys.path[:] = [entry for entry in sys.path if entry != str(tmp_path)]
-    for name in ("my_models", "signbart_port_pair_my_pair"):
-        sys.modules.pop(name, None)
+    with written(tmp_path):
+        yield tmp_path
 
 
 @pytest.mark.release

@@ -14,9 +14,9 @@ import signbart_port
 from signbart_port.errors import PortError, ProofError
 from signbart_port.model_files import pair_file
 from signbart_port.parity.load_pair import load_pair
+from signbart_port.parity.workers.torch_perturbed import perturb
 from signbart_port.tflite_export import pair_proof
 from signbart_port.tflite_export.correspondence import Correspondence
-from tests.support.any_pair import perturb
 
 PAIR = """
 from collections import OrderedDict
