@@ -103,7 +103,7 @@ def check_unnamed(joint_idx: Sequence[int]) -> None:
 
 
 def _in_words(numbers: str) -> str:
-    return f"on the command line, such as --joints mediapipe-75:{numbers}"
+    return f"as an option, --joints mediapipe-75:{numbers}"
 
 
 def _reads_hands_whole(skeleton: Skeleton, joints: set[int]) -> bool:

@@ -75,7 +75,7 @@ class Agreement:
             remedy = f"Leave {named} out, or add {OVERRIDE} if it is meant"
             raise PortError(self._path, what + _against(contradiction), remedy)
         elif added := [key for key in options if key not in self._stated]:
-            self.notes.append(f"completed by the command line: {', '.join(added)}")
+            self.notes.append(f"completed by the options: {', '.join(added)}")
 
     def check_own(self, options: Mapping[str, Any], given: Source | None) -> None:
         """Raise PortError where options say otherwise than a config that nothing can override: that

@@ -91,10 +91,11 @@ def on_other_names(path: str | Path, mapping: WeightMapping, checkpoint: Checkpo
 
 
 def _command(path: str | Path, mapping: WeightMapping) -> str:
-    command = f"signbart-port plan {shlex.quote(str(path))}"
+    file = shlex.quote(str(path))
     if mapping.path == mappings.signbart().path:
-        return f"Write a mapping: {command}"
-    return f"See the whole plan: {command} --mapping {shlex.quote(str(mapping.path))}"
+        return f"Write a mapping: signbart-port plan {file}"
+    own = shlex.quote(str(mapping.path))
+    return f"See the whole plan: signbart-port plan {file} --mapping {own}"
 
 
 _HEADS = ("encoder_attention_heads", "decoder_attention_heads")

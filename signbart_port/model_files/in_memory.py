@@ -99,8 +99,8 @@ def files_of(*models: ModelSource) -> Iterator[Files]:
         except PortError as error:
             culprit = None if error.path is None else files.named(str(error.path))
             hint = files.named(error.hint)
-            if (command := f"signbart-port plan '{culprit}'") in hint:
-                hint = hint.replace(command, "signbart-port plan FILE")
+            if (command := f": signbart-port plan '{culprit}'") in hint:
+                hint = hint.replace(command, ": signbart-port plan FILE")
                 hint = f"Save its state dict to a file. {hint}"
             raise PortError(culprit, files.named(error.what), hint) from error
         except ProofError as error:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import re
+import shlex
 from typing import Any, TypeVar, cast
 
 from signbart_port.errors import PortError
@@ -43,32 +45,67 @@ FUNCTIONS = {"inspect": "inspect_file", "tflite": "to_tflite"} | {
     verb: verb for verb in ("convert", "evaluate", "export", "plan", "predict", "verify")
 }
 """The public function of a command."""
-# A command with its arguments, after a colon, stays what it is; an option may be followed by its
-# value.
+# A command with its arguments follows a colon, and ends the message. An option may be followed by
+# its value: in capitals, in quotes, or with a digit in it.
 _OPTION = re.compile(
     rf"""
-    :[ ]signbart-port[ ].*
+    :[ ]signbart-port[ ](?P<command>.*)
     | signbart-port[ ](?P<verb>{"|".join(FUNCTIONS)})\b
-    | (?<![\w-])--(?P<option>[a-z][a-z-]*[a-z])(?P<value>[ ](?=[A-Z0-9](?![a-z])|["']))?
+    | (?<![\w-])--(?P<option>[a-z][a-z-]*[a-z])
+      (?:[ ](?P<name>(?=[a-z])[^\s()"']*\d(?:[^\s()"']*[^\s()"'.,;:])?)
+      | (?P<value>[ ](?=[A-Z0-9](?![a-z])|["'])))?
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
+_PLACEHOLDER = re.compile("[A-Z|]+")
 
 
 def in_python(message: str) -> str:
-    """Return a message with the command line's options as arguments, "force=True", and its commands
-    as functions, "signbart_port.export"."""
+    """Return a message with the command line's options as arguments, "force=True", its commands as
+    functions, "signbart_port.export", and a command with arguments as a call."""
     return _OPTION.sub(_translated, message)
 
 
 def _translated(found: re.Match[str]) -> str:
+    if found["command"]:
+        return _call(found["command"]) or found[0]
     if found["verb"]:
         return f"signbart_port.{FUNCTIONS[found['verb']]}"
-    option, has_value = found["option"], found["value"]
+    option, name = found["option"], found["name"]
     if option not in IN_OPTIONS | ARGUMENTS:
         return found[0]
-    name = option.replace("-", "_") + ("=True" if option in FLAGS else "=" if has_value else "")
-    return f"Options.{name}" if option in IN_OPTIONS else name
+    words = option.replace("-", "_")
+    if option in FLAGS:
+        words += "=True" + (f" {name}" if name else found["value"] or "")
+    elif name:
+        words += f'="{name}"'
+    elif found["value"]:
+        words += "="
+    return f"Options.{words}" if option in IN_OPTIONS else words
+
+
+def _call(command: str) -> str:
+    """Return a command's arguments as those of its function, or nothing where it has none."""
+    verb, *words = shlex.split(command)
+    if verb not in FUNCTIONS:
+        return ""
+    arguments, options = list[str](), list[str]()
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("--"):
+            arguments.append(_literal(word))
+            continue
+        option = word[2:]
+        value = "True" if option in FLAGS else _literal(next(rest))
+        stated = f"{option.replace('-', '_')}={value}"
+        (options if option in IN_OPTIONS else arguments).append(stated)
+    if options:
+        arguments.append(f"options=signbart_port.Options({', '.join(options)})")
+    return f": signbart_port.{FUNCTIONS[verb]}({', '.join(arguments)})"
+
+
+def _literal(word: str) -> str:
+    return word if _PLACEHOLDER.fullmatch(word) else json.dumps(word, ensure_ascii=False)
 
 
 def speaks_python(public: Public) -> Public:

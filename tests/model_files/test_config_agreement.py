@@ -108,9 +108,7 @@ def test_an_option_completes_what_a_config_leaves_out(checkpoint: Write) -> None
     done = resolved(found, heads=4, joints=CONFIG.joint_idx, layout="selected")
     assert done.config == CONFIG.replace(layout="selected")
     assert done.cautions == ()
-    assert done.notes == (
-        "completed by the command line: encoder_attention_heads, joint_idx, layout",
-    )
+    assert done.notes == ("completed by the options: encoder_attention_heads, joint_idx, layout",)
     assert "encoder" not in refusal(found, heads=8, joints=CONFIG.joint_idx)
     assert "decoder_attention_heads 8 against" in refusal(found, heads=8, joints=CONFIG.joint_idx)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -46,7 +48,25 @@ COMMAND_LINE_ALONE = {
         ("--config and --weights are for", "Options.config and Options.weights are for"),
         ("add --override-config if", "add Options.override_config=True if"),
         ("--skeleton kaggle: is no skeleton", "skeleton kaggle: is no skeleton"),
-        ("See: signbart-port plan --mapping my.yaml", "See: signbart-port plan --mapping my.yaml"),
+        (
+            "such as --config lsa-64, or --joints mediapipe-75:0,4-6).",
+            'such as Options.config="lsa-64", or Options.joints="mediapipe-75:0,4-6").',
+        ),
+        ("with --force 2 clips", "with force=True 2 clips"),
+        (
+            "See: signbart-port plan 'my \"a\" 1.pth' --mapping my.yaml",
+            r'See: signbart_port.plan("my \"a\" 1.pth", mapping="my.yaml")',
+        ),
+        (
+            "See: signbart-port inspect FILE --heads N --sizes-from-checkpoint",
+            "See: signbart_port.inspect_file(FILE, options=signbart_port.Options(heads=N,"
+            " sizes_from_checkpoint=True))",
+        ),
+        (
+            "Look: signbart-port plan './--force\n.pth'",
+            r'Look: signbart_port.plan("./--force\n.pth")',
+        ),
+        ("Make one: signbart-port data synth DIR", "Make one: signbart-port data synth DIR"),
         ("signbart-port export makes one", "signbart_port.export makes one"),
         ("Make it again, with signbart-port tflite", "Make it again, with signbart_port.to_tflite"),
         ("is for signbart-port train", "is for signbart-port train"),
@@ -66,6 +86,39 @@ def test_every_option_in_a_message_has_its_words() -> None:
     }
     assert "force" in named
     assert named == ARGUMENTS | IN_OPTIONS | COMMAND_LINE_ALONE
+
+
+def test_no_message_has_a_shell_command_in_python() -> None:
+    """Every text of the program but its command line, with X for what is filled in."""
+    shell = re.compile(
+        r"signbart-port (?!train\b|data\b)[a-z]"  # neither is a function
+        r"|signbart_port\.\w+ (X|[\"']|\S*[./]\S|--)"  # a command's arguments, without its colon
+        r"|on the command line"
+    )
+    found = {
+        f"{path.relative_to(PACKAGE)}:{line}: {said}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if "cli" not in path.relative_to(PACKAGE).parts and path.stem != "python_words"
+        for line, text in texts(ast.parse(path.read_text()))
+        if shell.search(said := in_python(text))
+    }
+    assert found == set()
+    for seeded in ("Run signbart-port plan X", "Say it on the command line", "signbart-port pair"):
+        assert shell.search(in_python(seeded))
+
+
+def texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the line and the content of each string that is no docstring."""
+    skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            parts = [one.value if isinstance(one, ast.Constant) else "X" for one in node.values]
+            yield node.lineno, "".join(map(str, parts))
+            skipped |= {id(one) for one in node.values}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
 
 
 def test_every_argument_is_one_of_a_public_function() -> None:

@@ -243,6 +243,6 @@ def test_refusals_say_what_to_do_in_python(module: SignBart, tmp_path: Path) -> 
     with pytest.raises(PortError, match=r"Keras model: is one of Keras already; .*model\.save\("):
         signbart_port.convert(keras_model(CONFIG, WEIGHTS), out)
     with pytest.raises(
-        PortError, match=r"Save its state dict to a file\. .*signbart-port plan FILE$"
+        PortError, match=r"Save its state dict to a file\. .*: signbart_port\.plan\(FILE\)$"
     ):
         signbart_port.convert(torch.nn.Linear(3, 4), tmp_path / "out.h5")
