@@ -48,7 +48,7 @@ class _Layout:
     variables: Mapping[str, str]
     """The variable path of each dataset."""
     layers: Mapping[str, str]
-    """The name of the layer to which each group of variables belongs."""
+    """The name of the layer to which each group belongs, outer ones first."""
     transfers: tuple[Transfer, ...]
 
 
@@ -89,10 +89,13 @@ def read(path: Path, file: h5py.File, room: int) -> KerasWeights:
 def _check_names(path: Path, file: h5py.File, layout: _Layout) -> bool:
     """Return whether the file names its layers; raises PortError where it does so otherwise."""
     named = False
-    for group, expected in layout.layers.items():
-        if group not in file:
+    absent = set[str]()  # HDF5 takes its time for each name that is not there
+    for layer, expected in layout.layers.items():
+        if layer.rpartition("/")[0] in absent or layer not in file:
+            absent.add(layer)
             continue
-        found = file[group].attrs.get("name")
+        group = f"{layer}/{_VARIABLES}"
+        found = file[group].attrs.get("name") if group in file else None
         if found is None:
             continue
         named = True
@@ -115,7 +118,7 @@ def _layout() -> _Layout:
     return _Layout(
         variables={place_of(path): path for path in paths},
         layers={
-            "/".join((*_group_of(layers), _VARIABLES)): layers[-1]
+            "/".join(_group_of(layers)): layers[-1]
             for path in paths
             for layers in _prefixes(path.split("/")[:-1])
         },
