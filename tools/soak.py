@@ -84,10 +84,7 @@ class Run:
         """Make the trials that are not done yet: `count` of each row, or its `most`, for at most so
         many minutes."""
         end = None if minutes is None else time.monotonic() + 60 * minutes
-        wanted = {
-            name: count if trial.most is None else min(count, trial.most)
-            for name, trial in trials.items()
-        }
+        wanted = {name: trial.wanted(count) for name, trial in trials.items()}
         for name in trials:
             self.rows.setdefault(name, Outcomes())
         with Progress(console=Console(stderr=True)) as progress:

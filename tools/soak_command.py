@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+import soak_common
 from signbart_port.cli import main as command_line
 
-SECONDS = 60
-"""The most that a command may take; half of it is a defect."""
+SLOW = 30
+"""The seconds of processor time that a command may take."""
 _DONE, _REFUSED = 0, 2
 _BESIDE = {
     "zip.pth": "good.pth",
@@ -40,6 +41,7 @@ class Ended:
     out: str
     err: str
     seconds: float
+    """Of processor time, with that of the processes that it has waited for."""
 
     def word(self) -> str:
         """Return what a trial of this command is counted as."""
@@ -54,8 +56,10 @@ class Ended:
             found.append(f"a traceback: {self.err[-300:]!r}")
         elif self.code == _REFUSED and not re.fullmatch("signbart-port: .+\n", self.err):
             found.append(f"says {self.err[-300:]!r}")
-        if self.seconds > SECONDS / 2:
+        if self.seconds > SLOW:
             found.append(f"took {self.seconds:.0f} s")
+        if self.code == -signal.SIGKILL:
+            found.append(f"had not ended after {soak_common.SECONDS} s, or was killed")
         return found
 
 
@@ -72,7 +76,7 @@ def import_verbs() -> None:
 
 def forked(arguments: Sequence[str], folder: Path) -> Ended:
     """Run a command line in a fork of this process."""
-    start, streams = time.monotonic(), [folder.with_name(name) for name in ("stdout", "stderr")]
+    streams = [folder.with_name(name) for name in ("stdout", "stderr")]
     if (child := os.fork()) == 0:
         status = 70
         try:
@@ -98,12 +102,13 @@ def forked(arguments: Sequence[str], folder: Path) -> Ended:
                 with contextlib.suppress(Exception):
                     output.flush()
             os._exit(status)
-    deadline = start + SECONDS
-    while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
+    deadline = time.monotonic() + soak_common.SECONDS
+    while (ended := os.wait4(child, os.WNOHANG))[0] == 0:
         if time.monotonic() > deadline:
             os.killpg(child, signal.SIGKILL)
         time.sleep(0.01)
-    seconds, code = time.monotonic() - start, os.waitstatus_to_exitcode(ended[1])
+    code, used = os.waitstatus_to_exitcode(ended[1]), ended[2]
+    seconds = used.ru_utime + used.ru_stime
     # With surrogates for what is no UTF-8, and every carriage return as it is.
     said, errors = (path.read_bytes().decode(errors="surrogateescape") for path in streams)
     return Ended(code, said, errors, seconds)

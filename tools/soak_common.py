@@ -20,8 +20,8 @@ from signbart_port.system import digest
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "synthetic-signs.pth"
 PROGRAM = Path(sys.executable).with_name("signbart-port")
-SECONDS = 120
-"""The most that a command may take."""
+SECONDS = 600
+"""The most that a command may take, on a machine that has much else to do."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,13 @@ class Trial:
     defect that it shows, or nothing."""
 
     run: Callable[[int, Random], tuple[str, str]]
-    most: int | None = None
-    """The number of different trials, where that is bounded."""
+    most: int | Callable[[], int] | None = None
+    """The number of different trials, where that is bounded, or how it is found out."""
+
+    def wanted(self, count: int) -> int:
+        """Return how many trials to make where `count` are asked for."""
+        most = self.most() if callable(self.most) else self.most
+        return count if most is None else min(count, most)
 
 
 def run(*arguments: object) -> None:
@@ -73,8 +78,8 @@ def content_of(path: Path) -> Any:
 
 def outliving(scratch: Path) -> list[str]:
     """Wait for the processes that were started with this temporary folder. Returns those that are
-    there after ten seconds."""
-    deadline = time.monotonic() + 10
+    there after a minute: they end in their time on a machine that has much else to do."""
+    deadline = time.monotonic() + 60
     while (alive := _with_scratch(scratch)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return alive

@@ -5,21 +5,20 @@ from __future__ import annotations
 import io
 import json
 import resource
-import signal
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
-from types import FrameType
 
 import numpy as np
 
 import soak_by_command
 import soak_command
+import soak_common
+import soak_hang
 import soak_mutations as mutations
 from signbart_port import config as configs
 from signbart_port import transfer
@@ -39,6 +38,7 @@ from soak_mutations import Mutation
 _SLOW = 2.0
 """The seconds of processor time within which a small file is read or refused."""
 _HANG = 20
+"""The same, after which a parser is interrupted."""
 _MEMORY = 6 << 30
 """The address space of the fuzzer, in bytes: no small file takes as much."""
 _KINDS = {
@@ -114,36 +114,21 @@ def trial(parser: Parser, folder: Path, _: int, draw: Random) -> tuple[str, str]
     path.write_bytes(data)
     start = time.process_time()
     try:
-        with _at_most(_HANG):
+        with soak_hang.at_most(_HANG):
             parser.read(path)
         word, defect = "read", ""
     except (PortError, Refusal):
         word, defect = "refused", ""
-    except _Hang:
-        word, defect = "a hang", f"more than {_HANG} s"
+    except soak_hang.Hang:
+        word, defect = (
+            "a hang",
+            f"more than {_HANG} s of processor time, or {soak_common.SECONDS} s",
+        )
     except Exception as error:
         word, defect = "an error", f"{type(error).__name__}: {str(error)[:200]}"
     if not defect and (seconds := time.process_time() - start) > _SLOW:
         word, defect = "slow", f"{seconds:.1f} s for {len(data):,} bytes"
     return word, defect
-
-
-class _Hang(BaseException):
-    """A parser that takes too long; nothing catches it on the way."""
-
-
-@contextmanager
-def _at_most(seconds: int) -> Iterator[None]:
-    def late(_: int, __: FrameType | None) -> None:
-        raise _Hang
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def parsers(folder: Path) -> dict[str, Parser]:

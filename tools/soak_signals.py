@@ -1,4 +1,4 @@
-"""A command is ended by a signal at a random moment."""
+"""A command is ended by a signal at a random moment, and some are run again after it."""
 
 from __future__ import annotations
 
@@ -9,54 +9,70 @@ import time
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import soak_common
-from signbart_port.errors import PortError
 from soak_common import SAMPLE, SECONDS, Trial, run
+from soak_subjects import File, Subject, Training
 
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
-_OUTPUTS = {"convert": "model.h5", "tflite": "model.tflite", "export": "model.pth"}
+_OUTPUTS = {
+    "convert": ("model.h5",),
+    "tflite": ("model.tflite",),
+    "export": ("model.pth", "--container", "training"),
+}
+"""The name of a verb's output, and options."""
+_AGAIN = 5  # a trial of so many is followed by the same command, not ended
 
 
 def trials(folder: Path) -> dict[str, Trial]:
     """Return a row for each verb and signal."""
-    h5 = folder / "model.h5"
-    run("convert", SAMPLE, "--out", h5, "-q")
     found = {}
-    for verb, name in _OUTPUTS.items():
-        command = (verb, SAMPLE if verb == "convert" else h5, "--out")
-        out = folder / verb / name
-        out.parent.mkdir()
-        life = min(_seconds(*command, out, "--force", "-q") for _ in range(2))
+    for verb, subject in _subjects(folder).items():
+        life = min(_seconds(subject) for _ in range(2))
+        content = subject.content()
         for one in SIGNALS:
-            number = signal.Signals[one]
-            made = partial(trial, number, life, (*command, out), out, out.read_bytes())
+            made = partial(trial, signal.Signals[one], life, subject, content, folder / "scratch")
             found[f"{verb}, {one}"] = Trial(made)
     return found
 
 
-def _seconds(*command: object) -> float:
+def _subjects(folder: Path) -> dict[str, Subject]:
+    """Return what is ended, by verb."""
+    h5 = folder / "model.h5"
+    run("convert", SAMPLE, "--out", h5, "-q")
+    found: dict[str, Subject] = {}
+    for verb, (name, *options) in _OUTPUTS.items():
+        line = (verb, SAMPLE if verb == "convert" else h5, *options, "--out")
+        (out := folder / verb / name).parent.mkdir()
+        run(*line, out, "-q")
+        found[verb] = File(line, out, out.read_bytes())
+    return found | {"train": Training.make(folder / "train")}
+
+
+def _seconds(subject: Subject) -> float:
+    subject.begin(0)
     start = time.monotonic()
-    run(*command)
+    run(*subject.command())
     return time.monotonic() - start
 
 
 def trial(
     number: signal.Signals,
     life: float,
-    command: tuple[object, ...],
-    out: Path,
-    old: bytes,
-    _number: int,
+    subject: Subject,
+    content: Any,
+    scratch: Path,
+    which: int,
     draw: Random,
 ) -> tuple[str, str]:
     """Run a command that lives so long, end it, and look at what it has left."""
-    out.write_bytes(old)
-    moment, scratch = draw.uniform(0.1, life), out.parent.parent / "scratch"
+    moment = draw.uniform(0.1, life)
+    subject.begin(which)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     process = subprocess.Popen(
-        [soak_common.PROGRAM, *map(str, command), "--force", "-q"],
+        [soak_common.PROGRAM, *map(str, subject.command())],
         env=soak_common.environment(scratch),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -72,18 +88,36 @@ def trial(
         defects.append(f"exit code {code}")
     if b"Traceback" in said and code != -number:  # Python's own, before the program begins
         defects.append("a traceback")
-    if out.read_bytes() != old:
-        try:
-            soak_common.content_of(out)
-        except PortError as error:
-            defects.append(f"half written: {error}")
+    defects += subject.broken()
     if alive := soak_common.outliving(scratch):
         defects.append(f"{len(alive)} processes live on")
-    left = soak_common.left_behind(out, scratch)
+    left = _left(subject, scratch)
     if left and number != signal.SIGKILL:
         defects.append(f"left {', '.join(left)}")
+    if which % _AGAIN == 0:
+        defects += _again(subject, content, scratch)
     word = "had ended" if late else "ended, left files" if left else "ended"
     return word, "; ".join(f"after {moment:.2f} s: {one}" for one in defects)
+
+
+def _again(subject: Subject, content: Any, scratch: Path) -> list[str]:
+    """Run the command once more. Returns what is not as after one that nothing has ended."""
+    done = subprocess.run(
+        [soak_common.PROGRAM, *map(str, subject.command())],
+        env=soak_common.environment(scratch),
+        capture_output=True,
+        timeout=SECONDS,
+    )
+    if done.returncode:
+        return [f"then exit code {done.returncode}: {done.stderr.decode()[-300:]!r}"]
+    defects = [] if subject.content() == content else ["then another output"]
+    if left := _left(subject, scratch):
+        defects.append(f"then still {', '.join(left)}")
+    return defects
+
+
+def _left(subject: Subject, scratch: Path) -> list[str]:
+    return [*subject.left(), *(one.name for one in scratch.iterdir())]
 
 
 def _signals_as_in_a_terminal() -> None:
