@@ -7,7 +7,6 @@ Writes to `demo_output/`; exits 1 where PyTorch, Keras and TFLite disagree. The 
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import sysconfig
@@ -21,6 +20,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from signbart_port.data.labels import read_labels
 from signbart_port.data.preprocessing import MOST_FRAMES, Floats, pad, prepare
 from signbart_port.system.stderr import silenced_stderr
 
@@ -101,7 +101,7 @@ def agree(logits: Mapping[str, Floats]) -> bool:
 
 def table(logits: Mapping[str, Floats], labels: list[int]) -> Table:
     """Draw the sign and its probability in every framework, side by side."""
-    names = json.loads((SAMPLES / "labels.json").read_text())
+    names = [label.removeprefix("synthetic-") for label in read_labels(SAMPLES / "labels.json")]
     rows = Table(
         "#",
         "true sign",
@@ -117,8 +117,8 @@ def table(logits: Mapping[str, Floats], labels: list[int]) -> Table:
             odds = np.exp(values[clip] - values[clip].max())
             best = int(odds.argmax())
             color = "green" if best == label else "red"
-            cells.append(f"[{color}]{names[str(best)]}[/] {odds[best] / odds.sum():.1%}")
-        rows.add_row(str(clip + 1), names[str(label)], *cells, f"{difference:.1e}")
+            cells.append(f"[{color}]{names[best]}[/] {odds[best] / odds.sum():.1%}")
+        rows.add_row(str(clip + 1), names[label], *cells, f"{difference:.1e}")
     return rows
 
 

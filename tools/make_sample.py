@@ -149,7 +149,7 @@ def main(out: Path) -> None:
     checkpoint = out / "synthetic-signs.pth"
     save(model, checkpoint)
     save_clips(out / "clips.npz")
-    names = {str(label): sign.name for label, sign in enumerate(SIGNS)}
+    names = {str(number): sign.label for number, sign in enumerate(SIGNS)}
     (out / "labels.json").write_text(json.dumps(names, indent=2) + "\n")
     text = README.format(
         parameters=sum(p.numel() for p in model.parameters()),

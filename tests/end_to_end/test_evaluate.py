@@ -17,7 +17,7 @@ import demo
 import signbart_port
 from signbart_port.cli import main
 from signbart_port.data import preprocessing, samples
-from signbart_port.data.labels import read_labels
+from signbart_port.data.synthetic.signs import SIGNS
 from signbart_port.evaluation.result import Evaluation
 from signbart_port.metrics import flops
 from signbart_port.model_files import mappings
@@ -29,7 +29,7 @@ from tests.support.running import run_cli
 from tests.support.small_models import save_pth, small_config, state_dict
 
 Run = Callable[..., tuple[int, str, str]]
-LABELS = read_labels(demo.SAMPLES / "labels.json")
+LABELS = tuple(sign.name for sign in SIGNS)
 OTHER = small_config(num_labels=10, layout="selected", count_missing=False)
 """Fed otherwise than the sample: its joints alone, shorter clips, a box without missing points."""
 UNSEEN = "8 of 13 clips have no left hand in any frame"

@@ -68,6 +68,11 @@ class Sign:
     dominant: Hand
     other: Hand = RESTING
 
+    @property
+    def label(self) -> str:
+        """Its name among the labels of datasets and models, where it may meet real signs."""
+        return f"synthetic-{self.name}"
+
 
 def both(name: str, hand: Hand) -> Sign:
     """Return a sign in which the other hand does the same as the dominant one."""

@@ -88,7 +88,7 @@ def write(
     with appearing(root) as folder:
         known = signs(classes)
         people = [invent_signer(np.random.default_rng([seed, number])) for number in numbers[0]]
-        labels = tuple(f"synthetic-{sign.name}" for sign in known)
+        labels = tuple(sign.label for sign in known)
         for split, label in product(parts, labels):
             (folder / split / label).mkdir(parents=True)
         for done, (u, g, r) in enumerate(product(*numbers), 1):
