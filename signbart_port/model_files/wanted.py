@@ -19,19 +19,22 @@ ONE_EACH = dict.fromkeys(configs.SIZES, 1)
 
 
 @dataclass(frozen=True)
-class PlanWanted:
-    """A `checkpoint.candidates.Wanted`: every tensor of the plan, of the sizes that shapes tell."""
+class NamesWanted:
+    """A `checkpoint.candidates.Wanted`: every tensor that a mapping names, of a model of the sizes
+    that shapes tell."""
 
     mapping: WeightMapping
 
+    def names(self, shapes: Mapping[str, Shape]) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the names that are needed, and those that may be absent."""
+        return transfer.torch_names(self.mapping, transfer.torch_sizes(self.mapping, shapes))
+
     def held(self, shapes: Mapping[str, Shape]) -> Held:
-        sizes = transfer.sizes_from_shapes(self.mapping, shapes)
-        plan = transfer.plan(self.mapping, ONE_EACH | sizes)
-        needed = {one.torch for one in plan.transfers}
-        known = plan.torch_names() & shapes.keys()
+        needed, others = self.names(shapes)
+        known = (needed | others) & shapes.keys()
         if not needed & known:
             return Held(frozenset(), len(needed))
-        return Held(frozenset(known), len(needed - known))
+        return Held(known, len(needed - known))
 
 
 def read(path: str | Path, mapping: WeightMapping, weights: str | None = None) -> Checkpoint:
@@ -41,4 +44,4 @@ def read(path: str | Path, mapping: WeightMapping, weights: str | None = None) -
     the file cannot be read, or which weights are meant is open.
     """
     rules = NameRules(mapping.unwrap, mapping.strip_prefixes, mapping.renamed)
-    return read_checkpoint(weights_file(path), rules, PlanWanted(mapping), weights)
+    return read_checkpoint(weights_file(path), rules, NamesWanted(mapping), weights)

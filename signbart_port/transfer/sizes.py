@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from signbart_port.transfer.mapping import MOST_NAMES, Fill, Join, Leaf, Rule, S
 
 Shape = tuple[int, ...]
 _MOST_LAYERS = 1000  # bounds the search in a checkpoint of very many tensors
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,12 @@ def sizes_from_shapes(
     size that no tensor tells is absent.
     """
     ranges = {name: axis.range for name, axis in mapping.axes.items() if axis.range}
-    # No more layers than tensors; where numbers are nested, no more names than a model has.
+    # No more layers than tensors, and than the largest number in their names tells; where numbers
+    # are nested, no more names than a model has.
     nested = (sum(f"{{{axis}}}" in rule.pattern for axis in ranges) for rule in mapping.rules)
     bound = int(MOST_NAMES ** (1 / max(1, *nested, 1))) // 2
-    at_most = dict.fromkeys(ranges.values(), min(len(torch), _MOST_LAYERS, bound))
+    highest = max((int(one) for name in torch for one in _NUMBER.findall(name)), default=-1)
+    at_most = dict.fromkeys(ranges.values(), min(len(torch), _MOST_LAYERS, bound, highest + 1))
     layers: Counter[str] = Counter()
     solved = _Solution({})
     for instance in instances(mapping, at_most):

@@ -15,6 +15,7 @@ from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.errors import printable
 from signbart_port.model_files.checkpoint_model import open_checkpoint
 from signbart_port.model_files.config_resolution import Options
+from signbart_port.model_files.wanted import NamesWanted
 from signbart_port.pairs.signbart import SIGNBART
 from signbart_port.parity.load_pair import LoadedPair, load_pair
 from signbart_port.parity.pair import Pair, mapping_path
@@ -24,7 +25,7 @@ from signbart_port.system import processes
 from signbart_port.system.warm_workers import lent
 from signbart_port.system.worker import Limits, WorkerFailed
 from signbart_port.transfer import WeightMapping
-from signbart_port.verbs._pair_models import NamesWanted, PairCheckpoint, config_of, open_pair
+from signbart_port.verbs._pair_models import PairCheckpoint, config_of, open_pair
 
 PERTURBED = "the weights are perturbed ones: nothing is said of a checkpoint's"
 _EXAMPLE = "the pair's own example"

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from signbart_port import transfer
 from signbart_port.checkpoint import Checkpoint, NameRules
 from signbart_port.checkpoint import read as read_checkpoint
-from signbart_port.checkpoint.candidates import Held, Shape
+from signbart_port.checkpoint.candidates import Shape
 from signbart_port.config.files import read_file
 from signbart_port.errors import PortError, printable
+from signbart_port.model_files.wanted import NamesWanted
 from signbart_port.parity import config_keys
 from signbart_port.parity import weights as weights_of
 from signbart_port.parity.by_rules import (
@@ -44,24 +45,6 @@ _HUGGING_FACE = "config.json"
 _SEED = 0
 _SECONDS = 600
 _LONGEST = 1000  # characters of a pair's findings in a config
-
-
-@dataclass(frozen=True)
-class NamesWanted:
-    """A `checkpoint.candidates.Wanted`: every tensor that a mapping names."""
-
-    mapping: WeightMapping
-
-    def names(self, shapes: Mapping[str, Shape]) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the names that are needed, and those that may be absent."""
-        return transfer.torch_names(self.mapping, transfer.torch_sizes(self.mapping, shapes))
-
-    def held(self, shapes: Mapping[str, Shape]) -> Held:
-        needed, others = self.names(shapes)
-        known = (needed | others) & shapes.keys()
-        if not needed & known:
-            return Held(frozenset(), len(needed))
-        return Held(frozenset(known), len(needed - known))
 
 
 @dataclass(frozen=True)

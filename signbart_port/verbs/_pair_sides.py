@@ -16,6 +16,7 @@ from signbart_port import transfer
 from signbart_port.checkpoint import Checkpoint, NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.checkpoint.candidates import Held, Shape
+from signbart_port.model_files.wanted import NamesWanted
 from signbart_port.parity.load_pair import LoadedPair
 from signbart_port.parity.workers import torch_shapes
 from signbart_port.parity.workers.torch_shapes import ShapesJob, TorchShapes
@@ -23,7 +24,7 @@ from signbart_port.system.warm_workers import lent
 from signbart_port.system.worker import Limits, WorkerFailed
 from signbart_port.transfer import WeightMapping
 from signbart_port.transfer.suggest.live import Draft, Kept, draft
-from signbart_port.verbs._pair_models import NamesWanted, PairModels, with_config
+from signbart_port.verbs._pair_models import PairModels, with_config
 
 _SECONDS = 600
 _ANY = NameRules((), ())

@@ -14,6 +14,7 @@ from signbart_port import transfer
 from signbart_port.checkpoint import NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.errors import PortError, ProofError
+from signbart_port.model_files.wanted import NamesWanted
 from signbart_port.parity.pair import Pair, mapping_path
 from signbart_port.parity.report import Report
 from signbart_port.parity.workers import torch_filling, torch_shapes
@@ -28,7 +29,7 @@ from signbart_port.transfer import Direction, Plan, Shapes, WeightMapping
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
 from signbart_port.verbs._pair_keras import PairKeras, open_keras
-from signbart_port.verbs._pair_models import NamesWanted, PairCheckpoint
+from signbart_port.verbs._pair_models import PairCheckpoint
 
 _SECONDS = 600
 

@@ -222,7 +222,8 @@ def _checkpoint_of_pair(
     path: Path, pair: str | Pair, config: str | Path | None, weights: str | None
 ) -> Inspection:
     """Describe a checkpoint as a pair reads it: its config, and the rules for its tensors."""
-    from signbart_port.verbs._pair_models import NamesWanted, open_pair
+    from signbart_port.model_files.wanted import NamesWanted
+    from signbart_port.verbs._pair_models import open_pair
 
     opened = open_pair(path, pair, config, weights)
     checkpoint, mapping = opened.checkpoint, opened.mapping

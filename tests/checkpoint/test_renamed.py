@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from signbart_port import transfer
 from signbart_port.checkpoint import NameRules, read
 from signbart_port.errors import PortError
-from signbart_port.verbs._pair_models import NamesWanted
+from signbart_port.model_files.wanted import NamesWanted
 
 MAPPING = """\
 schema: 2

@@ -126,7 +126,7 @@ def test_everything_that_a_mapping_lacks_is_said_with_a_rule_for_it(run: Run, fo
     assert code == 2 and "Paste the suggested lines" in err
     assert out[out.rindex("\nmodules:\n") :].splitlines()[2:] == lacking
     Path("fork.yaml").write_text(CONFIG.model_dump_json())
-    with pytest.raises(PortError, match=r"See the whole plan: .* --mapping my\.yaml$"):
+    with pytest.raises(PortError, match=r'See the whole plan: .*, mapping="my\.yaml"\)$'):
         signbart_port.convert(fork.name, mapping="my.yaml")
     found = {(f.code, f.name) for f in plan(fork.name, mapping="my.yaml").findings}
     missing = {keras: torch for keras, torch in expected().items() if re.search("fc1|head", keras)}
