@@ -6,7 +6,8 @@ import shutil
 import signal
 import subprocess
 import time
-from functools import partial
+from collections.abc import Callable
+from functools import cache, cached_property, partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,49 +26,66 @@ _OUTPUTS = {
 _AGAIN = 5  # a trial of so many is followed by the same command, not ended
 
 
+class Measured:
+    """A command to be ended, made and measured when its first trial begins."""
+
+    def __init__(self, make: Callable[[], Subject]) -> None:
+        self._make = make
+
+    @cached_property
+    def subject(self) -> Subject:
+        return self._make()
+
+    @cached_property
+    def life(self) -> float:
+        """The seconds that the command takes."""
+        return min(self._seconds() for _ in range(2))
+
+    @cached_property
+    def content(self) -> Any:
+        """What it writes if nothing ends it."""
+        _ = self.life  # which has run it
+        return self.subject.content()
+
+    def _seconds(self) -> float:
+        self.subject.begin(0)
+        start = time.monotonic()
+        run(*self.subject.command())
+        return time.monotonic() - start
+
+
 def trials(folder: Path) -> dict[str, Trial]:
     """Return a row for each verb and signal."""
+
+    @cache
+    def h5() -> Path:
+        run("convert", SAMPLE, "--out", path := folder / "model.h5", "-q")
+        return path
+
+    def file(verb: str) -> Subject:
+        name, *options = _OUTPUTS[verb]
+        line = (verb, SAMPLE if verb == "convert" else h5(), *options, "--out")
+        (out := folder / verb / name).parent.mkdir()
+        run(*line, out, "-q")
+        return File(line, out, out.read_bytes())
+
+    makers: dict[str, Callable[[], Subject]] = {verb: partial(file, verb) for verb in _OUTPUTS}
+    makers["train"] = lambda: Training.make(folder / "train")
     found = {}
-    for verb, subject in _subjects(folder).items():
-        life = min(_seconds(subject) for _ in range(2))
-        content = subject.content()
+    for verb, make in makers.items():
+        measured = Measured(make)
         for one in SIGNALS:
-            made = partial(trial, signal.Signals[one], life, subject, content, folder / "scratch")
+            made = partial(trial, signal.Signals[one], measured, folder / "scratch")
             found[f"{verb}, {one}"] = Trial(made)
     return found
 
 
-def _subjects(folder: Path) -> dict[str, Subject]:
-    """Return what is ended, by verb."""
-    h5 = folder / "model.h5"
-    run("convert", SAMPLE, "--out", h5, "-q")
-    found: dict[str, Subject] = {}
-    for verb, (name, *options) in _OUTPUTS.items():
-        line = (verb, SAMPLE if verb == "convert" else h5, *options, "--out")
-        (out := folder / verb / name).parent.mkdir()
-        run(*line, out, "-q")
-        found[verb] = File(line, out, out.read_bytes())
-    return found | {"train": Training.make(folder / "train")}
-
-
-def _seconds(subject: Subject) -> float:
-    subject.begin(0)
-    start = time.monotonic()
-    run(*subject.command())
-    return time.monotonic() - start
-
-
 def trial(
-    number: signal.Signals,
-    life: float,
-    subject: Subject,
-    content: Any,
-    scratch: Path,
-    which: int,
-    draw: Random,
+    number: signal.Signals, measured: Measured, scratch: Path, which: int, draw: Random
 ) -> tuple[str, str]:
-    """Run a command that lives so long, end it, and look at what it has left."""
-    moment = draw.uniform(0.1, life)
+    """Run a command, end it, and look at what it has left."""
+    subject, content = measured.subject, measured.content
+    moment = draw.uniform(0.1, measured.life)
     subject.begin(which)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()

@@ -10,8 +10,16 @@ import pytest
 
 import soak_common
 import soak_signals
-from soak_subjects import File, Training
+from soak_signals import Measured
+from soak_subjects import File, Subject, Training
 from tests.support.shell_programs import program
+
+
+def measured(subject: Subject, content: object) -> Measured:
+    """Return a command that takes a second and writes this."""
+    found = Measured(lambda: subject)
+    found.life, found.content = 1, content
+    return found
 
 
 @pytest.mark.parametrize(
@@ -32,8 +40,8 @@ def test_what_a_signal_leaves_is_a_defect(
     program(tmp_path, text, monkeypatch)
     draw = random.Random()
     monkeypatch.setattr(draw, "uniform", lambda *_: 0.5)
-    subject, scratch = File((), out, b"old"), tmp_path / "scratch"
-    said = soak_signals.trial(signal.SIGTERM, 1, subject, None, scratch, 1, draw)[1]
+    subject, scratch = measured(File((), out, b"old"), None), tmp_path / "scratch"
+    said = soak_signals.trial(signal.SIGTERM, subject, scratch, 1, draw)[1]
     assert defect in said and bool(said) == bool(defect)
 
 
@@ -55,8 +63,8 @@ def test_the_next_run_sweeps_and_succeeds(
     program(tmp_path, f"OUT={out}\n[ -e $TMPDIR/rest ] || {{ {first}; }}\n{text}", monkeypatch)
     draw = random.Random()
     monkeypatch.setattr(draw, "uniform", lambda *_: 0.5)
-    subject, scratch = File((), out, b"old"), tmp_path / "scratch"
-    word, said = soak_signals.trial(signal.SIGKILL, 1, subject, "new\n", scratch, 0, draw)
+    subject, scratch = measured(File((), out, b"old"), "new\n"), tmp_path / "scratch"
+    word, said = soak_signals.trial(signal.SIGKILL, subject, scratch, 0, draw)
     assert "had ended" in word and defect in said and bool(said) == bool(defect)
 
 
