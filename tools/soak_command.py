@@ -80,7 +80,7 @@ def forked(arguments: Sequence[str], folder: Path) -> Ended:
     if (child := os.fork()) == 0:
         status = 70
         try:
-            os.setsid()
+            os.setpgid(0, 0)  # and no session of its own: that would not be as nice as this one
             with (
                 open(os.devnull) as stdin,
                 streams[0].open("w") as out,

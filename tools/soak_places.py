@@ -21,34 +21,34 @@ from signbart_port.tflite import object_tree
 
 Place = Callable[[Path, str], Iterator[list[str]]]
 _LONGEST_NAME = 180  # characters, which leaves room for the names of temporary files
-_REPORT = ("--report", "page.html", "--force")
+REPORT = ("--report", "page.html", "--force")
 
 
-def _name(text: str) -> str:
+def name_of(text: str) -> str:
     return text.replace("/", "-")[:_LONGEST_NAME]
 
 
-def _loaded(work: Path) -> dict[str, Any]:
+def loaded(work: Path) -> dict[str, Any]:
     import torch
 
     container: dict[str, Any] = torch.load(work / "good.pth", weights_only=True)
     return container
 
 
-def _saved(container: dict[str, Any], path: Path) -> None:
+def saved(container: dict[str, Any], path: Path) -> None:
     import torch
 
     torch.save(container, path)
 
 
 def _file_names(work: Path, text: str) -> Iterator[list[str]]:
-    name = _name(text)
+    name = name_of(text)
     pth, tflite, clip = (f"{name}{end}" for end in (".pth", ".tflite", ".npy"))
     for file, good in ((pth, "good.pth"), (tflite, "good.tflite"), (clip, "good.npy")):
         shutil.copy(work / good, work / file)
-    weights = _loaded(work)["model"]
+    weights = loaded(work)["model"]
     fork = {tensor.replace("fc1", "linear1"): value for tensor, value in weights.items()}
-    _saved(fork, work / f"{name} fork.pth")
+    saved(fork, work / f"{name} fork.pth")
     (work / f"{name}.h5").write_bytes(b"none")
     (clips := work / f"{name} clips").mkdir()
     shutil.copy(work / "good.npy", clips / clip)
@@ -64,13 +64,13 @@ def _file_names(work: Path, text: str) -> Iterator[list[str]]:
     yield ["convert", pth, "--out", f"{name}/a.h5", "-q"]
     yield ["predict", tflite, clip, "--golden", f"{name}.json"]
     yield ["data", "check", clips.name]
-    yield ["verify", tflite, "good.tflite", *_REPORT]
-    yield ["evaluate", tflite, "--data", "signs", "--split", "train", *_REPORT]
+    yield ["verify", tflite, "good.tflite", *REPORT]
+    yield ["evaluate", tflite, "--data", "signs", "--split", "train", *REPORT]
 
 
 def _unequal(work: Path, text: str) -> Iterator[list[str]]:
     """Two folders with two pairs of models, the second of which differ."""
-    name = f"{_name(text)}.tflite"
+    name = f"{name_of(text)}.tflite"
     for folder in ("a", "b"):
         (work / folder).mkdir()
         for file in ("good.tflite", name):
@@ -80,7 +80,7 @@ def _unequal(work: Path, text: str) -> Iterator[list[str]]:
     max((one for one in buffers if one is not None), key=len)[:] = 0  # in `data` itself
     (work / "b" / name).write_bytes(data)
     yield ["verify", "a", "b"]
-    yield ["verify", f"a/{name}", f"b/{name}", *_REPORT]
+    yield ["verify", f"a/{name}", f"b/{name}", *REPORT]
 
 
 def _labels(work: Path, text: str) -> Iterator[list[str]]:
@@ -99,7 +99,7 @@ def _classes(work: Path, text: str) -> Iterator[list[str]]:
     yield ["data", "check", "own", "--every-class"]
     yield ["data", "check", "own", "--json"]
     line = ["evaluate", "good.tflite", "--data", "own", "--split", "train", "--every-class"]
-    yield [*line, *_REPORT]
+    yield [*line, *REPORT]
     (data / "label2id.json").write_text(json.dumps({f"label {n}": n for n in range(10)}))
     yield ["data", "check", "own"]
 
@@ -108,7 +108,7 @@ def _samples(work: Path, text: str) -> Iterator[list[str]]:
     shutil.copytree(work / "signs", data := work / "own")
     (folder := data / "train" / "label 3").joinpath("clip.npy").unlink()
     clip = np.random.default_rng(1).random((4, 75, 2), np.float32)
-    name = _name(text)
+    name = name_of(text)
     for file in (f"{name}_1.npy", f"{name}_2.npy"):
         np.save(folder / file, clip)
     (folder / f"{name}.txt").touch()
@@ -118,7 +118,7 @@ def _samples(work: Path, text: str) -> Iterator[list[str]]:
     yield ["data", "check", "own", "--skip-bad"]
     yield ["data", "check", "own", "--json"]
     line = ["evaluate", "good.tflite", "--data", "own", "--split", "train", "--skip-bad"]
-    yield [*line, *_REPORT]
+    yield [*line, *REPORT]
 
 
 def _clip_labels(work: Path, text: str) -> Iterator[list[str]]:
@@ -130,7 +130,7 @@ def _clip_labels(work: Path, text: str) -> Iterator[list[str]]:
 
 
 def _tensors(work: Path, text: str) -> Iterator[list[str]]:
-    weights = _loaded(work)["model"]
+    weights = loaded(work)["model"]
     last = list(weights)[-1]
     changed = {
         "one more": weights | {text: weights[last]},
@@ -138,7 +138,7 @@ def _tensors(work: Path, text: str) -> Iterator[list[str]]:
         "a module": {name.replace("fc1", text): tensor for name, tensor in weights.items()},
     }
     for name, tensors in changed.items():
-        _saved(tensors, work / f"{name}.pth")
+        saved(tensors, work / f"{name}.pth")
         yield ["inspect", f"{name}.pth", "--tensors"]
         yield ["plan", f"{name}.pth", "--all"]
     yield ["plan", "prefixed.pth", "--json"]
@@ -147,7 +147,7 @@ def _tensors(work: Path, text: str) -> Iterator[list[str]]:
 
 
 def _container(work: Path, text: str) -> Iterator[list[str]]:
-    container = _loaded(work)
+    container = loaded(work)
     config = container["config"]
     changed: Mapping[str, dict[str, Any]] = {
         "beside": {text: text, "args": {text: text}, "epoch": text},
@@ -158,7 +158,7 @@ def _container(work: Path, text: str) -> Iterator[list[str]]:
         "skeleton": {"config": config | {"skeleton": {"points": 75, "groups": {text: [0, 75]}}}},
     }
     for name, more in changed.items():
-        _saved(container | more, work / f"{name}.pth")
+        saved(container | more, work / f"{name}.pth")
         yield ["inspect", f"{name}.pth"]
         yield ["plan", f"{name}.pth"]
     yield ["inspect", "key.pth", "--json"]
@@ -167,7 +167,7 @@ def _container(work: Path, text: str) -> Iterator[list[str]]:
 
 
 def _configs(work: Path, text: str) -> Iterator[list[str]]:
-    config = _loaded(work)["config"]
+    config = loaded(work)["config"]
     changes: list[dict[str, Any]] = [
         {text: text},
         {"joint_idx": text},
@@ -266,7 +266,7 @@ def _cards(work: Path, text: str) -> Iterator[list[str]]:
         yield ["inspect", f"{name}.tflite"]
     yield ["predict", "labels.tflite", "good.npy"]
     yield ["inspect", "labels.tflite", "source.tflite", "--json"]
-    yield ["verify", "labels.tflite", "source.tflite", *_REPORT]
+    yield ["verify", "labels.tflite", "source.tflite", *REPORT]
 
 
 def _with_card(good: Path, path: Path, change: dict[str, Any]) -> None:
@@ -279,15 +279,6 @@ def _with_card(good: Path, path: Path, change: dict[str, Any]) -> None:
         file.write(data[:start])
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("signbart.json", json.dumps(card | change))
-
-
-def _proofs(work: Path, text: str) -> Iterator[list[str]]:
-    """A conversion and its proof, where everything has the string that a proven file can have."""
-    container, name = _loaded(work), _name(text)
-    container["config"] |= {text: text, "training": {text: text}}
-    _saved(container, work / f"{name}.pth")
-    yield ["convert", f"{name}.pth", "--out", f"{name}.h5", "-q"]
-    yield ["verify", f"{name}.pth", f"{name}.h5", *_REPORT]
 
 
 PLACES: Mapping[str, Place] = {
@@ -304,5 +295,4 @@ PLACES: Mapping[str, Place] = {
     ".safetensors": _safetensors,
     ".h5": _provenance,
     ".tflite cards": _cards,
-    "proofs": _proofs,
 }

@@ -12,9 +12,11 @@ from random import Random
 
 import soak_command
 import soak_common
+import soak_outputs
+import soak_places
 from soak_command import Ended, control_characters
 from soak_common import Trial
-from soak_places import PLACES, Place
+from soak_places import Place
 
 MARK = "forged"
 """What a string would make appear: a line, an element or an attribute of this name."""
@@ -58,7 +60,7 @@ def trials(folder: Path) -> dict[str, Trial]:
     soak_command.write_good(good := folder / "good", made)
     return {
         name: Trial(partial(trial, place, good, folder / "work"), most=len(STRINGS))
-        for name, place in PLACES.items()
+        for name, place in {**soak_places.PLACES, **soak_outputs.PLACES}.items()
     }
 
 

@@ -11,6 +11,7 @@ import h5py
 import pytest
 
 import soak_command
+import soak_outputs
 import soak_places
 import soak_strings
 from signbart_port.errors import printable
@@ -107,3 +108,35 @@ def test_strings_in_a_place(ported: Path, tmp_path: Path) -> None:
         soak_places.PLACES[".safetensors"], good, tmp_path / "work", 0, random.Random()
     )
     assert "not possible" not in word and not defect, defect
+
+
+@pytest.mark.parametrize(
+    ("place", "verbs"),
+    [
+        ("proofs", {"convert", "verify"}),
+        ("exports", {"export", "inspect"}),
+        (".tflite files", {"tflite", "inspect", "predict"}),
+        ("trainings", {"train", "inspect"}),
+        ("classes of trainings", {"train", "inspect", "evaluate", "predict"}),
+    ],
+)
+def test_what_the_program_writes(
+    place: str, verbs: set[str], ported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The places of what it writes itself, without running it."""
+    (good := tmp_path / "good").mkdir()
+    for name in ("model.pth", "model.h5"):
+        (good / name.replace("model", "good")).symlink_to(ported / name)
+    found: list[str] = []
+
+    def forked(line: list[str], work: Path) -> soak_command.Ended:
+        found.append(line[0])
+        assert all(isinstance(word, str) for word in line)
+        return soak_command.Ended(0, "{}", "", 0.1)
+
+    monkeypatch.setattr(soak_command, "forked", forked)
+    number = list(soak_strings.STRINGS).index("scripts")
+    word, defect = soak_strings.trial(
+        soak_outputs.PLACES[place], good, tmp_path / "work", number, random.Random()
+    )
+    assert (word, defect) == ("shown", "") and set(found) == verbs
