@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.errors import printable
+from signbart_port.parity.report import Differing
+from signbart_port.parity.weights import difference
 from signbart_port.tflite import constants, object_tree
 from signbart_port.tflite.constants import StoredConstant
 from signbart_port.tflite.modes import Precision
@@ -31,10 +33,12 @@ class Correspondence:
 
     constants: int
     """The number of pairs of constants."""
+    values: int
+    """The number of their values."""
     rounded: int
-    """Those that are stored in a smaller type."""
-    wrong: tuple[str, ...]
-    """The constants that are not what their type's rounding gives, a sentence each."""
+    """The constants that are stored in a smaller type."""
+    wrong: tuple[Differing, ...]
+    """Those that are not what their type's rounding gives."""
     parted: str | None = None
     """Where the two graphs part, in words. None: nowhere."""
 
@@ -47,7 +51,11 @@ class Correspondence:
         if self.parted is not None:
             return f"the graph is not that of the float32 file: {self.parted}"
         if self.wrong:
-            return f"{len(self.wrong)} constants are wrong: {self.wrong[0]}"
+            first = self.wrong[0]
+            return (
+                f"{len(self.wrong)} constants are wrong: {first.name} in {first.values} of"
+                f" {first.of} values"
+            )
         return (
             f"the graph is that of the float32 file; of its {self.constants} constants"
             f" {self.rounded} are rounded, each to the nearest, the others equal in every bit"
@@ -56,12 +64,13 @@ class Correspondence:
 
 def correspond(exact: bytes, other: bytes, signature: str, precision: Precision) -> Correspondence:
     """Hold a signature of a file of `precision` against that of an `exact` one, in float32."""
-    walk = _Walk(_Tree(exact), _Tree(other), precision)
+    walk, parted = _Walk(_Tree(exact), _Tree(other), precision), None
     try:
         walk.signature(signature)
-    except _Parted as parted:
-        return Correspondence(walk.constants, walk.rounded, tuple(walk.wrong), str(parted))
-    return Correspondence(walk.constants, walk.rounded, tuple(walk.wrong))
+    except _Parted as where:
+        parted = str(where)
+    counted = walk.constants, walk.values, walk.rounded
+    return Correspondence(*counted, tuple(walk.wrong), parted)
 
 
 class _Parted(Exception):
@@ -128,8 +137,8 @@ class _Walk:
     def __init__(self, exact: _Tree, other: _Tree, precision: Precision) -> None:
         self._trees, self._precision = (exact, other), precision
         self._graphs: dict[int, int] = {}
-        self.constants = self.rounded = 0
-        self.wrong: list[str] = []
+        self.constants = self.values = self.rounded = 0
+        self.wrong: list[Differing] = []
 
     def signature(self, name: str) -> None:
         """Follow the outputs of a signature. Raises _Parted."""
@@ -167,6 +176,7 @@ class _Walk:
             return False
         if expected.values.shape != stored.values.shape:
             raise _Parted(f"{printable(expected.name)} has another shape")
+        self.values += stored.values.size
         if stored.values.dtype != expected.values.dtype:
             self.rounded += 1
             wrong = differs(expected.real, stored, self._precision)
@@ -175,8 +185,9 @@ class _Walk:
             if stored.steps is not None and expected.steps is not None:
                 wrong = wrong | (_bits(expected.steps.size) != _bits(stored.steps.size))
         if wrong.any():
-            count = int(np.broadcast_to(wrong, stored.values.shape).sum())
-            self.wrong.append(f"{printable(expected.name, 60)} in {count} of {stored.values.size}")
+            mask = np.broadcast_to(wrong, stored.values.shape)
+            name = printable(expected.name, 60)
+            self.wrong.append(difference(name, expected.real, stored.real, mask))
         return True
 
 

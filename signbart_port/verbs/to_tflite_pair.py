@@ -129,7 +129,7 @@ class PairTFLiteFiles:
         self._path, self._pair, self._config, self._weights = Path(path), pair, config, weights
         self._not_proven, self._force = not_proven, force
         self._stack = ExitStack()
-        self._progress: ProgressCallback = no_progress
+        self.progress: ProgressCallback = no_progress
         self._modes = tuple(dict.fromkeys((Quantization.NONE, *modes)))
         if calibrated := [mode.value for mode in modes if mode.calibrated]:
             what = f"quantization {', '.join(calibrated)} is made of SignBARTs alone"
@@ -145,7 +145,7 @@ class PairTFLiteFiles:
 
     def emit(self, mode: Quantization, out: Path, progress: ProgressCallback) -> PairEmitted:
         """Write the file of a mode. Raises as `to_tflite_pair` does."""
-        self._progress = progress
+        self.progress = progress
         inputs = (self._path,)
         atomic_output.check(out, force=self._force, inputs=inputs)
         with (
@@ -153,8 +153,8 @@ class PairTFLiteFiles:
             silenced_stderr(),
             processes.scratch_errors(),
         ):
-            opened = self._opened
-            reports = self._reports
+            opened = self.opened
+            reports = self.reports
             made = self._exact if mode is Quantization.NONE else self._rounded(mode)
             wrong = [
                 f"{name}: {one.correspondence.sentence()}"
@@ -165,7 +165,7 @@ class PairTFLiteFiles:
                 raise ProofError(
                     f"{opened.path}: the .tflite is not proven, {wrong[0]}. --not-proven writes it"
                 )
-            data = self._files[mode].read_bytes()
+            data = self.files[mode].read_bytes()
             facts = pair_card.facts(mode, reports, made, not wrong)
             card = {"pair": self._pair_facts, **self._source_facts, **facts}
             temp.write_bytes(pair_card.attach(data, card))
@@ -189,21 +189,23 @@ class PairTFLiteFiles:
             proven=not wrong,
             conversion=opened.conversion,
             notes=(*opened.notes, *self._said_of_signatures),
-            cautions=(*opened.cautions, *self._proof.cautions, *wrong),
+            cautions=(*opened.cautions, *self.proof.cautions, *wrong),
         )
 
     @cached_property
-    def _opened(self) -> PairKeras:
-        given = self._pair, self._config, self._weights, self._folder, self._progress
+    def opened(self) -> PairKeras:
+        """The Keras model, of the file or converted from the checkpoint."""
+        given = self._pair, self._config, self._weights, self._folder, self.progress
         return open_keras(self._path, *given)
 
     @property
     def _loaded(self) -> LoadedPair:
-        return self._opened.models.loaded
+        return self.opened.models.loaded
 
     @cached_property
-    def _signatures(self) -> tuple[Inputs, ...]:
-        models = self._opened.models
+    def signatures(self) -> tuple[Inputs, ...]:
+        """The signatures of every file."""
+        models = self.opened.models
         with models.named("tflite"):
             stated = tuple(Inputs.of(one) for one in models.pair.tflite(models.config))
         if len({one.name for one in stated}) < len(stated):
@@ -218,30 +220,31 @@ class PairTFLiteFiles:
 
     @property
     def _said_of_signatures(self) -> tuple[str, ...]:
-        models = self._opened.models
+        models = self.opened.models
         if models.pair.tflite(models.config):
             return ()
         what = "the pair names no signature: it takes one example of the first case"
         return (f"{what}, {models.cases[0].name}",)
 
     @cached_property
-    def _proof(self) -> PairProof:
-        models = self._opened.models
-        return PairProof(models.pair, models.config, self._opened.model, models.cases)
+    def proof(self) -> PairProof:
+        """The model as files are held against it."""
+        models = self.opened.models
+        return PairProof(models.pair, models.config, self.opened.model, models.cases)
 
     @cached_property
-    def _files(self) -> Mapping[Quantization, Path]:
+    def files(self) -> Mapping[Quantization, Path]:
         """The files of all modes, as the converter made them."""
-        opened, models = self._opened, self._opened.models
+        opened, models = self.opened, self.opened.models
         files = {mode: self._folder / f"{mode.value}.tflite" for mode in self._modes}
-        for one in self._signatures:
-            self._proof.fitted(one)  # which is refused before a conversion that takes its time
-        self._progress("Converting")
+        for one in self.signatures:
+            self.proof.fitted(one)  # which is refused before a conversion that takes its time
+        self.progress("Converting")
         job = PairConverterJob(
             models.loaded.place,
             dict(models.stated),
             dict(models.stored),
-            self._signatures,
+            self.signatures,
             {mode.value: path for mode, path in files.items()},
         )
         pair_conversion.convert(job, opened.weights, models.loaded.program, str(opened.path))
@@ -250,33 +253,33 @@ class PairTFLiteFiles:
     @cached_property
     def _exact(self) -> Mapping[str, Proven]:
         """The signatures of the float32 file, proven."""
-        names = (f"{self._opened.path} in float64", "the .tflite")
-        path = self._files[Quantization.NONE]
-        self._progress("Proving the file")
-        return {one.name: self._proof.exact(path, one, names) for one in self._signatures}
+        names = (f"{self.opened.path} in float64", "the .tflite")
+        path = self.files[Quantization.NONE]
+        self.progress("Proving the file")
+        return {one.name: self.proof.exact(path, one, names) for one in self.signatures}
 
     @cached_property
-    def _reports(self) -> tuple[Report, ...]:
+    def reports(self) -> tuple[Report, ...]:
         """The comparisons of the float32 file. Raises ProofError where one fails."""
         reports = tuple(report for one in self._exact.values() for report in one.reports)
         for report in reports:
             if not report.passed:
-                what = f"{self._opened.path}: the .tflite is NOT EQUAL, {report.verdict()}"
+                what = f"{self.opened.path}: the .tflite is NOT EQUAL, {report.verdict()}"
                 raise ProofError(what, report)
         return reports
 
     def _rounded(self, mode: Quantization) -> Mapping[str, Proven]:
-        self._progress(f"Proving the {mode.value} file")
-        path, exact = self._files[mode], self._files[Quantization.NONE]
-        named = str(self._opened.path)
+        self.progress(f"Proving the {mode.value} file")
+        path, exact = self.files[mode], self.files[Quantization.NONE]
+        named = str(self.opened.path)
         return {
-            one.name: self._proof.rounded(path, exact, one, mode, named) for one in self._signatures
+            one.name: self.proof.rounded(path, exact, one, mode, named) for one in self.signatures
         }
 
     @cached_property
     def _folded(self) -> tuple[str, ...]:
-        names = [one.name for one in self._signatures]
-        return tuple(folded(self._files[Quantization.NONE], names, self._opened.weights))
+        names = [one.name for one in self.signatures]
+        return tuple(folded(self.files[Quantization.NONE], names, self.opened.weights))
 
     @property
     def _pair_facts(self) -> Mapping[str, Any]:
@@ -284,7 +287,7 @@ class PairTFLiteFiles:
 
     @property
     def _source_facts(self) -> Mapping[str, Any]:
-        opened = self._opened
+        opened = self.opened
         return {
             "source": {
                 "name": opened.path.name,

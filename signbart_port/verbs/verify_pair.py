@@ -12,7 +12,9 @@ from signbart_port.parity.report import Report
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import silenced_stderr
 from signbart_port.transfer import Plan
+from signbart_port.untrusted.file_kind import Kind, sniff
 from signbart_port.verbs._pair_models import PairCheckpoint, open_pair
+from signbart_port.verbs._verify_tflite import verify_tflite
 
 
 def verify_pair(
@@ -24,14 +26,15 @@ def verify_pair(
     weights: str | None = None,
     progress: ProgressCallback = no_progress,
 ) -> Report:
-    """Compare a PyTorch checkpoint with a Keras file of the same pair.
+    """Compare a PyTorch checkpoint with a Keras file of the same pair, or with a .tflite.
 
     The Keras model is the pair's, with the weights of the file: nothing else in the file is read.
-    A pair's file is a program, which is run: give none that you have not read.
+    A .tflite is held against a float32 one that is made anew of the checkpoint, and proven. A
+    pair's file is a program, which is run: give none that you have not read.
 
     Args:
         path: A .pth, .pt or .safetensors checkpoint, or a folder with one.
-        keras_file: The .keras, .weights.h5 or .h5.
+        keras_file: The .keras, .weights.h5 or .h5; or the .tflite.
         pair: The pair: `FILE.py`, `FILE.py:NAME`, the name of an installed one, or an object.
         config: A YAML or JSON file with the config of the models. Default: what the checkpoint
             holds, or a config.json beside it.
@@ -47,6 +50,8 @@ def verify_pair(
     keras_file = Path(keras_file)
     if not keras_file.is_file():
         raise PortError(keras_file, "does not exist" if not keras_file.exists() else "is no file")
+    if sniff(keras_file) is Kind.TFLITE:
+        return verify_tflite(path, keras_file, pair, config, weights, progress)
     progress("Reading the checkpoint")
     opened = open_pair(path, pair, config, weights)
 

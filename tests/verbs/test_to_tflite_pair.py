@@ -17,6 +17,7 @@ from signbart_port.parity.load_pair import load_pair
 from signbart_port.parity.workers.torch_perturbed import perturb
 from signbart_port.tflite_export import pair_proof
 from signbart_port.tflite_export.correspondence import Correspondence
+from tests.support.modified_tflite import flip, weights_in
 
 PAIR = """
 from collections import OrderedDict
@@ -100,6 +101,30 @@ def test_a_checkpoint_becomes_a_file(model):
     card = pair_file.provenance_of(done.out)
     assert card["pair"]["name"] == "pair.py:Two" and card["source"]["name"] == "net.pth"
     assert card["proof"]["proven"] and card["quantization"] == "none"
+    report = signbart_port.verify_pair("net.pth", "net.tflite", "pair.py")
+    assert report.passed and report.weights.passed and report.weights.rule == "equal in every bit"
+
+
+@pytest.mark.release
+def test_a_rounded_file_is_verified_and_one_bit_is_found(model, program):
+    signbart_port.to_tflite_pair("net.pth", "pair.py", quantization="dynamic")
+    report = signbart_port.verify_pair("net.pth", "net.tflite", "pair.py")
+    assert report.passed and "but for 1 that are rounded" in report.weights.rule
+    assert any("with the weights rounded (dynamic)" in note for note in report.notes)
+    data = bytearray(Path("net.tflite").read_bytes())
+    values, _ = next(one for one in weights_in(data).values() if one[0].size == 40 * 30)
+    flip(values, 7, 6)
+    Path("net.tflite").write_bytes(data)
+    report = signbart_port.verify_pair("net.pth", "net.tflite", "pair.py")
+    assert not report.passed and "1 of 1,200 values differ" in report.verdict()
+    state = model.state_dict()
+    state["two.bias"][3] += 1e-6
+    torch.save(state, "other.pth")
+    code, _, said = program("verify", "other.pth", "net.tflite", "--pair", "pair.py", "-q")
+    assert code == 1 and said.startswith("NOT EQUAL")
+    Path("net.tflite").write_bytes(data[:5000])
+    code, _, said = program("verify", "net.pth", "net.tflite", "--pair", "pair.py", "-q")
+    assert code == 2 and said.count("\n") == 1
 
 
 def test_signatures_and_modes_from_one_conversion(model, program):

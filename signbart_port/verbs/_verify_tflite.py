@@ -1,0 +1,113 @@
+"""A checkpoint and a .tflite of the same pair, compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from signbart_port.errors import PortError, ProofError, printable
+from signbart_port.parity.pair import Pair
+from signbart_port.parity.report import Report, WeightComparison
+from signbart_port.parity.weights import EXACT
+from signbart_port.system.progress import ProgressCallback
+from signbart_port.system.stderr import silenced_stderr
+from signbart_port.tflite import object_tree
+from signbart_port.tflite.modes import Precision, Quantization
+from signbart_port.tflite.signature_graph import described
+from signbart_port.tflite_export.correspondence import Correspondence, correspond
+from signbart_port.tflite_export.pair_conversion import Inputs
+from signbart_port.verbs.to_tflite_pair import PairTFLiteFiles
+
+
+def verify_tflite(
+    path: str | Path,
+    file: Path,
+    pair: str | Pair,
+    config: str | Path | None,
+    weights: str | None,
+    progress: ProgressCallback,
+) -> Report:
+    """Compare a checkpoint with a .tflite of its pair, see `verify_pair`.
+
+    The Keras model and its float32 file are made anew of the checkpoint, and proven; then the given
+    file is held against that one. Raises PortError for a file that cannot be: one with rounded
+    weights and another graph.
+    """
+    with PairTFLiteFiles(path, pair, [], config, weights, False, False) as made:
+        made.progress = progress
+        with silenced_stderr():
+            exact = made.reports  # which proves the file that the given one is held against
+            progress("Comparing the file")
+            found = [_held(made, file, one) for one in made.signatures]
+        reports = [report for several, _ in found for report in several] or [*exact]
+        report = next((one for one in reports if not one.passed), reports[0])
+        compared = [correspondence for _, correspondence in found if correspondence]
+        notes = [note for note in (_drifted(made, file, one) for one in made.signatures) if note]
+        return replace(
+            report,
+            reference=str(made.opened.path),
+            candidate=str(file),
+            weights=_weights(compared),
+            notes=(*made.opened.notes, *notes),
+            cautions=made.opened.cautions,
+        )
+
+
+def _held(
+    made: PairTFLiteFiles, file: Path, inputs: Inputs
+) -> tuple[tuple[Report, ...], Correspondence | None]:
+    """Hold a signature of a file against the exact one: its outputs where they are float32, its
+    graph and constants where it is the same graph."""
+    precision = _precision(file, inputs)
+    exact = made.files[Quantization.NONE].read_bytes()
+    try:
+        found = correspond(exact, file.read_bytes(), inputs.name, precision)
+    except Exception as error:  # whatever damaged bytes provoke
+        raise PortError(file, f"is damaged ({type(error).__name__})", "Make it again") from None
+    if precision is not Precision.FLOAT32:
+        if found.parted is not None:
+            what = f"its rounded weights cannot be compared: {found.sentence()}"
+            raise PortError(file, what)
+        return (), found
+    names = str(made.opened.path), str(file)
+    try:
+        reports = made.proof.exact(file, inputs, names).reports
+    except ProofError as error:
+        raise PortError(file, printable(error)) from None
+    return reports, None if found.parted is not None else found
+
+
+def _precision(file: Path, inputs: Inputs) -> Precision:
+    with object_tree.opened(file) as tree:
+        if inputs.name not in object_tree.signatures(tree):
+            raise PortError(file, f"has no signature {printable(inputs.name)}, as the pair has it")
+        return described(tree, inputs.name).precision
+
+
+def _drifted(made: PairTFLiteFiles, file: Path, inputs: Inputs) -> str:
+    """Return how far the outputs of a file with rounded weights are; empty for any other."""
+    precision = _precision(file, inputs)
+    mode = next(mode for mode in Quantization if mode.spec.precision is precision)
+    if precision is Precision.FLOAT32:
+        return ""
+    exact = made.files[Quantization.NONE]
+    drift = made.proof.rounded(file, exact, inputs, mode, str(file)).drift
+    return (
+        f"{inputs.name}: the outputs are those of the float32 file of this graph; with the weights"
+        f" rounded ({precision.value}) they are off by {drift:.2%} of the largest value"
+    )
+
+
+def _weights(found: list[Correspondence]) -> WeightComparison | None:
+    """Sum up what was found of the constants; None where no graph was the same."""
+    if not found:
+        return None
+    rounded = sum(one.rounded for one in found)
+    return WeightComparison(
+        rule=f"{EXACT}, but for {rounded} that are rounded, each to the nearest"
+        if rounded
+        else EXACT,
+        tensors=sum(one.constants for one in found),
+        values=sum(one.values for one in found),
+        differing=tuple(wrong for one in found for wrong in one.wrong),
+    )
