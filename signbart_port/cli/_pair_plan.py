@@ -94,8 +94,8 @@ def _rows(found: PairPlanned, out: Path | None, show_all: bool) -> Iterator[tupl
     yield from _show.labeled("filled", [_constant(one) for one in found.plan.constants])
     yield from _show.labeled("lost", found.lost)
     if found.guesses:
-        lines = _show.first_of([str(line) for line in found.guesses])
-        yield "guesses", f"{len(found.guesses)} rules, in the lines {lines}"
+        lines = _show.first_of([f"line {line}" for line in found.guesses])
+        yield "guesses", f"{lines}: convert refuses them until the mark is taken out"
     yield from _show.labeled("findings", _plan_rows.sentences(found.findings, show_all))
 
 
@@ -111,8 +111,8 @@ def _constant(one: Constant) -> str:
 
 def _next(found: PairPlanned, out: Path) -> str:
     """Say what to do with a draft that is written."""
-    looked = f"look up its {len(found.guesses)} guesses in the code, " if found.guesses else ""
-    missing = f"see to its {len(found.findings)} findings, " if found.findings else ""
+    looked = "look up in the code what is marked as a guess, " if found.guesses else ""
+    missing = "see to the findings, " if found.findings else ""
     if out.resolve() == found.plan.mapping.path.resolve():
         return f"{looked}{missing}then convert, which proves it"
     return f"{looked}{missing}then name it in the pair: mapping = {str(out)!r}"

@@ -190,7 +190,9 @@ def open_pair(
     Raises PortError for what cannot be used, in the words of the pair where its code refuses it.
     """
     loaded = load_pair(pair)
-    mapping = transfer.load(mapping_path(loaded.pair))
+    if not (file := mapping_path(loaded.pair)).exists():
+        raise PortError(file, "does not exist", "plan --pair FILE.py --out my.yaml drafts one")
+    mapping = transfer.load(file)
     mapping.check_settled()
     rules = NameRules(mapping.unwrap, mapping.strip_prefixes, mapping.renamed)
     checkpoint = read_checkpoint(weights_file(path), rules, NamesWanted(mapping), weights)

@@ -99,7 +99,7 @@ def test_marked_guesses_are_shown_and_refused_by_convert(folder, program):
     )
     assert plan_pair("net.pth", "my_pair.py").guesses == (21,)
     code, printed, _ = program("plan", "net.pth", "--pair", "my_pair.py")
-    assert code == 0 and re.search(r"guesses +1 rules, in the lines 21", printed)
+    assert code == 0 and re.search(r"guesses +line 21: convert refuses them", printed)
     with pytest.raises(PortError, match="line 21: norm -> norm is a guess"):
         signbart_port.convert_pair("net.pth", "my_pair.py")
 
