@@ -144,6 +144,20 @@ def _port(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def small_tflite(once: Once) -> Callable[..., Path]:
+    """Returns the small model as a .tflite for clips of these lengths, with a card: unproven, made
+    once, and not to be written to."""
+
+    def made(*frames: int) -> Path:
+        from tests.support.cards import emit
+
+        name = "-".join(map(str, ("small_tflite", *frames)))
+        return once(name, lambda folder: emit(folder / "model.tflite", small_config(), frames))
+
+    return made
+
+
 @pytest.fixture(scope="module")
 def converter_here() -> Iterator[None]:
     """`to_tflite` without a process of TensorFlow's own."""

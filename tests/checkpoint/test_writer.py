@@ -127,6 +127,7 @@ def test_a_child_that_dies(monkeypatch: pytest.MonkeyPatch) -> None:
         torch_bytes()
 
 
+@pytest.mark.release
 def test_no_framework_in_this_process() -> None:
     code = """
 import sys

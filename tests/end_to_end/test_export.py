@@ -88,7 +88,7 @@ def test_every_published_config(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-@pytest.mark.on_commit(".safetensors")
+@pytest.mark.release
 def test_the_config_of_the_proof_is_the_models_own(tmp_path: Path, suffix: str) -> None:
     """A published config has these shapes and other heads; a rate that JSON abbreviates."""
     config = configs.named("lsa-64").replace(

@@ -96,6 +96,7 @@ def options_of(config: str) -> Any:
     return Options(config=config)
 
 
+@pytest.mark.release
 def test_weights_alone_need_a_config(program: Program, folder: Path) -> None:
     np.save("clip.npy", a_clip(0, 6))
     for arguments in (

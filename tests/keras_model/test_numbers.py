@@ -42,6 +42,7 @@ def proof(config: SignBartConfig, arrays: Arrays, inputs: Inputs) -> Report:
 
 @pytest.mark.parametrize("layout", ["full", "selected"])
 @pytest.mark.parametrize("frames", [1, 2, 16])
+@pytest.mark.on_commit("16-full", "1-selected")
 def test_every_module(frames: int, layout: str) -> None:
     config = small_config(layout=layout)
     report = proof(config, state_dict(config), parity_inputs.make(config.keypoints, frames))
@@ -92,6 +93,7 @@ TRAPS = {
 
 
 @pytest.mark.parametrize("mask", TRAPS.values(), ids=TRAPS)
+@pytest.mark.on_commit("last alone", "holes")
 def test_masks(mask: list[float]) -> None:
     config = small_config()
     clip = parity_inputs.make(config.keypoints, len(mask)).keypoints[:1]

@@ -30,6 +30,12 @@ def put(file, where=STORED, *args, **kwargs):
     ["model_weights", "model_weights/encoder", f"{STORED}", "model_weights/encoder/encoder"],
 )
 @pytest.mark.parametrize("kind", ["external", "external, absent", "soft", "soft, absent"])
+@pytest.mark.on_commit(
+    "external-model_weights",
+    "external, absent-model_weights/encoder/encoder",
+    "soft-model_weights/encoder",
+    "soft, absent-model_weights",
+)
 def test_a_link_is_not_followed(ported, spoilt, refusal, where, kind):
     absent = "absent" in kind
     with spoilt() as file:
@@ -138,6 +144,7 @@ def test_one_weight_under_many_names_takes_no_more_than_the_file(spoilt, refusal
 
 
 @pytest.mark.parametrize("wide", [1, 5])
+@pytest.mark.on_commit("1")
 def test_deep_groups_end_soon(spoilt, refusal, wide):
     """Many levels; or 15 of them, each linked five times to the next: few bytes, 5^15 ways."""
     with spoilt() as file:

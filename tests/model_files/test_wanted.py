@@ -89,6 +89,7 @@ CONTAINERS: dict[str, tuple[Any, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
+@pytest.mark.on_commit("net", "lightning", "in_a_tuple", "wrapped_and_prefixed", "fsdp")
 def test_the_one_dict_that_completes_the_plan_is_taken_and_said(tmp_path: Path, name: str) -> None:
     content, words = CONTAINERS[name]
     torch.save(content, tmp_path / "model.pth")

@@ -118,7 +118,7 @@ def row(tap: str, limit: float = 1e-5) -> Row:
 
 
 @pytest.mark.parametrize("recording", CONFIGS, indirect=True)
-@pytest.mark.on_commit("small")
+@pytest.mark.release
 def test_the_nearest_mistake_is_named(recording: Recording) -> None:
     """Every candidate of a few modules, made and then found again (or one as near)."""
     find, counting = search(recording), counting_of(recording.inputs)

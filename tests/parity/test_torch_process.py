@@ -26,6 +26,7 @@ def source_of(folder: Path):
     return open_checkpoint(path, Options()), make_for(config)
 
 
+@pytest.mark.release
 def test_modules_beside_a_strangers_model_are_not_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

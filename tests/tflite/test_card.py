@@ -15,7 +15,7 @@ from signbart_port.errors import PortError
 from signbart_port.system import digest
 from signbart_port.tflite import metadata
 from signbart_port.tflite.card import Card
-from tests.support.cards import a_card, bare, emit
+from tests.support.cards import a_card, bare
 from tests.support.small_models import small_config
 
 CONFIG = small_config()
@@ -120,9 +120,9 @@ def test_the_card_of_an_emitted_file(ported: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def plain(small_tflite: Callable[..., Path]) -> bytes:
     """A file without a card."""
-    return bare(emit(tmp_path_factory.mktemp("plain") / "model.tflite", CONFIG, (5, 16)))
+    return bare(small_tflite(5, 16))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import flatbuffers
@@ -18,8 +19,8 @@ CONFIG = small_config()
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return emit(tmp_path_factory.mktemp("products") / "model.tflite", CONFIG, (5, 16))
+def file(small_tflite: Callable[..., Path]) -> Path:
+    return small_tflite(5, 16)
 
 
 @pytest.mark.release

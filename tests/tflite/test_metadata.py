@@ -21,7 +21,7 @@ from signbart_port.errors import PortError
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.tflite import metadata, model_file, object_tree
 from signbart_port.tflite.card import Card
-from tests.support.cards import a_card, bare, emit
+from tests.support.cards import a_card, bare
 from tests.support.running import run_python
 from tests.support.small_models import small_config
 
@@ -29,9 +29,9 @@ CONFIG = small_config()
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def path(small_tflite: Callable[..., Path]) -> Path:
     """Of two signatures."""
-    return emit(tmp_path_factory.mktemp("metadata") / "model.tflite", CONFIG, (5, 16))
+    return small_tflite(5, 16)
 
 
 @pytest.fixture(scope="module")

@@ -160,7 +160,7 @@ def compared(model: BartModel, mapping: transfer.WeightMapping) -> tuple[Row, ..
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.on_commit("one layer", "square")
+@pytest.mark.on_commit("square")
 def test_every_module_computes_what_hugging_faces_does(name: str) -> None:
     model = bart(name)
     rows = compared(model, MAPPING)
@@ -212,6 +212,7 @@ MUTATIONS = {
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.on_commit("q and k swapped")
 def test_a_wrong_mapping_that_every_shape_agrees_with_fails(name: str, tmp_path: Path) -> None:
     old, *new = MUTATIONS[name]
     text = MAPPING.path.read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,9 @@ Run = Callable[[str], tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, small_tflite: Callable[..., Path]) -> Path:
     folder = tmp_path_factory.mktemp("golden")
-    emit(folder / "model.tflite", CONFIG, (4, 16))
+    shutil.copy(small_tflite(4, 16), folder / "model.tflite")
     (folder / "bare.tflite").write_bytes(bare(folder / "model.tflite"))
     clip = a_clip(0, 3).astype(np.float64)
     clip[0, :9], clip[1, 2, 0], clip[2, 3, 1], clip[2, 4] = 0, np.nan, np.inf, (1e300, 1 / 3)

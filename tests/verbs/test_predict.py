@@ -15,7 +15,8 @@ import pytest
 from signbart_port.cli import main
 from signbart_port.data.labels import read_labels
 from signbart_port.model_files.keras_h5 import load
-from tests.support.cards import bare, emit, emit_model
+from signbart_port.tflite import metadata
+from tests.support.cards import a_card, bare, emit, emit_model
 from tests.support.datasets import a_clip
 from tests.support.framework_models import keras_model
 from tests.support.running import run_python
@@ -27,14 +28,16 @@ LABELS = ("سلام", "[red]dog", "a\x1b[2Jb", "cat", "two words")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, small_tflite: Callable[..., Path]) -> Path:
     """One model as .pth, .h5 and .tflite; a .tflite that says nothing; two clips and labels."""
     folder = tmp_path_factory.mktemp("predict")
     weights = state_dict(CONFIG)
     save_pth(folder / "model.pth", weights, config=CONFIG.model_dump())
     keras_model(CONFIG, weights).save(folder / "model.h5")
-    emit(folder / "model.tflite", CONFIG, (4, 16), labels=LABELS)
-    (folder / "bare.tflite").write_bytes(bare(folder / "model.tflite"))
+    plain = bare(small_tflite(4, 16))
+    (folder / "bare.tflite").write_bytes(plain)
+    card = a_card(CONFIG, (4, 16), labels=LABELS)
+    (folder / "model.tflite").write_bytes(metadata.attach(plain, card))
     np.save(folder / "a.npy", a_clip(0, 6))
     sample = {"keypoints": a_clip(1, 30).astype(np.float64), "class": "c\x1b[2J"}
     (folder / "b.pkl").write_bytes(pickle.dumps(sample))
