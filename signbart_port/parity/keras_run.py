@@ -89,9 +89,8 @@ def in_precision(dtype: str, build: Callable[[], keras.Model]) -> keras.Model:
 def carry(model: keras.Model, double: keras.Model) -> None:
     """Give the weights of a model in float32 to one in float64."""
     for variable, source in zip(double.variables, model.variables, strict=True):
-        if not np.issubdtype(source.dtype, np.floating):
-            continue  # a seed
-        if variable.dtype != "float64" or variable.shape != source.shape:
+        wanted = "float64" if np.issubdtype(source.dtype, np.floating) else source.dtype
+        if variable.dtype != wanted or variable.shape != source.shape:
             what = f"{variable.path} is {variable.dtype} {tuple(variable.shape)}"
             raise ValueError(f"in float64, {what}, and not {tuple(source.shape)} of float64")
         variable.assign(source)
