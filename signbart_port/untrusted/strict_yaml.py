@@ -52,7 +52,11 @@ def load(path: Path, text: str | None = None) -> Block:
     tags, merge keys, keys that repeat or are not strings, nesting deeper than 32, more than 1 MiB,
     a file that is not regular or not readable UTF-8.
     """
-    text = read_text(path) if text is None else decoded(path, text.encode(), "YAML")
+    text = (
+        read_text(path)
+        if text is None
+        else decoded(path, text.encode(errors="surrogatepass"), "YAML")
+    )
     return _Builder(path, text).document()
 
 

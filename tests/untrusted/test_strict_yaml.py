@@ -209,6 +209,12 @@ def test_text_at_hand_is_read_instead_of_the_file(tmp_path: Path) -> None:
     assert strict_yaml.load(tmp_path / "missing.yaml", "a: 1") == {"a": 1}
 
 
+def test_text_at_hand_with_bytes_that_were_no_text(tmp_path: Path) -> None:
+    """As the command line and names of files have them."""
+    with pytest.raises(PortError, match="line 2: is not UTF-8 text"):
+        strict_yaml.load(tmp_path / "missing.yaml", "a: 1\nb: se\udcffal")
+
+
 def test_no_file_and_no_regular_file(tmp_path: Path) -> None:
     assert refusal_of_file(tmp_path / "missing.yaml") == "does not exist"
     assert refusal_of_file(tmp_path) == "is a directory, not a file. Give the file itself"
