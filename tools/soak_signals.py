@@ -97,13 +97,14 @@ def trial(
         preexec_fn=_signals_as_in_a_terminal,
     )
     time.sleep(moment)
-    late = process.poll() is not None
     process.send_signal(number)
+    late = process.returncode is not None  # no signal was sent
+    sent = time.monotonic()
     _, said = process.communicate(timeout=SECONDS)
-    code = process.returncode
+    code, after = process.returncode, time.monotonic() - sent
     defects: list[str] = []
     if not late and code not in (-number, 128 + number):
-        defects.append(f"exit code {code}")
+        defects.append(f"exit code {code}, {after:.1f} s later")
     if b"Traceback" in said and code != -number:  # Python's own, before the program begins
         defects.append("a traceback")
     defects += subject.broken()

@@ -120,7 +120,9 @@ class Training:
         return [one.name for one in self.out.rglob(".*")]
 
     def content(self) -> Any:
-        return [soak_common.content_of(self.out / name) for name in ("last.h5", "best.h5")]
+        # The weights alone: a best model of the first epoch has the settings of the training
+        # that was begun, which had fewer epochs.
+        return [soak_common.content_of(self.out / name)[1] for name in ("last.h5", "best.h5")]
 
 
 def _broken(path: Path) -> list[str]:
