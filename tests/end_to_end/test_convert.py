@@ -85,7 +85,9 @@ def test_a_published_model_by_the_name_of_its_config(tmp_path: Path) -> None:
     arrays = state_dict(config)
     assert len(arrays) == 96
     source = save_pth(tmp_path / "lsa.pth", arrays)
-    with pytest.raises(PortError, match=r"Options\.config=FILE\|NAME \(Options\.config lsa-64 if "):
+    with pytest.raises(
+        PortError, match=r'Options\.config=FILE\|NAME \(Options\.config="lsa-64" if '
+    ):
         signbart_port.convert(source, tmp_path / "lsa.h5")
     assert not (tmp_path / "lsa.h5").exists()
     done = signbart_port.convert(source, tmp_path / "lsa.h5", Options(config="lsa-64"))
@@ -116,7 +118,7 @@ def test_the_karsl_100_rows_are_not_guessed(tmp_path: Path) -> None:
     """Equal shapes, different heads: asked for."""
     config = configs.named("karsl-100-signers-01-02")
     source = save_pth(tmp_path / "karsl.pth", state_dict(config))
-    with pytest.raises(PortError, match=r"heads and the joints.* karsl-100-signers-01-02 if"):
+    with pytest.raises(PortError, match=r'heads and the joints.*karsl-100-signers-01-02" if'):
         signbart_port.convert(source, tmp_path / "karsl.h5")
     assert not (tmp_path / "karsl.h5").exists()
     options = Options(heads=1, joints=config.joint_idx)

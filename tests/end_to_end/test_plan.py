@@ -290,7 +290,7 @@ def test_a_mapping_that_confuses_two_tensors_of_one_shape_is_not_seen(run: Run, 
 
 def test_the_mapping_on_the_page_is_one(tmp_path: Path) -> None:
     page = (DOCS / "mapping.md").read_text()
-    [text] = re.findall(r"(?s)```yaml\n(.*?)```", page)
+    text = re.findall(r"(?s)```yaml\n(.*?)```", page)[0]
     (tmp_path / "my.yaml").write_text(text)
     tensors = renamed(distinct_state_dict(CONFIG), SHORT)
     save_file(tensors | {"enc.steps": np.ones(1, np.float32)}, tmp_path / "fork.safetensors")

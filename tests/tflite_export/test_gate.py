@@ -17,6 +17,8 @@ from signbart_port.errors import ExitCode
 from signbart_port.metrics.accuracy import Accuracy, Score
 from signbart_port.tflite.modes import Gate, Quantization
 from signbart_port.tflite_export import gate
+from tests.support.small_models import save_pth
+from tests.support.trained_models import CONFIG, fit_head
 
 pytestmark = pytest.mark.usefixtures("converter_here")
 
@@ -83,17 +85,24 @@ def test_a_failed_gate(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A single frame of each clip does not tell signs that are told by their movement: exit code 1,
-    a line, and the file of yesterday as it was."""
-    out = tmp_path / "model.tflite"
+    """A checkpoint whose labels are in another order predicts others: exit code 1, a line, and the
+    file of yesterday as it was."""
+    arrays = fit_head(CONFIG, signs)
+    for kind in ("weight", "bias"):
+        name = f"classification_head.out_proj.{kind}"
+        arrays[name] = np.roll(arrays[name], 1, axis=0)
+    other = tmp_path / "other.pth"
+    save_pth(other, arrays, config=CONFIG.model_dump())
+    (folder := tmp_path / "out").mkdir()
+    out = folder / "model.tflite"
     out.write_bytes(b"the model of yesterday")
-    arguments = ["tflite", fitted_h5, "--data", signs, "--frames", "1", "--out", out]
+    arguments = ["tflite", fitted_h5, "--data", signs, "--pytorch", other, "--out", out]
     monkeypatch.setattr(sys, "argv", ["signbart-port", *map(str, arguments), "--force", "--quiet"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == ExitCode.PROOF_FAILED
-    (line,) = capsys.readouterr().err.splitlines()
-    said = rf"signbart-port: {fitted_h5}: the \.tflite agrees with model\.h5 on .*% of 30 clips;"
+    line = capsys.readouterr().err.splitlines()[-1]
+    said = rf"signbart-port: {fitted_h5}: the \.tflite agrees with other\.pth on .*% of 30 clips;"
     assert re.fullmatch(said + r" at least 100\.0% is required", line), line
     assert out.read_bytes() == b"the model of yesterday"
-    assert list(tmp_path.iterdir()) == [out]
+    assert list(folder.iterdir()) == [out]

@@ -161,7 +161,7 @@ def test_a_graph_that_computes_something_else_is_refused(model):
 
 def test_what_cannot_be_matched_is_written_only_where_that_is_wanted(model, program, monkeypatch):
     monkeypatch.setattr(
-        pair_proof, "correspond", lambda *_: Correspondence(3, 1, (), "ADD stands for MUL")
+        pair_proof, "correspond", lambda *_: Correspondence(3, 9, 1, (), "ADD stands for MUL")
     )
     with pytest.raises(ProofError, match="not that of the float32 file: ADD stands for MUL"):
         signbart_port.to_tflite_pair("net.pth", "pair.py", quantization="dynamic")

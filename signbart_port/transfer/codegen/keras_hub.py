@@ -75,7 +75,7 @@ class _Writer:
         of = names.string(printable(self.mapping.path.name, 80))[1:-1]
         return (
             f'"""Port the weights of a checkpoint to a KerasHub backbone.\n\n'
-            f"Written by signbart-port from the mapping {of}\n"
+            f"Made of the mapping {of} by signbart-port.\n"
             f'(SHA-256 {self.mapping.sha256}).\n"""\n'
         )
 
