@@ -175,6 +175,7 @@ WHISPER: Mapping[str, Key] = {
     "decoder_ffn_dim": SameAs("encoder_ffn_dim", default=1536),
     "num_hidden_layers": SameAs("encoder_layers"),
     "activation_function": Required(("gelu",)),
+    "pad_token_id": Mapped(50256),  # a row of the vocabulary, as PyTorch's embedding wants it
     "scale_embedding": Mapped(False),  # WhisperModel reads it and never scales: either is fine
     "tie_word_embeddings": Required((True,)),
     **_each(

@@ -20,6 +20,7 @@ class Whisper(hf.EncoderDecoderPair):
     keys = hf_keys.WHISPER
     example: ClassVar = {
         "vocab_size": 31,
+        "pad_token_id": 0,
         "num_mel_bins": 5,
         "d_model": 24,
         **dict.fromkeys(("encoder_layers", "decoder_layers"), 2),

@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from signbart_port.pairs.hf import HubPair
+from signbart_port.pairs.hf import HuggingFacePair
 from signbart_port.pairs.hf_bart import Bart
 from signbart_port.pairs.hf_bert import Bert
 from signbart_port.pairs.hf_gpt2 import GPT2
+from signbart_port.pairs.hf_mobilenet_v2 import MobileNetV2
 from signbart_port.pairs.hf_vit import ViT
+from signbart_port.pairs.hf_whisper import Whisper
 from signbart_port.pairs.torch_rnn import LSTM
 from signbart_port.pairs.torch_transformer import TransformerEncoder
 from signbart_port.parity.config_keys import (
@@ -128,8 +130,8 @@ def test_what_older_configs_hold_is_accounted_for() -> None:
 
 
 @pytest.mark.release
-@pytest.mark.parametrize("pair", [Bert(), Bart(), GPT2(), ViT()])
-def test_every_key_of_hugging_faces_config_is_accounted_for(pair: HubPair) -> None:
+@pytest.mark.parametrize("pair", [Bert(), Bart(), GPT2(), ViT(), Whisper(), MobileNetV2()])
+def test_every_key_of_hugging_faces_config_is_accounted_for(pair: HuggingFacePair) -> None:
     import transformers
 
     config = getattr(transformers, pair.model).config_class().to_dict()
