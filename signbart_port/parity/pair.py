@@ -158,7 +158,10 @@ class Pair:
         return {}
 
     def tflite(self, config: Any) -> Sequence[Signature]:
-        """Return the signatures of a .tflite of the Keras model. By default, none is made."""
+        """Return the signatures of a .tflite of the Keras model.
+
+        By default, there are none: the file then has one for an example of the first case.
+        """
         return ()
 
     def causes(self, config: Any, tensors: Callable[[], Arrays], case: Case) -> Finder | None:

@@ -25,7 +25,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Inputs:
+class SignatureSpec:
     """A signature that a file gets: its inputs and outputs by name."""
 
     name: str
@@ -36,7 +36,7 @@ class Inputs:
     the model returns."""
 
     @classmethod
-    def of(cls, signature: Signature) -> Inputs:
+    def of(cls, signature: Signature) -> SignatureSpec:
         """Return a pair's signature without its cases."""
         dtypes = {name: signature.dtypes.get(name, "float32") for name in signature.inputs}
         return cls(signature.name, dict(signature.inputs), dtypes, tuple(signature.outputs))
@@ -69,7 +69,7 @@ class PairConverterJob:
     """The place that the pair is imported from, see `load_pair.place_of`."""
     config: Mapping[str, Any]
     stored: Mapping[str, Any]
-    signatures: tuple[Inputs, ...]
+    signatures: tuple[SignatureSpec, ...]
     files: Mapping[str, Path]
     """The file to write for each mode, by its name."""
 

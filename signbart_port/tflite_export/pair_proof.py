@@ -28,7 +28,7 @@ from signbart_port.tflite import constants, object_tree
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite.signature_graph import SignatureGraph, described
 from signbart_port.tflite_export.correspondence import Correspondence, correspond
-from signbart_port.tflite_export.pair_conversion import Arrays, Inputs, Ran, run
+from signbart_port.tflite_export.pair_conversion import Arrays, Ran, SignatureSpec, run
 
 _NOT_BUILTIN = ("custom:", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
 
@@ -67,7 +67,7 @@ class PairProof:
         self._fitted: dict[str, tuple[Fitted, ...]] = {}
         self.cautions: tuple[str, ...] = ()
 
-    def fitted(self, inputs: Inputs) -> tuple[Fitted, ...]:
+    def fitted(self, inputs: SignatureSpec) -> tuple[Fitted, ...]:
         """Return the cases that fit a signature. Raises PortError where none does."""
         if inputs.name not in self._fitted:
             fitting = [(case, given) for case in self._cases if (given := inputs.fitted(case))]
@@ -80,7 +80,7 @@ class PairProof:
             )
         return self._fitted[inputs.name]
 
-    def exact(self, path: Path, inputs: Inputs, names: tuple[str, str]) -> Proven:
+    def exact(self, path: Path, inputs: SignatureSpec, names: tuple[str, str]) -> Proven:
         """Hold a signature of a float32 file against Keras."""
         reports, drift, milliseconds = [], 0.0, None
         for one in self.fitted(inputs):
@@ -92,7 +92,7 @@ class PairProof:
         return Proven(_graph(path, inputs.name), tuple(reports), None, drift, milliseconds)
 
     def rounded(
-        self, path: Path, exact: Path, inputs: Inputs, mode: Quantization, named: str
+        self, path: Path, exact: Path, inputs: SignatureSpec, mode: Quantization, named: str
     ) -> Proven:
         """Hold a signature of a rounded file against the exact one. Raises ProofError where its
         outputs are not finite."""
@@ -111,7 +111,9 @@ class PairProof:
                 drift = max(drift, off / (largest(counting.select(tap, expected)) or 1.0))
         return Proven(graph, (), found, drift, milliseconds)
 
-    def _report(self, one: Fitted, ran: Ran, inputs: Inputs, names: tuple[str, str]) -> Report:
+    def _report(
+        self, one: Fitted, ran: Ran, inputs: SignatureSpec, names: tuple[str, str]
+    ) -> Report:
         outputs = dict(self._taps(inputs, ran.outputs))
 
         def record(to: Record) -> None:
@@ -123,7 +125,7 @@ class PairProof:
         )
         return replace(report, facts={"case": one.case.name, **report.facts})
 
-    def _truth(self, case: Case, given: Arrays, inputs: Inputs) -> Recorded:
+    def _truth(self, case: Case, given: Arrays, inputs: SignatureSpec) -> Recorded:
         single = dict(self._taps(inputs, self._outputs(self.model, given, inputs, "float32")))
         if self._double is None:
             noise = {tap: UNMEASURED * largest(output) for tap, output in single.items()}
@@ -136,7 +138,7 @@ class PairProof:
         }
         return Recorded(double, noise)
 
-    def _outputs(self, model: Any, given: Arrays, inputs: Inputs, dtype: str) -> Arrays:
+    def _outputs(self, model: Any, given: Arrays, inputs: SignatureSpec, dtype: str) -> Arrays:
         cast = {
             name: array.astype(dtype) if np.issubdtype(array.dtype, np.floating) else array
             for name, array in given.items()
@@ -146,7 +148,7 @@ class PairProof:
             return {inputs.outputs[0]: np.asarray(self.pair.keras_output(outputs))}
         return {name: np.asarray(outputs[name]) for name in inputs.outputs}
 
-    def _taps(self, inputs: Inputs, outputs: Arrays) -> Iterator[tuple[str, Floats]]:
+    def _taps(self, inputs: SignatureSpec, outputs: Arrays) -> Iterator[tuple[str, Floats]]:
         """Yield the outputs by tap, their axes in PyTorch's order: the first is the model's."""
         layouts = self.pair.taps(self.config)
         for number, name in enumerate(inputs.outputs):

@@ -15,7 +15,7 @@ from signbart_port.tflite import object_tree
 from signbart_port.tflite.modes import Precision, Quantization
 from signbart_port.tflite.signature_graph import described
 from signbart_port.tflite_export.correspondence import Correspondence, correspond
-from signbart_port.tflite_export.pair_conversion import Inputs
+from signbart_port.tflite_export.pair_conversion import SignatureSpec
 from signbart_port.verbs.to_tflite_pair import PairTFLiteFiles
 
 
@@ -54,7 +54,7 @@ def verify_tflite(
 
 
 def _held(
-    made: PairTFLiteFiles, file: Path, inputs: Inputs
+    made: PairTFLiteFiles, file: Path, inputs: SignatureSpec
 ) -> tuple[tuple[Report, ...], Correspondence | None]:
     """Hold a signature of a file against the exact one: its outputs where they are float32, its
     graph and constants where it is the same graph."""
@@ -77,14 +77,14 @@ def _held(
     return reports, None if found.parted is not None else found
 
 
-def _precision(file: Path, inputs: Inputs) -> Precision:
+def _precision(file: Path, inputs: SignatureSpec) -> Precision:
     with object_tree.opened(file) as tree:
         if inputs.name not in object_tree.signatures(tree):
             raise PortError(file, f"has no signature {printable(inputs.name)}, as the pair has it")
         return described(tree, inputs.name).precision
 
 
-def _drifted(made: PairTFLiteFiles, file: Path, inputs: Inputs) -> str:
+def _drifted(made: PairTFLiteFiles, file: Path, inputs: SignatureSpec) -> str:
     """Return how far the outputs of a file with rounded weights are; empty for any other."""
     precision = _precision(file, inputs)
     mode = next(mode for mode in Quantization if mode.spec.precision is precision)

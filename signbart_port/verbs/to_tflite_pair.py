@@ -21,7 +21,7 @@ from signbart_port.tflite.modes import Quantization, parse_quantization
 from signbart_port.tflite.signature_graph import SignatureGraph
 from signbart_port.tflite_export import pair_card, pair_conversion
 from signbart_port.tflite_export.correspondence import Correspondence
-from signbart_port.tflite_export.pair_conversion import Inputs, PairConverterJob
+from signbart_port.tflite_export.pair_conversion import PairConverterJob, SignatureSpec
 from signbart_port.tflite_export.pair_proof import PairProof, Proven, folded
 from signbart_port.verbs._pair_keras import PairKeras, open_keras
 from signbart_port.verbs._tflite_files import outputs
@@ -203,11 +203,11 @@ class PairTFLiteFiles:
         return self.opened.models.loaded
 
     @cached_property
-    def signatures(self) -> tuple[Inputs, ...]:
+    def signatures(self) -> tuple[SignatureSpec, ...]:
         """The signatures of every file."""
         models = self.opened.models
         with models.named("tflite"):
-            stated = tuple(Inputs.of(one) for one in models.pair.tflite(models.config))
+            stated = tuple(SignatureSpec.of(one) for one in models.pair.tflite(models.config))
         if len({one.name for one in stated}) < len(stated):
             raise PortError(models.loaded.name, "names two signatures alike")
         if stated:
@@ -216,7 +216,7 @@ class PairTFLiteFiles:
         shapes = {name: (1, *array.shape[1:]) for name, array in case.keras.items()}
         dtypes = {name: str(array.dtype) for name, array in case.keras.items()}
         floats = {name: "float32" for name, dtype in dtypes.items() if dtype.startswith("float")}
-        return (Inputs.of(Signature(SIGNATURE, shapes, {"output": ()}, dtypes | floats)),)
+        return (SignatureSpec.of(Signature(SIGNATURE, shapes, {"output": ()}, dtypes | floats)),)
 
     @property
     def _said_of_signatures(self) -> tuple[str, ...]:

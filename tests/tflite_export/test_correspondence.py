@@ -14,12 +14,12 @@ from signbart_port.parity.pair import Pair
 from signbart_port.tflite import constants, object_tree
 from signbart_port.tflite.modes import Precision, Quantization
 from signbart_port.tflite_export.correspondence import correspond
-from signbart_port.tflite_export.pair_conversion import Inputs
+from signbart_port.tflite_export.pair_conversion import SignatureSpec
 from signbart_port.tflite_export.workers import concrete_functions, pair_converter
 from tests.support.modified_tflite import flip, packed
 
 NONE, FLOAT16, DYNAMIC = Quantization.NONE, Quantization.FLOAT16, Quantization.DYNAMIC
-INPUTS = Inputs("serving_default", {"x": (1, 9, 32)}, {"x": "float32"}, ("output",))
+INPUTS = SignatureSpec("serving_default", {"x": (1, 9, 32)}, {"x": "float32"}, ("output",))
 Change = Callable[[Any], None]
 
 

@@ -8,7 +8,7 @@ from signbart_port.parity.load_pair import import_pair
 from signbart_port.parity.pair import Pair
 from signbart_port.system.serving import Arrays, Result, serve
 from signbart_port.tflite.modes import Quantization
-from signbart_port.tflite_export.pair_conversion import Inputs, PairConverterJob
+from signbart_port.tflite_export.pair_conversion import PairConverterJob, SignatureSpec
 from signbart_port.tflite_export.workers import concrete_functions
 
 
@@ -23,7 +23,7 @@ def _run(job: PairConverterJob, arrays: Arrays) -> Result:
     return None, {}
 
 
-def _function(pair: Pair, model: Any, inputs: Inputs) -> Any:
+def _function(pair: Pair, model: Any, inputs: SignatureSpec) -> Any:
     """Build the concrete function of one signature."""
     import tensorflow as tf
 
