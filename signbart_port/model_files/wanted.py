@@ -37,11 +37,15 @@ class NamesWanted:
         return Held(known, len(needed - known))
 
 
+def rules_of(mapping: WeightMapping) -> NameRules:
+    """Return a mapping's rules for the names in a checkpoint."""
+    return NameRules(mapping.unwrap, mapping.strip_prefixes, mapping.renamed)
+
+
 def read(path: str | Path, mapping: WeightMapping, weights: str | None = None) -> Checkpoint:
     """Read a checkpoint, or the one in a folder, for the plan of a mapping.
 
     `weights` is the key of those that are meant, "ema" for averaged ones. Raises PortError where
     the file cannot be read, or which weights are meant is open.
     """
-    rules = NameRules(mapping.unwrap, mapping.strip_prefixes, mapping.renamed)
-    return read_checkpoint(weights_file(path), rules, NamesWanted(mapping), weights)
+    return read_checkpoint(weights_file(path), rules_of(mapping), NamesWanted(mapping), weights)

@@ -10,12 +10,10 @@ from typing import Any
 
 from signbart_port import config as configs
 from signbart_port import transfer
-from signbart_port.checkpoint import NameRules
-from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.errors import printable
+from signbart_port.model_files import wanted
 from signbart_port.model_files.checkpoint_model import open_checkpoint
 from signbart_port.model_files.config_resolution import Options
-from signbart_port.model_files.wanted import NamesWanted
 from signbart_port.pairs.signbart import SIGNBART
 from signbart_port.parity.load_pair import LoadedPair, load_pair
 from signbart_port.parity.pair import Pair, mapping_path
@@ -72,10 +70,7 @@ class Implementations:
             with processes.scratch_errors():
                 folder = Path(stack.enter_context(processes.new_folder()))
             path = self._written(folder / "perturbed.pth")
-            rules = NameRules(
-                self.mapping.unwrap, self.mapping.strip_prefixes, self.mapping.renamed
-            )
-            checkpoint = read_checkpoint(path, rules, NamesWanted(self.mapping))
+            checkpoint = wanted.read(path, self.mapping)
             named = replace(checkpoint, path=Path(f"{self.name} in PyTorch"))
             yield PairCheckpoint(
                 self.loaded, self.stated, self.stored, config, self.origin, self.mapping, named

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port import transfer
-from signbart_port.checkpoint import Checkpoint, NameRules
+from signbart_port.checkpoint import Checkpoint
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.checkpoint.candidates import Shape
 from signbart_port.config.files import read_file
 from signbart_port.errors import PortError, printable
-from signbart_port.model_files.wanted import NamesWanted
+from signbart_port.model_files.wanted import NamesWanted, rules_of
 from signbart_port.parity import config_keys
 from signbart_port.parity import weights as weights_of
 from signbart_port.parity.by_rules import (
@@ -32,10 +32,12 @@ from signbart_port.parity.load_pair import LoadedPair, load_pair
 from signbart_port.parity.pair import Case, Pair, mapping_path
 from signbart_port.parity.reference import TorchRun, running
 from signbart_port.parity.report import Report, WeightComparison
-from signbart_port.parity.workers import keras_reading
+from signbart_port.parity.workers import keras_reading, torch_shapes
 from signbart_port.parity.workers.keras_reading import ReadingJob
 from signbart_port.parity.workers.torch_run import TorchJob
+from signbart_port.parity.workers.torch_shapes import ShapesJob, TorchShapes
 from signbart_port.system import digest
+from signbart_port.system.warm_workers import lent
 from signbart_port.system.worker import Limits, Worker, WorkerFailed
 from signbart_port.transfer import Direction, Plan, Shapes, WeightMapping
 from signbart_port.transfer.losses import losses, sentences
@@ -104,6 +106,18 @@ class PairModels:
         except WorkerFailed as failed:
             what = f"does not hold the weights of {self.loaded.name}'s Keras model"
             raise failed.error(file, what) from None
+
+    @cached_property
+    def built(self) -> TorchShapes:
+        """The tensors of the pair's own PyTorch model, from a process that has built it."""
+        loaded = self.loaded
+        job = ShapesJob(loaded.place, dict(self.stated), dict(self.stored))
+        try:
+            with lent(torch_shapes.__name__, program=loaded.program) as worker:
+                worker.send(job, Limits(_SECONDS), {})
+                return worker.answer().read(TorchShapes)
+        except WorkerFailed as failed:
+            raise failed.error(loaded.name, "its PyTorch model cannot be built") from None
 
     @contextmanager
     def named(self, method: str) -> Iterator[None]:
@@ -194,7 +208,7 @@ def open_pair(
         raise PortError(file, "does not exist", "plan --pair FILE.py --out my.yaml drafts one")
     mapping = transfer.load(file)
     mapping.check_settled()
-    rules = NameRules(mapping.unwrap, mapping.strip_prefixes, mapping.renamed)
+    rules = rules_of(mapping)
     checkpoint = read_checkpoint(weights_file(path), rules, NamesWanted(mapping), weights)
     models = with_config(loaded, config, checkpoint)
     about = models.stated, models.stored, models.config, models.origin

@@ -16,12 +16,8 @@ from signbart_port import transfer
 from signbart_port.checkpoint import Checkpoint, NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.checkpoint.candidates import Held, Shape
-from signbart_port.model_files.wanted import NamesWanted
+from signbart_port.model_files import wanted
 from signbart_port.parity.load_pair import LoadedPair
-from signbart_port.parity.workers import torch_shapes
-from signbart_port.parity.workers.torch_shapes import ShapesJob, TorchShapes
-from signbart_port.system.warm_workers import lent
-from signbart_port.system.worker import Limits, WorkerFailed
 from signbart_port.transfer import WeightMapping
 from signbart_port.transfer.suggest.live import Draft, Kept, draft
 from signbart_port.verbs._pair_models import PairModels, with_config
@@ -53,33 +49,20 @@ class Sides:
     """Keras' variables by path, without their values."""
 
     @cached_property
-    def built(self) -> TorchShapes:
-        """The tensors of the pair's own PyTorch model."""
-        models, loaded = self.models, self.models.loaded
-        job = ShapesJob(loaded.place, dict(models.stated), dict(models.stored))
-        try:
-            with lent(torch_shapes.__name__, program=loaded.program) as worker:
-                worker.send(job, Limits(_SECONDS), {})
-                return worker.answer().read(TorchShapes)
-        except WorkerFailed as failed:
-            what = "its PyTorch model cannot be built"
-            raise failed.error(loaded.name, what) from None
-
-    @cached_property
     def torch(self) -> Mapping[str, NDArray[Any]]:
         """PyTorch's tensors by name; without a checkpoint, of no values in particular."""
         if self.checkpoint is not None:
             return self.checkpoint.tensors
         made = {}
-        for name, shape in self.built.shapes.items():
-            dtype = np.int64 if name in self.built.integers else np.float32
+        for name, shape in self.models.built.shapes.items():
+            dtype = np.int64 if name in self.models.built.integers else np.float32
             made[name] = np.broadcast_to(np.zeros((), dtype), shape)
         return made
 
     def draft(self) -> Draft:
         """Draft a mapping."""
         torch = {name: Kept(a.shape, _floating(a.dtype)) for name, a in self.torch.items()}
-        return draft(torch, self.keras, self.built.classes, self.built.ties)
+        return draft(torch, self.keras, self.models.built.classes, self.models.built.ties)
 
 
 def open_sides(
@@ -93,8 +76,7 @@ def open_sides(
     pair's own model."""
     checkpoint = None
     if path is not None and mapping is not None:
-        rules = NameRules(mapping.unwrap, mapping.strip_prefixes)
-        checkpoint = read_checkpoint(path, rules, NamesWanted(mapping), weights)
+        checkpoint = wanted.read(path, mapping, weights)
     elif path is not None:  # for its config
         checkpoint = read_checkpoint(path, _USUAL, weights=weights)
     models = with_config(loaded, config, checkpoint)
@@ -103,7 +85,7 @@ def open_sides(
     sides = Sides(models, checkpoint, keras)
     if path is None or mapping is not None:
         return sides
-    own = _Names(frozenset(sides.built.shapes))
+    own = _Names(frozenset(models.built.shapes))
     return replace(sides, checkpoint=read_checkpoint(path, _ANY, own, weights))
 
 

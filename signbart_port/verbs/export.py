@@ -10,11 +10,11 @@ from typing import Any
 
 from signbart_port import config as configs
 from signbart_port import transfer
-from signbart_port.checkpoint import NameRules, writer
 from signbart_port.checkpoint import read as read_checkpoint
+from signbart_port.checkpoint import writer
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError, ProofError
-from signbart_port.model_files import in_memory, keras_file
+from signbart_port.model_files import in_memory, keras_file, wanted
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.in_memory import ModelSource
@@ -188,7 +188,7 @@ def _plain(file: KerasModel) -> dict[str, Any]:
 
 def _read_back(temp: Path, file: KerasModel, plan: Plan, holds_config: bool) -> None:
     """Check the file as it is on disk: every tensor bit for bit, no other, and the config."""
-    rules = NameRules(plan.mapping.unwrap, plan.mapping.strip_prefixes, plan.mapping.renamed)
+    rules = wanted.rules_of(plan.mapping)
     try:
         written = read_checkpoint(temp, rules)
         stored = written.config and configs.parse(written.config, temp).model_dump_json()

@@ -11,21 +11,19 @@ from typing import Any
 from numpy.typing import NDArray
 
 from signbart_port import transfer
-from signbart_port.checkpoint import NameRules
-from signbart_port.checkpoint import read as read_checkpoint
-from signbart_port.errors import PortError, ProofError
-from signbart_port.model_files.wanted import NamesWanted
+from signbart_port.errors import PortError, ProofError, first_of
+from signbart_port.model_files import wanted
 from signbart_port.parity.pair import Pair, mapping_path
 from signbart_port.parity.report import Report
-from signbart_port.parity.workers import torch_filling, torch_shapes
+from signbart_port.parity.workers import torch_filling
 from signbart_port.parity.workers.torch_filling import FillingJob
-from signbart_port.parity.workers.torch_shapes import ShapesJob, TorchShapes
+from signbart_port.parity.workers.torch_shapes import TorchShapes
 from signbart_port.system import atomic_output, processes
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import silenced_stderr
 from signbart_port.system.warm_workers import lent
 from signbart_port.system.worker import Limits, WorkerFailed
-from signbart_port.transfer import Direction, Plan, Shapes, WeightMapping
+from signbart_port.transfer import Direction, Shapes
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
 from signbart_port.verbs._pair_keras import PairKeras, open_keras
@@ -109,8 +107,7 @@ class _Export:
 
     def run(self, temp: Path) -> PairExported:
         self.progress("Building the PyTorch model")
-        shapes = self._shapes()
-        tensors, left = self._tensors(shapes)
+        tensors, left = self._tensors(self.models.built)
         self.progress("Writing the checkpoint")
         self._write(temp, tensors, left)
         report = self._prove(temp)
@@ -124,20 +121,12 @@ class _Export:
             cautions=(*self.opened.cautions, *report.cautions, *_constants(left)),
         )
 
-    def _shapes(self) -> TorchShapes:
-        about = self.models.loaded.place, dict(self.models.stated), dict(self.models.stored)
-        with lent(torch_shapes.__name__, program=self.models.loaded.program) as worker:
-            worker.send(ShapesJob(*about), Limits(_SECONDS))
-            try:
-                return worker.answer().read(TorchShapes)
-            except WorkerFailed as failed:
-                raise failed.error(self.models.loaded.name, "cannot build torch_model") from None
-
     def _tensors(self, torch: TorchShapes) -> tuple[Mapping[str, NDArray[Any]], tuple[str, ...]]:
         """Return the tensors that the weights become, and the names of the others."""
         weights = self.opened.weights
         keras = {name: array.shape for name, array in weights.items()}
-        plan = _planned(self.models, self.mapping, Shapes(torch.shapes, keras))
+        sizes = transfer.sizes_from_shapes(self.mapping, torch.shapes, keras) | self.models.sizes()
+        plan = transfer.plan(self.mapping, sizes, Shapes(torch.shapes, keras))
         direction = Direction.KERAS_TO_TORCH
         if findings := transfer.check(plan, direction, weights, torch.shapes):
             raise PortError(self.opened.path, transfer.summary(findings))
@@ -162,8 +151,7 @@ class _Export:
     def _prove(self, temp: Path) -> Report:
         """Run the checkpoint in PyTorch, and hold the Keras model against it."""
         models, mapping = self.models, self.mapping
-        rules = NameRules(mapping.unwrap, mapping.strip_prefixes, mapping.renamed)
-        checkpoint = read_checkpoint(temp, rules, NamesWanted(mapping))
+        checkpoint = wanted.read(temp, mapping)
         about = models.loaded, models.stated, models.stored, models.config, models.origin
         pair = PairCheckpoint(*about, mapping, checkpoint)
         plan = pair.plan(self.opened.model)
@@ -180,18 +168,9 @@ class _Export:
         return report
 
 
-def _planned(models: Any, mapping: WeightMapping, shapes: Shapes) -> Plan:
-    with models.named("sizes"):
-        stated = dict(models.pair.sizes(models.config) or {})
-    sizes = transfer.sizes_from_shapes(mapping, shapes.torch, shapes.keras) | stated
-    return transfer.plan(mapping, sizes, shapes)
-
-
 def _constants(left: tuple[str, ...]) -> tuple[str, ...]:
     if not left:
         return ()
-    from signbart_port.errors import first_of
-
     what = "not from the Keras model, but as a new PyTorch model has them"
     counted = "1 tensor is" if len(left) == 1 else f"{len(left)} tensors are"
     return (f"{counted} {what}: {first_of(left, 4)}",)

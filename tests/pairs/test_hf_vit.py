@@ -123,3 +123,6 @@ def test_a_saved_folder_converts(models: tuple[Any, Any], tmp_path: Path) -> Non
         assert not set(file.keys()) >= models[0].state_dict().keys()
     done = signbart_port.convert_pair(path, "hf-vit", tmp_path / "vit.weights.h5")
     assert done.report and done.report.passed and done.report.same_structure
+    assert not signbart_port.plan_pair(path, "hf-vit").findings
+    back = signbart_port.export_pair(done.out, "hf-vit", tmp_path / "back.pth")
+    assert back.report.passed and not back.left
