@@ -20,7 +20,7 @@ class MobileNetV2(hf.HuggingFacePair):
     backbone = "MobileNetV2"
     keys = hf_keys.MOBILENET_V2
     example: ClassVar = {"image_size": (45, 38), "depth_multiplier": 0.5}
-    others: ClassVar = {"depth_multiplier": (0.35, 1.0, 0.25), "hidden_act": ("relu",)}
+    others: ClassVar = {"depth_multiplier": (0.35, 0.75, 1.0, 0.25), "hidden_act": ("relu",)}
 
     def read_config(self, stated: hf.Config, stored: hf.Config) -> hf.Config:
         config: hf.Config = super().read_config(stated, stored)

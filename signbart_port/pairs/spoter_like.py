@@ -6,7 +6,7 @@ Poses and learned positions are encoded; one learned query, decoded against them
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class SpoterLike(Pair):
     """The config: `width`, `heads`, `inner`, `layers` of either side, `frames`, `labels`."""
 
     mapping = "spoter_like.yaml"
+    example: ClassVar = dict(zip(_SIZES, (24, 4, 40, 2, 12, 5), strict=True))
 
     @property
     def custom_objects(self) -> Mapping[str, type]:
@@ -53,6 +54,9 @@ class SpoterLike(Pair):
 
     def taps(self, config: object) -> Mapping[str, Tap]:
         return {"transformer.encoder*": Tap("batch time channel", part=0), "*": Tap(part=0)}
+
+    def vary(self, config: Mapping[str, int]) -> Sequence[Mapping[str, Any]]:
+        return [{"heads": 6}, {"layers": 1}, {"inner": 24}, {"frames": 30}]
 
     def tflite(self, config: Mapping[str, int]) -> Sequence[Signature]:
         inputs = {"poses": (1, None, config["width"]), "mask": (1, None)}

@@ -69,7 +69,7 @@ def test_a_file_that_takes_holistic_s_points(folder: Path) -> None:
     found = scores(folder, "raw.tflite", "holistic-543", "holistic-543")
     expected = scores(folder, "model.tflite", "mediapipe-75")
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    with pytest.raises(PortError, match="Say which: skeleton holistic-543 or"):
+    with pytest.raises(PortError, match='Say which: skeleton="holistic-543" or'):
         scores(folder, "raw.tflite", "holistic-543")
 
 
