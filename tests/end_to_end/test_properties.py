@@ -173,15 +173,17 @@ def equal_under_any_mask(clips: tuple[SignBartConfig, Inputs], seed: int) -> Non
 
     run_torch(double, inputs, truth.__setitem__)
     run_torch(single, inputs, measure)
-    keras = keras_model(config, arrays)
+    keras, doubled = keras_model(config, arrays), keras_model(config, arrays, "float64")
     report = judge(
         ("PyTorch", "Keras"),
         Recorded(truth, noise),
         list(truth),
         inputs,
         lambda record: run_keras(keras, inputs, record),
+        in_float64=lambda record: run_keras(doubled, inputs, record, "float64"),
     )
-    assert report.passed, report.verdict()
+    # Of LayerNorms of a few channels, float32 may be too coarse to judge: then float64 decides.
+    assert report.passed and report.same_structure, report.verdict()
 
 
 def examples(count: int, test: Any, *drawn: st.SearchStrategy[Any]) -> Any:

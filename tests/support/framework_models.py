@@ -28,11 +28,13 @@ def torch_model(config: SignBartConfig, arrays: Arrays) -> pt_reference.SignBart
     return model
 
 
-def keras_model(config: SignBartConfig, arrays: Arrays) -> signbart_port.SignBart:
+def keras_model(
+    config: SignBartConfig, arrays: Arrays, dtype: str = "float32"
+) -> signbart_port.SignBart:
     from signbart_port.keras_model import SignBart
     from signbart_port.keras_model.weights import assign
 
-    model = SignBart(config)
+    model = SignBart(config, dtype=dtype)
     assign(model, transfer.apply(plan_of(config), Direction.TORCH_TO_KERAS, arrays))
     return model
 
