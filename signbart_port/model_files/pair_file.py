@@ -1,6 +1,7 @@
 """A file that was made for a pair, a Keras file or a .tflite, by its bytes alone.
 
-No framework is imported, and no code of the pair runs.
+No framework is imported, and no code of the pair runs. What reads one kind of file is imported for
+that kind alone.
 """
 
 from __future__ import annotations
@@ -9,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from signbart_port.errors import PortError
-from signbart_port.model_files import hdf5, keras_archive
-from signbart_port.tflite import metadata, object_tree
-from signbart_port.tflite.signature_graph import described
 from signbart_port.untrusted import strict_json
 from signbart_port.untrusted.file_kind import Kind, sniff
 
@@ -56,10 +54,15 @@ def tensors_of(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
     """
     kind = sniff(path)
     if kind is Kind.TFLITE:
+        from signbart_port.tflite import object_tree
+        from signbart_port.tflite.signature_graph import described
+
         with object_tree.opened(path) as tree:
             name = next(iter(object_tree.signatures(tree)))
             found = described(tree, name).constants
         return [(one.name, one.shape, one.type.lower()) for one in found]
+    from signbart_port.model_files import hdf5, keras_archive
+
     content = None
     if kind is Kind.KERAS:
         content = keras_archive.member(path, keras_archive.WEIGHTS, hdf5.LARGEST_FILE)
@@ -72,13 +75,17 @@ def tensors_of(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
 
 
 def _text(path: Path, kind: Kind | None) -> str | None:
+    if kind is Kind.TFLITE:
+        from signbart_port.tflite import metadata
+
+        return metadata.attached(path, MEMBER)
+    if kind not in (Kind.HDF5, Kind.KERAS):
+        return None
+    from signbart_port.model_files import hdf5, keras_archive
+
     if kind is Kind.HDF5:
         with hdf5.opened(path) as file:
             text = file.attrs.get(NAME)
         return text if isinstance(text, str) and len(text) <= _LARGEST else None
-    if kind is Kind.TFLITE:
-        return metadata.attached(path, MEMBER)
-    if kind is not Kind.KERAS:
-        return None
     content = keras_archive.member(path, MEMBER, _LARGEST)
     return None if content is None else content.decode("utf-8", "replace")

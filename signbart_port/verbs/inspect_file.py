@@ -82,8 +82,6 @@ def inspect_file(
     Raises:
         PortError: The file is damaged, or of another kind, or contradicts the options.
     """
-    from signbart_port.model_files import pair_file
-
     path = weights_file(path, model_kind.ANY_MODEL)
     kind = model_kind.kind_of(path)
     if pair is not None and kind is ModelKind.CHECKPOINT:
@@ -91,15 +89,13 @@ def inspect_file(
     if pair is not None:
         what = "needs no pair to be inspected: it says itself what it was made with"
         raise PortError(path, what, "Leave --pair out")
-    if (provenance := pair_file.provenance_of(path)) is not None:
+    if kind is ModelKind.CHECKPOINT:
+        return _checkpoint(path, options)
+    if (of_pair := _of_pair(path, kind)) is not None:
         if options is not None and options != type(options)():
             raise PortError(path, "is of another model than SignBART's", "Leave the options out")
-        return _of_pair(path, kind, provenance)
-    return {
-        ModelKind.CHECKPOINT: _checkpoint,
-        ModelKind.KERAS: _keras,
-        ModelKind.TFLITE: _tflite,
-    }[kind](path, options)
+        return of_pair
+    return (_keras if kind is ModelKind.KERAS else _tflite)(path, options)
 
 
 def write_config(found: Inspection, out: str | Path, *, force: bool = False) -> None:
@@ -258,11 +254,14 @@ def _checkpoint_of_pair(
     )
 
 
-def _of_pair(path: Path, kind: ModelKind, provenance: dict[str, Any]) -> Inspection:
-    """Describe a file that was made for a pair, by its bytes alone: no code of a pair runs."""
+def _of_pair(path: Path, kind: ModelKind) -> Inspection | None:
+    """Describe a file that was made for a pair, by its bytes alone: no code of a pair runs. None
+    for any other file."""
     from signbart_port.model_files import pair_file
     from signbart_port.system import digest
 
+    if (provenance := pair_file.provenance_of(path)) is None:
+        return None
     return Inspection(
         path=path,
         kind=kind,
