@@ -57,6 +57,19 @@ print(*sorted(loaded & {"torch", "tensorflow", "keras", "jax", "numpy"}))
     assert kinds.splitlines() == [expected, "numpy"]
 
 
+def test_a_checkpoint_needs_no_reader_of_other_files(folder):
+    loaded = run_python(
+        """
+import sys
+from signbart_port.verbs.inspect_file import inspect_file
+inspect_file(sys.argv[1])
+print(*sorted({name.split(".")[0] for name in sys.modules} & {"h5py", "ai_edge_litert"}))
+""",
+        next(folder / name for name, kind in FORMATS.items() if kind is ModelKind.CHECKPOINT),
+    )
+    assert loaded.split() == []
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_kind_is_told_by_content_and_described_in_plain_data(folder, tmp_path, name):
     shutil.copy(folder / name, tmp_path / "model")
