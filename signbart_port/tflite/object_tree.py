@@ -88,7 +88,8 @@ def graphs_of(model: Any, signature: str) -> list[int]:
 def called_by(op: Any) -> dict[str, int]:
     """Return the numbers of the subgraphs that an operator calls, by the name of the option."""
     options = vars(op.builtinOptions) if op.builtinOptions is not None else {}
-    return {name: int(value) for name, value in options.items() if "subgraph" in name.lower()}
+    called = {name: value for name, value in options.items() if "subgraph" in name.lower()}
+    return {name: int(value) for name, value in called.items() if value >= 0}
 
 
 def signatures(model: Any) -> dict[str, Any]:

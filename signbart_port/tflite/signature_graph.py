@@ -15,7 +15,8 @@ from signbart_port.tflite.object_tree import graph_of, kind_of, signatures, text
 PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL")
 _WEIGHT_TYPES = {spec.weight_type for spec in PRECISIONS.values()}
 _ACTIVATION_TYPES = {spec.activation_type for spec in PRECISIONS.values()}
-_CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
+CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
+"""The operators that only convert the type of numbers."""
 _TYPES = {v: k for k, v in vars(schema.TensorType).items() if not k.startswith("_")}
 
 
@@ -91,7 +92,7 @@ def described(model: Any, name: str) -> SignatureGraph:
     return SignatureGraph(
         signature=name,
         ops=Counter(kind for kind, _ in operators),
-        computed=Counter(of for kind, of in operators if kind not in _CONVERSIONS),
+        computed=Counter(of for kind, of in operators if kind not in CONVERSIONS),
         products=Counter(of for kind, of in operators if kind in PRODUCTS),
         constants=tuple(
             Constant(text(t.name), tensor.shape, tensor.type, len(data))

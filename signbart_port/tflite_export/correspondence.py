@@ -20,9 +20,9 @@ from signbart_port.parity.weights import difference
 from signbart_port.tflite import constants, object_tree
 from signbart_port.tflite.constants import StoredConstant
 from signbart_port.tflite.modes import Precision
+from signbart_port.tflite.signature_graph import CONVERSIONS
 from signbart_port.tflite_export.weight_matching import differs
 
-_CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 _OF_STORAGE = {"asymmetricQuantizeInputs", "quantizedBiasType", "weightsFormat"}
 """The options of operators that say how their weights are stored, not what they compute."""
 
@@ -105,7 +105,7 @@ class _Graph:
 
     def source(self, place: int) -> int:
         """Return the tensor whose numbers a tensor has: what only converts their type is passed."""
-        while place in self._made_by and self.kind(self._made_by[place]) in _CONVERSIONS:
+        while place in self._made_by and self.kind(self._made_by[place]) in CONVERSIONS:
             place = int(self._made_by[place].inputs[0])
         return place
 
@@ -232,7 +232,7 @@ class _GraphWalk:
         if _options(op) != _options(op2):
             raise _Parted(f"a {kind} has other options")
         called, called2 = object_tree.called_by(op), object_tree.called_by(op2)
-        self._called += [(number, called2[name]) for name, number in called.items() if number >= 0]
+        self._called += [(number, called2[name]) for name, number in called.items()]
         if len(op.inputs) != len(op2.inputs):
             raise _Parted(f"a {kind} has {len(op2.inputs)} inputs, not {len(op.inputs)}")
         pairs = [(int(a), int(b)) for a, b in zip(op.inputs, op2.inputs, strict=True)]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from signbart_port.config import SignBartConfig
 from signbart_port.tflite import constants, object_tree
 from signbart_port.tflite.modes import Precision
+from signbart_port.tflite.signature_graph import CONVERSIONS
 from signbart_port.tflite_export import packing
 from signbart_port.tflite_export.converter_rewrites import Float32, positions, query_scaling
 from signbart_port.tflite_export.weight_matching import Held, Matching
@@ -52,7 +53,7 @@ def _drop_conversions(model: Any, graph: Any, signature: str) -> None:
         op.inputs = np.array([source.get(int(i), int(i)) for i in op.inputs], np.int32)
         kind = object_tree.kind_of(model, op)
         given, made = (graph.tensors[places[0]] for places in (op.inputs, op.outputs))
-        if kind in ("QUANTIZE", "DEQUANTIZE") and given.type == made.type:
+        if kind in CONVERSIONS and given.type == made.type:
             source[int(op.outputs[0])] = int(op.inputs[0])
         else:
             kept.append(op)
