@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from signbart_port.errors import PortError, first_of, printable
+from signbart_port.errors import PortError, first_of
 from signbart_port.parity import weights
 from signbart_port.parity.compare import Row
 from signbart_port.parity.counting import Counting
@@ -154,15 +154,11 @@ class KerasCandidate:
 
     @cached_property
     def _in_float64(self) -> tuple[Any, Sequence[str]]:
-        from signbart_port.parity.keras_pairs import in_float64
+        from signbart_port.parity.keras_pairs import doubled
 
-        try:
-            return in_float64(self.model, self.exact), ()
-        except Exception as error:
-            return None, (
-                f"not compared in float64: Keras cannot build {self.name} from its own config in"
-                f" that precision ({type(error).__name__}: {printable(error)})",
-            )
+        double, why = doubled(self.model, self.exact)
+        what = f"not compared in float64: Keras cannot build {self.name} from its own config in"
+        return double, ((f"{what} that precision ({why})",) if why else ())
 
 
 def prove_live(

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from signbart_port.errors import printable
 from signbart_port.parity.keras_run import Observed, carry, in_precision, modules, run_one
 from signbart_port.parity.module_pairs import ModulePair, module_pairs
 from signbart_port.parity.pair import Arrays
@@ -127,6 +128,14 @@ def merged(output: Floats, shape: tuple[int, ...]) -> Floats:
         if size != length:
             return output
     return output if prod(left) != 1 or output.ndim <= len(shape) else output.reshape(shape)
+
+
+def doubled(model: keras.Model, exact: Arrays) -> tuple[keras.Model | None, str]:
+    """Return a copy of a model in float64, see `in_float64`; where none can be made, why."""
+    try:
+        return in_float64(model, exact), ""
+    except Exception as error:  # its own code may raise anything
+        return None, f"{type(error).__name__}: {printable(error)}"
 
 
 def in_float64(model: keras.Model, exact: Arrays) -> keras.Model:

@@ -43,10 +43,7 @@ def run(
     Axes are in PyTorch's order. Inputs of a float type are cast to `dtype`, that of the model.
     `observed` are the layers whose outputs are recorded; None: every one, under its own path.
     """
-    tensors = {
-        name: array.astype(dtype, copy=False) if np.issubdtype(array.dtype, np.floating) else array
-        for name, array in inputs.items()
-    }
+    tensors = cast(inputs, dtype)
     with ExitStack() as stack:
         for one in _each(model) if observed is None else observed:
             stack.enter_context(_tapped(one, taps, record))
@@ -55,6 +52,14 @@ def run(
     logits: Floats = tap.in_torch_order(np.asarray(pair.keras_output(outputs)))
     record(LOGITS, logits)
     return logits
+
+
+def cast(inputs: Arrays, dtype: str) -> Arrays:
+    """Return inputs with those of a float type in `dtype`."""
+    return {
+        name: array.astype(dtype, copy=False) if np.issubdtype(array.dtype, np.floating) else array
+        for name, array in inputs.items()
+    }
 
 
 def run_in_float64(

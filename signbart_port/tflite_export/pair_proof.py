@@ -25,9 +25,8 @@ from signbart_port.parity.report import Report
 from signbart_port.parity.taps import LOGITS, Floats
 from signbart_port.parity.tolerances import UNMEASURED, largest
 from signbart_port.tflite import constants, object_tree
-from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite.signature_graph import SignatureGraph, described
-from signbart_port.tflite_export.correspondence import Correspondence, correspond
+from signbart_port.tflite_export.correspondence import Correspondence
 from signbart_port.tflite_export.pair_conversion import Arrays, Ran, SignatureSpec, run
 
 _NOT_BUILTIN = ("custom:", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
@@ -65,7 +64,6 @@ class PairProof:
     def __init__(self, pair: Pair, config: Any, model: Any, cases: Sequence[Case]) -> None:
         self.pair, self.config, self.model, self._cases = pair, config, model, cases
         self._fitted: dict[str, tuple[Fitted, ...]] = {}
-        self.cautions: tuple[str, ...] = ()
 
     def fitted(self, inputs: SignatureSpec) -> tuple[Fitted, ...]:
         """Return the cases that fit a signature. Raises PortError where none does."""
@@ -91,13 +89,10 @@ class PairProof:
             drift = max(drift, *(row.error / row.scale if row.scale else 0 for row in report.rows))
         return Proven(_graph(path, inputs.name), tuple(reports), None, drift, milliseconds)
 
-    def rounded(
-        self, path: Path, exact: Path, inputs: SignatureSpec, mode: Quantization, named: str
-    ) -> Proven:
-        """Hold a signature of a rounded file against the exact one. Raises ProofError where its
-        outputs are not finite."""
+    def measured(self, path: Path, inputs: SignatureSpec, named: str) -> Proven:
+        """Measure how far the outputs of a signature are, of a file with rounded weights. Raises
+        ProofError where they are not finite."""
         graph = _graph(path, inputs.name)
-        found = correspond(exact.read_bytes(), path.read_bytes(), inputs.name, mode.spec.precision)
         drift, milliseconds = 0.0, None
         for one in self.fitted(inputs):
             ran = run(path, inputs.name, one.inputs, named, timed=milliseconds is None)
@@ -109,7 +104,7 @@ class PairProof:
                 if not np.isfinite(off):
                     raise ProofError(f"{named}: {tap} has values that are not finite")
                 drift = max(drift, off / (largest(counting.select(tap, expected)) or 1.0))
-        return Proven(graph, (), found, drift, milliseconds)
+        return Proven(graph, (), None, drift, milliseconds)
 
     def _report(
         self, one: Fitted, ran: Ran, inputs: SignatureSpec, names: tuple[str, str]
@@ -127,10 +122,11 @@ class PairProof:
 
     def _truth(self, case: Case, given: Arrays, inputs: SignatureSpec) -> Recorded:
         single = dict(self._taps(inputs, self._outputs(self.model, given, inputs, "float32")))
-        if self._double is None:
+        model, _ = self._doubled
+        if model is None:
             noise = {tap: UNMEASURED * largest(output) for tap, output in single.items()}
             return Recorded(single, noise)
-        double = dict(self._taps(inputs, self._outputs(self._double, given, inputs, "float64")))
+        double = dict(self._taps(inputs, self._outputs(model, given, inputs, "float64")))
         counting = Counting(self.pair.taps(self.config), case.counted)
         noise = {
             tap: largest_difference(tap, single[tap], output, counting)
@@ -139,11 +135,9 @@ class PairProof:
         return Recorded(double, noise)
 
     def _outputs(self, model: Any, given: Arrays, inputs: SignatureSpec, dtype: str) -> Arrays:
-        cast = {
-            name: array.astype(dtype) if np.issubdtype(array.dtype, np.floating) else array
-            for name, array in given.items()
-        }
-        outputs = self.pair.call_keras(model, cast)
+        from signbart_port.parity.keras_run import cast
+
+        outputs = self.pair.call_keras(model, cast(given, dtype))
         if len(inputs.outputs) == 1:
             return {inputs.outputs[0]: np.asarray(self.pair.keras_output(outputs))}
         return {name: np.asarray(outputs[name]) for name in inputs.outputs}
@@ -155,18 +149,18 @@ class PairProof:
             tap = LOGITS if number == 0 else name
             yield tap, tap_of(layouts, tap).in_torch_order(outputs[name])
 
-    @cached_property
-    def _double(self) -> Any:
-        from signbart_port.parity.keras_pairs import in_float64
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What must be known of the proof, however quiet the program is."""
+        _, why = self._doubled
+        what = "compared with Keras in float32 alone: it cannot be built from its own config in"
+        return (f"{what} float64 ({why})",) if why else ()
 
-        try:
-            return in_float64(self.model, {})
-        except Exception as error:
-            self.cautions = (
-                "compared with Keras in float32 alone: it cannot be built from its own config in"
-                f" float64 ({type(error).__name__}: {printable(error)})",
-            )
-            return None
+    @cached_property
+    def _doubled(self) -> tuple[Any, str]:
+        from signbart_port.parity.keras_pairs import doubled
+
+        return doubled(self.model, {})
 
 
 def _graph(path: Path, signature: str) -> SignatureGraph:

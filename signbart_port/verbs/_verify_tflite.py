@@ -16,6 +16,7 @@ from signbart_port.tflite.modes import Precision, Quantization
 from signbart_port.tflite.signature_graph import described
 from signbart_port.tflite_export.correspondence import Correspondence, correspond
 from signbart_port.tflite_export.pair_conversion import SignatureSpec
+from signbart_port.tflite_export.pair_proof import Proven
 from signbart_port.verbs.to_tflite_pair import PairTFLiteFiles
 
 
@@ -39,10 +40,10 @@ def verify_tflite(
             exact = made.reports  # which proves the file that the given one is held against
             progress("Comparing the file")
             found = [_held(made, file, one) for one in made.signatures]
-        reports = [report for several, _ in found for report in several] or [*exact]
+        reports = [report for one in found for report in one.reports] or [*exact]
         report = next((one for one in reports if not one.passed), reports[0])
-        compared = [correspondence for _, correspondence in found if correspondence]
-        notes = [note for note in (_drifted(made, file, one) for one in made.signatures) if note]
+        compared = [one.correspondence for one in found if one.correspondence]
+        notes = [_drifted(one) for one in found if not one.reports]
         return replace(
             report,
             reference=str(made.opened.path),
@@ -53,9 +54,7 @@ def verify_tflite(
         )
 
 
-def _held(
-    made: PairTFLiteFiles, file: Path, inputs: SignatureSpec
-) -> tuple[tuple[Report, ...], Correspondence | None]:
+def _held(made: PairTFLiteFiles, file: Path, inputs: SignatureSpec) -> Proven:
     """Hold a signature of a file against the exact one: its outputs where they are float32, its
     graph and constants where it is the same graph."""
     precision = _precision(file, inputs)
@@ -68,13 +67,12 @@ def _held(
         if found.parted is not None:
             what = f"its rounded weights cannot be compared: {found.sentence()}"
             raise PortError(file, what)
-        return (), found
-    names = str(made.opened.path), str(file)
+        return replace(made.proof.measured(file, inputs, str(file)), correspondence=found)
     try:
-        reports = made.proof.exact(file, inputs, names).reports
+        proven = made.proof.exact(file, inputs, (str(made.opened.path), str(file)))
     except ProofError as error:
         raise PortError(file, printable(error)) from None
-    return reports, None if found.parted is not None else found
+    return proven if found.parted is not None else replace(proven, correspondence=found)
 
 
 def _precision(file: Path, inputs: SignatureSpec) -> Precision:
@@ -84,17 +82,12 @@ def _precision(file: Path, inputs: SignatureSpec) -> Precision:
         return described(tree, inputs.name).precision
 
 
-def _drifted(made: PairTFLiteFiles, file: Path, inputs: SignatureSpec) -> str:
-    """Return how far the outputs of a file with rounded weights are; empty for any other."""
-    precision = _precision(file, inputs)
-    mode = next(mode for mode in Quantization if mode.spec.precision is precision)
-    if precision is Precision.FLOAT32:
-        return ""
-    exact = made.files[Quantization.NONE]
-    drift = made.proof.rounded(file, exact, inputs, mode, str(file)).drift
+def _drifted(one: Proven) -> str:
+    """Return how far the outputs of a file with rounded weights are."""
     return (
-        f"{inputs.name}: the outputs are those of the float32 file of this graph; with the weights"
-        f" rounded ({precision.value}) they are off by {drift:.2%} of the largest value"
+        f"{one.graph.signature}: the outputs are those of the float32 file of this graph; with the"
+        f" weights rounded ({one.graph.precision.value}) they are off by {one.drift:.2%} of the"
+        " largest value"
     )
 
 

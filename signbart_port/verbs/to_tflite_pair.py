@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +20,7 @@ from signbart_port.tflite.model_file import SIGNATURE
 from signbart_port.tflite.modes import Quantization, parse_quantization
 from signbart_port.tflite.signature_graph import SignatureGraph
 from signbart_port.tflite_export import pair_card, pair_conversion
-from signbart_port.tflite_export.correspondence import Correspondence
+from signbart_port.tflite_export.correspondence import Correspondence, correspond
 from signbart_port.tflite_export.pair_conversion import PairConverterJob, SignatureSpec
 from signbart_port.tflite_export.pair_proof import PairProof, Proven, folded
 from signbart_port.verbs._pair_keras import PairKeras, open_keras
@@ -205,26 +205,30 @@ class PairTFLiteFiles:
     @cached_property
     def signatures(self) -> tuple[SignatureSpec, ...]:
         """The signatures of every file."""
-        models = self.opened.models
-        with models.named("tflite"):
-            stated = tuple(SignatureSpec.of(one) for one in models.pair.tflite(models.config))
-        if len({one.name for one in stated}) < len(stated):
-            raise PortError(models.loaded.name, "names two signatures alike")
-        if stated:
-            return stated
-        case = models.cases[0]
+        if self._stated:
+            return self._stated
+        case = self.opened.models.cases[0]
         shapes = {name: (1, *array.shape[1:]) for name, array in case.keras.items()}
         dtypes = {name: str(array.dtype) for name, array in case.keras.items()}
         floats = {name: "float32" for name, dtype in dtypes.items() if dtype.startswith("float")}
         return (SignatureSpec.of(Signature(SIGNATURE, shapes, {"output": ()}, dtypes | floats)),)
 
+    @cached_property
+    def _stated(self) -> tuple[SignatureSpec, ...]:
+        """The signatures that the pair names."""
+        models = self.opened.models
+        with models.named("tflite"):
+            stated = tuple(SignatureSpec.of(one) for one in models.pair.tflite(models.config))
+        if len({one.name for one in stated}) < len(stated):
+            raise PortError(models.loaded.name, "names two signatures alike")
+        return stated
+
     @property
     def _said_of_signatures(self) -> tuple[str, ...]:
-        models = self.opened.models
-        if models.pair.tflite(models.config):
+        if self._stated:
             return ()
         what = "the pair names no signature: it takes one example of the first case"
-        return (f"{what}, {models.cases[0].name}",)
+        return (f"{what}, {self.opened.models.cases[0].name}",)
 
     @cached_property
     def proof(self) -> PairProof:
@@ -270,10 +274,15 @@ class PairTFLiteFiles:
 
     def _rounded(self, mode: Quantization) -> Mapping[str, Proven]:
         self.progress(f"Proving the {mode.value} file")
-        path, exact = self.files[mode], self.files[Quantization.NONE]
+        path, precision = self.files[mode], mode.spec.precision
+        exact, rounded = self.files[Quantization.NONE].read_bytes(), path.read_bytes()
         named = str(self.opened.path)
         return {
-            one.name: self.proof.rounded(path, exact, one, mode, named) for one in self.signatures
+            one.name: replace(
+                self.proof.measured(path, one, named),
+                correspondence=correspond(exact, rounded, one.name, precision),
+            )
+            for one in self.signatures
         }
 
     @cached_property

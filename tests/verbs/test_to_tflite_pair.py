@@ -15,8 +15,8 @@ from signbart_port.errors import PortError, ProofError
 from signbart_port.model_files import pair_file
 from signbart_port.parity.load_pair import load_pair
 from signbart_port.parity.workers.torch_perturbed import perturb
-from signbart_port.tflite_export import pair_proof
 from signbart_port.tflite_export.correspondence import Correspondence
+from signbart_port.verbs import to_tflite_pair as verb
 from tests.support.modified_tflite import flip, weights_in
 
 PAIR = """
@@ -161,7 +161,7 @@ def test_a_graph_that_computes_something_else_is_refused(model):
 
 def test_what_cannot_be_matched_is_written_only_where_that_is_wanted(model, program, monkeypatch):
     monkeypatch.setattr(
-        pair_proof, "correspond", lambda *_: Correspondence(3, 9, 1, (), "ADD stands for MUL")
+        verb, "correspond", lambda *_: Correspondence(3, 9, 1, (), "ADD stands for MUL")
     )
     with pytest.raises(ProofError, match="not that of the float32 file: ADD stands for MUL"):
         signbart_port.to_tflite_pair("net.pth", "pair.py", quantization="dynamic")
