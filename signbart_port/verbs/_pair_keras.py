@@ -92,9 +92,7 @@ def _read(
         loaded, stated, stored, config_of(loaded, stated, stored, config or path), origin
     )
     model = models.keras_model()
-    weights = models.keras_weights(path)
-    for weight in model.weights:
-        weight.assign(weights[weight.path])
+    weights = models.fill(model, path)
     proof = (provenance or {}).get("proof")
     proven = isinstance(proof, dict) and proof.get("passed") is True
     cautions = _of_another(path, loaded, provenance)

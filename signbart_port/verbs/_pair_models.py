@@ -93,19 +93,24 @@ class PairModels:
         variables_of(model, self.loaded.name)
         return model
 
-    def keras_weights(self, file: Path) -> Mapping[str, NDArray[Any]]:
-        """Return the weights of a Keras file by path, as a process of its own reads them into the
-        pair's model: nothing else in the file is read."""
+    def fill(self, model: Any, file: Path) -> Mapping[str, NDArray[Any]]:
+        """Give the pair's Keras model the weights of a Keras file; return them by path.
+
+        A process of its own reads them: nothing else in the file is read.
+        """
         job = ReadingJob(
             file.resolve(), self.loaded.place, dict(self.stated), dict(self.stored), weights=True
         )
         try:
             with Worker(keras_reading.__name__) as worker:
                 worker.send(job, Limits(_SECONDS), {})
-                return dict(worker.answer().arrays)
+                weights = dict(worker.answer().arrays)
         except WorkerFailed as failed:
             what = f"does not hold the weights of {self.loaded.name}'s Keras model"
             raise failed.error(file, what) from None
+        for weight in model.weights:
+            weight.assign(weights[weight.path])
+        return weights
 
     @cached_property
     def built(self) -> TorchShapes:

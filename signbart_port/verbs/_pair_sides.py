@@ -22,7 +22,6 @@ from signbart_port.transfer import WeightMapping
 from signbart_port.transfer.suggest.live import Draft, Kept, draft
 from signbart_port.verbs._pair_models import PairModels, with_config
 
-_SECONDS = 600
 _ANY = NameRules((), ())
 _USUAL = NameRules(("model", "state_dict", "model_state_dict"), ("module.", "_orig_mod."))
 """Where weights lie as long as nobody knows their names."""

@@ -143,16 +143,11 @@ def plan_pair(
         plan=planned,
         shapes=shapes,
         findings=tuple(_findings(planned, sides, shapes)),
-        sizes={
-            name: _OF_PAIR
-            if name in stated
-            else _UNTOLD
-            if name not in told
-            else _OF_NAMES
-            if name in layers
-            else _OF_SHAPES
-            for name in sizes
-        },
+        sizes=(
+            dict.fromkeys(layers, _UNTOLD)
+            | {name: _OF_NAMES if name in layers else _OF_SHAPES for name in told}
+            | dict.fromkeys(stated, _OF_PAIR)
+        ),
         lengths=_lengths(planned, shapes),
         lost=tuple(_lost(planned, sides)),
         draft=made,

@@ -57,9 +57,7 @@ def verify_pair(
 
     def load(model: Any, plan: Plan) -> None:
         progress("Reading the Keras file")
-        held = opened.keras_weights(keras_file)
-        for weight in model.weights:
-            weight.assign(held[weight.path])
+        opened.fill(model, keras_file)
 
     return compared(opened, str(keras_file), load, progress)
 
