@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from signbart_port.cli import _show
+import typer
+
+from signbart_port.cli import _options, _show
 from signbart_port.cli._report_file import ReportFile
 from signbart_port.errors import ExitCode, PortError, printable
 
@@ -13,18 +15,19 @@ if TYPE_CHECKING:
     from signbart_port.verbs.vary_pair import Variation, Variations
 
 
-def check_options(option: str, b: Path | None, **given: Any) -> None:
-    """Raise PortError for what `--perturb` and `--vary` do not take beside them."""
+_TAKEN = {"perturb", "vary", "pair", "config", "weights", "force", "json", "quiet"}
+_OF_CONFIG = ("heads", "joints", "layout")
+
+
+def check_options(context: typer.Context, option: str, b: Path | None, *taken: str) -> None:
+    """Raise PortError for what `--perturb` or `--vary` does not take beside it: all but those that
+    both take, and those `taken` here."""
     if b is not None:
         what = f"{option} builds both models itself, and takes one checkpoint at most"
         raise PortError(b, what, "Leave it out")
-    for name, value in given.items():
-        if value not in (None, False):
-            what = f"--{name.replace('_', '-')} cannot be combined with {option}"
-            raise PortError(None, what, "Say it in the --config FILE" if name in _OF_CONFIG else "")
-
-
-_OF_CONFIG = ("heads", "joints", "layout")
+    for one in _options.others(context, _TAKEN | {*taken}):
+        what = f"{one.opts[0]} cannot be combined with {option}"
+        raise PortError(None, what, "Say it in the --config FILE" if one.name in _OF_CONFIG else "")
 
 
 def perturb(
@@ -64,8 +67,6 @@ def vary(
 
     Raises typer.Exit where one of them differs.
     """
-    from typer import Exit
-
     from signbart_port.verbs.vary_pair import vary_pair
 
     with _show.steps(quiet or json) as progress:
@@ -82,7 +83,7 @@ def vary(
                 if not row.passed:
                     said = f"{found.pair}, {row.name}: {row.word}: {row.why}"
                     _show.warn(printable(said, _show.LONGEST))
-        raise Exit(ExitCode.PROOF_FAILED)
+        raise typer.Exit(ExitCode.PROOF_FAILED)
 
 
 def _print(found: Variations) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -132,6 +133,15 @@ EveryModule = Annotated[
     bool, typer.Option("--every-module", help="List every module instead of blocks.")
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", show_default=False)]
+
+
+def others(context: typer.Context, taken: Set[str]) -> Iterator[Any]:
+    """Yield the options on the command line that are not among those `taken`, by parameter."""
+    for one in context.command.params:
+        source = context.get_parameter_source(str(one.name))
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and one.param_type_name == "option" and one.name not in taken:
+            yield one
 
 
 def options_if_any(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from signbart_port.cli import _show
+from signbart_port.cli import _options, _show
 from signbart_port.cli._report_file import ReportFile
 from signbart_port.errors import PortError
 
@@ -22,11 +22,8 @@ _TAKEN = {"pair", "config", "out", "weights", "report", "force", "every_module",
 def check_options(context: typer.Context, *taken: str) -> None:
     """Raise PortError for an option on the command line that says something of SignBART, where a
     pair is given: all but those that every command takes beside a pair, and those `taken` here."""
-    for one in context.command.params:
-        source = context.get_parameter_source(str(one.name))
-        given = source is not None and source.name == "COMMANDLINE"
-        if given and one.param_type_name == "option" and one.name not in _TAKEN | {*taken}:
-            raise PortError(None, f"{one.opts[0]} is of SignBART, and --pair names other models")
+    for one in _options.others(context, _TAKEN | {*taken}):
+        raise PortError(None, f"{one.opts[0]} is of SignBART, and --pair names other models")
 
 
 def only(paths: Sequence[Path]) -> Path:

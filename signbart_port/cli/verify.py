@@ -74,15 +74,12 @@ def verify(
 
     Exit code 0: equal; 1: not.
     """
-    of_signbart = {"heads": heads, "joints": joints, "layout": layout, "mapping": mapping}
-    flags = {"override_config": override_config, "sizes_from_checkpoint": sizes_from_checkpoint}
     if vary:
-        of_one = {"report": report, "every_module": every_module}
-        _implementations.check_options("--vary", b, **of_signbart, **flags, **of_one)
+        _implementations.check_options(context, "--vary", b)
         _implementations.vary(a, pair, config, weights, json=json, quiet=quiet)
         return
     if perturb:
-        _implementations.check_options("--perturb", b, **of_signbart, **flags)
+        _implementations.check_options(context, "--perturb", b, "report", "every_module")
         shown = {"every_module": every_module, "json": json, "quiet": quiet}
         _implementations.perturb(a, pair, config, weights, report=report, force=force, **shown)
         return
