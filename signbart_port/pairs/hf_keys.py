@@ -131,21 +131,35 @@ VIT: Mapping[str, Key] = {
     "pooler_act": Ignored("of the pooler, which keras-hub lacks"),
 }
 
+
+def _encoder_decoder(
+    vocabulary: int, width: int, inner: int, layers: int, heads: int
+) -> Mapping[str, Key]:
+    """Return the keys of an encoder and a decoder, which keras-hub gives the same sizes."""
+    return {
+        **OF_ALL,
+        "vocab_size": Mapped(vocabulary, to="vocabulary_size"),
+        "d_model": Mapped(width, to="hidden_dim"),
+        "encoder_layers": Mapped(layers, to="num_layers"),
+        "encoder_attention_heads": Mapped(heads, to="num_heads"),
+        "encoder_ffn_dim": Mapped(inner, to="intermediate_dim"),
+        "decoder_layers": SameAs("encoder_layers", default=layers),
+        "decoder_attention_heads": SameAs("encoder_attention_heads", default=heads),
+        "decoder_ffn_dim": SameAs("encoder_ffn_dim", default=inner),
+        "num_hidden_layers": SameAs("encoder_layers"),
+        "activation_function": Required(("gelu",)),
+        "tie_word_embeddings": Required((True,)),
+        **_each(
+            "dropout activation_dropout attention_dropout encoder_layerdrop decoder_layerdrop",
+            TRAINING,
+        ),
+    }
+
+
 BART: Mapping[str, Key] = {
-    **OF_ALL,
-    "vocab_size": Mapped(50265, to="vocabulary_size"),
-    "encoder_layers": Mapped(12, to="num_layers"),
-    "encoder_attention_heads": Mapped(16, to="num_heads"),
-    "d_model": Mapped(1024, to="hidden_dim"),
-    "encoder_ffn_dim": Mapped(4096, to="intermediate_dim"),
+    **_encoder_decoder(vocabulary=50265, width=1024, inner=4096, layers=12, heads=16),
     "max_position_embeddings": Mapped(1024, to="max_sequence_length"),
-    "decoder_layers": SameAs("encoder_layers", default=12),
-    "decoder_attention_heads": SameAs("encoder_attention_heads", default=16),
-    "decoder_ffn_dim": SameAs("encoder_ffn_dim", default=4096),
-    "num_hidden_layers": SameAs("encoder_layers"),
-    "activation_function": Required(("gelu",)),
     "scale_embedding": Required((False, None)),
-    "tie_word_embeddings": Required((True,)),
     "is_decoder": Required((False,)),
     "normalize_embedding": Required((True,)),
     **_each(
@@ -154,32 +168,16 @@ BART: Mapping[str, Key] = {
             (False,),
         ),
     ),
-    **_each(
-        "dropout activation_dropout attention_dropout encoder_layerdrop decoder_layerdrop",
-        TRAINING,
-    ),
 }
 
 WHISPER: Mapping[str, Key] = {
-    **OF_ALL,
-    "vocab_size": Mapped(51865, to="vocabulary_size"),
+    **_encoder_decoder(vocabulary=51865, width=384, inner=1536, layers=4, heads=6),
     "num_mel_bins": Mapped(80, to="num_mels"),
-    "encoder_layers": Mapped(4, to="num_layers"),
-    "encoder_attention_heads": Mapped(6, to="num_heads"),
-    "d_model": Mapped(384, to="hidden_dim"),
-    "encoder_ffn_dim": Mapped(1536, to="intermediate_dim"),
     "max_source_positions": Mapped(1500, to="max_encoder_sequence_length"),
     "max_target_positions": Mapped(448, to="max_decoder_sequence_length"),
-    "decoder_layers": SameAs("encoder_layers", default=4),
-    "decoder_attention_heads": SameAs("encoder_attention_heads", default=6),
-    "decoder_ffn_dim": SameAs("encoder_ffn_dim", default=1536),
-    "num_hidden_layers": SameAs("encoder_layers"),
-    "activation_function": Required(("gelu",)),
     "pad_token_id": Mapped(50256),  # a row of the vocabulary, as PyTorch's embedding wants it
     "scale_embedding": Mapped(False),  # WhisperModel reads it and never scales: either is fine
-    "tie_word_embeddings": Required((True,)),
     **_each(
-        "dropout activation_dropout attention_dropout encoder_layerdrop decoder_layerdrop "
         "apply_spec_augment mask_time_prob mask_time_length mask_time_min_masks "
         "mask_feature_prob mask_feature_length mask_feature_min_masks",
         TRAINING,
