@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,31 +9,25 @@ import torch
 
 import signbart_port
 from signbart_port.pairs.hf_bart import Bart
-from signbart_port.parity.config_keys import read_config
 from signbart_port.parity.pair import mapping_path
-from tests.support.any_pair import carried, proven, proven_in_files
+from tests.support.any_pair import proven
 from tests.support.pair_faults import (
-    Change,
     assert_blames,
-    broken,
     flipped,
     other_module,
     swapped,
     transposed,
-    with_rules,
     zeroed,
 )
+from tests.support.pair_tests import PairTests
 
 pytestmark = pytest.mark.release  # BERT stands for them on a commit
 PAIR = Bart()
 CONFIG = PAIR.read_config(PAIR.example, {})
 TABLES = [f"{side}.embed_positions.weight" for side in ("encoder", "decoder")]
 CROSS = "transformer_decoder_layer_0/cross_attention"
-
-
-@pytest.fixture(scope="module")
-def models() -> tuple[Any, Any]:
-    return carried(PAIR, CONFIG)
+TESTS = PairTests(PAIR, CONFIG)
+models = TESTS.models()
 
 
 def test_both_compute_the_same(models: tuple[Any, Any]) -> None:
@@ -60,55 +53,42 @@ def test_all_comes_back_but_rows_that_no_position_uses(models: tuple[Any, Any]) 
     assert all(torch.equal(value, state[name]) for name, value in expected.items())
 
 
-def test_a_checkpoint_is_converted(models: tuple[Any, Any], tmp_path: Path) -> None:
-    report = proven_in_files("hf-bart", CONFIG, models[0], tmp_path)
-    assert report.passed and report.same_structure, report.verdict()
+test_a_checkpoint_is_converted = TESTS.converted("hf-bart")
 
 
-WRONG_WEIGHTS: dict[str, tuple[Change, str]] = {
-    "swapped gains": (
-        swapped(
-            "transformer_encoder_layer_0/self_attention_layer_norm/gamma",
-            "transformer_encoder_layer_0/feedforward_layer_norm/gamma",
+test_wrong_weights_are_found = TESTS.wrong_weights(
+    {
+        "swapped gains": (
+            swapped(
+                "transformer_encoder_layer_0/self_attention_layer_norm/gamma",
+                "transformer_encoder_layer_0/feedforward_layer_norm/gamma",
+            ),
+            "encoder.layers.0.self_attn_layer_norm",
         ),
-        "encoder.layers.0.self_attn_layer_norm",
-    ),
-    "swapped query and key": (
-        swapped(f"{CROSS}/query/kernel", f"{CROSS}/key/kernel"),
-        "decoder.layers.0.encoder_attn.q_proj",
-    ),
-    "transposed": (
-        transposed(f"{CROSS}/attention_output/kernel"),
-        "decoder.layers.0.encoder_attn.out_proj",
-    ),
-    "no bias": (
-        zeroed("transformer_decoder_layer_1/feedforward_output_dense/bias"),
-        "decoder.layers.1.fc2",
-    ),
-    "one bit": (flipped("decoder_position_embedding/embeddings"), "decoder.embed_positions"),
-}
+        "swapped query and key": (
+            swapped(f"{CROSS}/query/kernel", f"{CROSS}/key/kernel"),
+            "decoder.layers.0.encoder_attn.q_proj",
+        ),
+        "transposed": (
+            transposed(f"{CROSS}/attention_output/kernel"),
+            "decoder.layers.0.encoder_attn.out_proj",
+        ),
+        "no bias": (
+            zeroed("transformer_decoder_layer_1/feedforward_output_dense/bias"),
+            "decoder.layers.1.fc2",
+        ),
+        "one bit": (flipped("decoder_position_embedding/embeddings"), "decoder.embed_positions"),
+    }
+)
 
 
-@pytest.mark.parametrize("name", WRONG_WEIGHTS)
-def test_wrong_weights_are_found(models: tuple[Any, Any], name: str) -> None:
-    change, module = WRONG_WEIGHTS[name]
-    with broken(models[1], change):
-        assert_blames(proven(PAIR, CONFIG, *models), module, weights=False)
-
-
-@pytest.mark.parametrize(
-    ("changes", "module"),
+test_other_computations_are_found = TESTS.other_computations(
     [
         ({"activation_function": "gelu_new"}, "encoder.layers.0"),
         ({"encoder_attention_heads": 2}, "encoder.layers.0.self_attn"),
         ({"decoder_attention_heads": 2}, "decoder.layers.0.self_attn"),
-    ],
+    ]
 )
-def test_other_computations_are_found(
-    models: tuple[Any, Any], changes: dict[str, Any], module: str
-) -> None:
-    other = other_module(PAIR, CONFIG, models[0], **changes)
-    assert_blames(proven(PAIR, CONFIG, other, models[1]), module)
 
 
 def test_another_epsilon_is_found(models: tuple[Any, Any]) -> None:
@@ -118,22 +98,16 @@ def test_another_epsilon_is_found(models: tuple[Any, Any]) -> None:
     assert_blames(report, "decoder.layers.1.encoder_attn_layer_norm")
 
 
-@pytest.mark.parametrize(
-    ("changes", "module"),
+test_wrong_rules_are_found = TESTS.wrong_rules(
     [
         ([("[2, 0]", "[0, 2]")], "encoder.embed_positions"),
         ([("q_proj", "*"), ("k_proj", "q_proj"), ("*", "k_proj")], "encoder.layers.0.self_attn"),
     ],
+    whole=False,
 )
-def test_wrong_rules_are_found(
-    models: tuple[Any, Any], tmp_path: Path, changes: list[tuple[str, str]], module: str
-) -> None:
-    with with_rules(PAIR, models, tmp_path, *changes) as pair:
-        assert_blames(proven(pair, CONFIG, *models), module)
 
 
-@pytest.mark.parametrize(
-    ("stated", "says"),
+test_what_keras_hub_lacks_is_refused = TESTS.refused(
     [
         ({"activation_function": "gelu_new"}, "activation_function is 'gelu_new': the Keras"),
         ({"scale_embedding": True}, "scale_embedding is True"),
@@ -142,8 +116,5 @@ def test_wrong_rules_are_found(
             {"encoder_attention_heads": 5, "decoder_attention_heads": 5},
             "d_model is 24, no multiple of encoder_attention_heads, 5",
         ),
-    ],
+    ]
 )
-def test_what_keras_hub_lacks_is_refused(stated: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        read_config(PAIR, stated, CONFIG)

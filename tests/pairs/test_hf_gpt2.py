@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from signbart_port.pairs.hf_gpt2 import GPT2
-from signbart_port.parity.config_keys import read_config
-from tests.support.any_pair import carried, comes_back, proven
-from tests.support.pair_faults import (
-    Change,
-    assert_blames,
-    broken,
-    flipped,
-    other_module,
-    swapped,
-    transposed,
-    with_rules,
-    zeroed,
-)
+from tests.support.any_pair import comes_back, proven
+from tests.support.pair_faults import flipped, swapped, transposed, zeroed
+from tests.support.pair_tests import PairTests
 
 pytestmark = pytest.mark.release  # BERT stands for them on a commit
 PAIR = GPT2()
@@ -38,11 +27,8 @@ CONFIG = PAIR.read_config(
     {},
 )
 ATTENTION = "transformer_layer_0/self_attention"
-
-
-@pytest.fixture(scope="module")
-def models() -> tuple[Any, Any]:
-    return carried(PAIR, CONFIG)
+TESTS = PairTests(PAIR, CONFIG)
+models = TESTS.models()
 
 
 def test_both_compute_the_same(models: tuple[Any, Any]) -> None:
@@ -54,63 +40,44 @@ def test_both_compute_the_same(models: tuple[Any, Any]) -> None:
     assert comes_back(PAIR, CONFIG, *models)
 
 
-WRONG_WEIGHTS: dict[str, tuple[Change, str]] = {
-    "swapped gains": (
-        swapped(
-            f"{ATTENTION}_layer_norm/gamma", "transformer_layer_0/feedforward_layer_norm/gamma"
+test_wrong_weights_are_found = TESTS.wrong_weights(
+    {
+        "swapped gains": (
+            swapped(
+                f"{ATTENTION}_layer_norm/gamma", "transformer_layer_0/feedforward_layer_norm/gamma"
+            ),
+            "h.0.ln_1",
         ),
-        "h.0.ln_1",
-    ),
-    "swapped query and key": (
-        swapped(f"{ATTENTION}/query/kernel", f"{ATTENTION}/key/kernel"),
-        "h.0.attn.c_attn",
-    ),
-    "transposed": (transposed(f"{ATTENTION}/attention_output/kernel"), "h.0.attn.c_proj"),
-    "no bias": (zeroed("transformer_layer_0/feedforward_output_dense/bias"), "h.0.mlp.c_proj"),
-    "one bit": (flipped("token_embedding/embeddings"), "wte"),
-}
+        "swapped query and key": (
+            swapped(f"{ATTENTION}/query/kernel", f"{ATTENTION}/key/kernel"),
+            "h.0.attn.c_attn",
+        ),
+        "transposed": (transposed(f"{ATTENTION}/attention_output/kernel"), "h.0.attn.c_proj"),
+        "no bias": (zeroed("transformer_layer_0/feedforward_output_dense/bias"), "h.0.mlp.c_proj"),
+        "one bit": (flipped("token_embedding/embeddings"), "wte"),
+    }
+)
 
 
-@pytest.mark.parametrize("name", WRONG_WEIGHTS)
-def test_wrong_weights_are_found(models: tuple[Any, Any], name: str) -> None:
-    change, module = WRONG_WEIGHTS[name]
-    with broken(models[1], change):
-        assert_blames(proven(PAIR, CONFIG, *models), module, weights=False)
-
-
-@pytest.mark.parametrize(
-    ("changes", "module"),
+test_other_computations_are_found = TESTS.other_computations(
     [
         ({"layer_norm_epsilon": 1e-12}, "h.0.ln_1"),
         ({"activation_function": "gelu"}, "h.0"),
         ({"n_head": 2}, "h.0.attn"),
-    ],
+    ]
 )
-def test_other_computations_are_found(
-    models: tuple[Any, Any], changes: dict[str, Any], module: str
-) -> None:
-    other = other_module(PAIR, CONFIG, models[0], **changes)
-    assert_blames(proven(PAIR, CONFIG, other, models[1]), module)
 
 
-@pytest.mark.parametrize(
-    ("changes", "module"),
+test_wrong_rules_are_found = TESTS.wrong_rules(
     [
         ([("in (heads size) ->", "(heads size) in ->")], "h.0.attn"),
         ([("in (heads size) ->", "in (size heads) ->")], "h.0.attn"),
         ([("[query/kernel, key/kernel", "[key/kernel, query/kernel")], "h.0.attn"),
-    ],
+    ]
 )
-def test_wrong_rules_are_found(
-    models: tuple[Any, Any], tmp_path: Path, changes: list[tuple[str, str]], module: str
-) -> None:
-    with with_rules(PAIR, models, tmp_path, *changes) as pair:
-        assert comes_back(pair, CONFIG, *models)
-        assert_blames(proven(pair, CONFIG, *models), module)
 
 
-@pytest.mark.parametrize(
-    ("stated", "says"),
+test_what_keras_hub_lacks_is_refused = TESTS.refused(
     [
         (
             {"activation_function": "gelu"},
@@ -119,8 +86,5 @@ def test_wrong_rules_are_found(
         ({"layer_norm_epsilon": 1e-6}, "layer_norm_epsilon is 1e-06"),
         ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx is True"),
         ({"n_head": 5}, "n_embd is 24, no multiple of n_head, 5"),
-    ],
+    ]
 )
-def test_what_keras_hub_lacks_is_refused(stated: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        read_config(PAIR, stated, CONFIG)

@@ -10,29 +10,16 @@ from safetensors import safe_open
 
 import signbart_port
 from signbart_port.pairs.hf_vit import ViT
-from signbart_port.parity.config_keys import read_config
-from tests.support.any_pair import carried, comes_back, proven
-from tests.support.pair_faults import (
-    Change,
-    assert_blames,
-    broken,
-    flipped,
-    other_module,
-    swapped,
-    transposed,
-    with_rules,
-    zeroed,
-)
+from tests.support.any_pair import comes_back, proven
+from tests.support.pair_faults import flipped, swapped, transposed, zeroed
+from tests.support.pair_tests import PairTests
 
 pytestmark = pytest.mark.release  # BERT stands for them on a commit
 PAIR = ViT()
 CONFIG = PAIR.read_config(PAIR.example, {})
 BLOCK = "vit_encoder/transformer_block_1"
-
-
-@pytest.fixture(scope="module")
-def models() -> tuple[Any, Any]:
-    return carried(PAIR, CONFIG)
+TESTS = PairTests(PAIR, CONFIG)
+models = TESTS.models()
 
 
 def test_both_compute_the_same(models: tuple[Any, Any]) -> None:
@@ -43,48 +30,36 @@ def test_both_compute_the_same(models: tuple[Any, Any]) -> None:
     assert comes_back(PAIR, CONFIG, *models)
 
 
-WRONG_WEIGHTS: dict[str, tuple[Change, str]] = {
-    "swapped gains": (
-        swapped(f"{BLOCK}/ln_1/gamma", f"{BLOCK}/ln_2/gamma"),
-        "layers.0.layernorm_before",
-    ),
-    "swapped query and key": (
-        swapped(f"{BLOCK}/mha/query/kernel", f"{BLOCK}/mha/key/kernel"),
-        "layers.0.attention.q_proj",
-    ),
-    "transposed": (
-        transposed(f"{BLOCK}/mha/attention_output/kernel"),
-        "layers.0.attention.o_proj",
-    ),
-    "no bias": (zeroed(f"{BLOCK}/mlp/dense_2/bias"), "layers.0.mlp.fc2"),
-    "one bit": (flipped("vit_patching_and_embedding/class_token"), "embeddings"),
-}
+test_wrong_weights_are_found = TESTS.wrong_weights(
+    {
+        "swapped gains": (
+            swapped(f"{BLOCK}/ln_1/gamma", f"{BLOCK}/ln_2/gamma"),
+            "layers.0.layernorm_before",
+        ),
+        "swapped query and key": (
+            swapped(f"{BLOCK}/mha/query/kernel", f"{BLOCK}/mha/key/kernel"),
+            "layers.0.attention.q_proj",
+        ),
+        "transposed": (
+            transposed(f"{BLOCK}/mha/attention_output/kernel"),
+            "layers.0.attention.o_proj",
+        ),
+        "no bias": (zeroed(f"{BLOCK}/mlp/dense_2/bias"), "layers.0.mlp.fc2"),
+        "one bit": (flipped("vit_patching_and_embedding/class_token"), "embeddings"),
+    }
+)
 
 
-@pytest.mark.parametrize("name", WRONG_WEIGHTS)
-def test_wrong_weights_are_found(models: tuple[Any, Any], name: str) -> None:
-    change, module = WRONG_WEIGHTS[name]
-    with broken(models[1], change):
-        assert_blames(proven(PAIR, CONFIG, *models), module, weights=False)
-
-
-@pytest.mark.parametrize(
-    ("changes", "module"),
+test_other_computations_are_found = TESTS.other_computations(
     [
         ({"layer_norm_eps": 1e-5}, "layers.0.layernorm_before"),
         ({"hidden_act": "gelu_new"}, "layers.0.mlp"),
         ({"num_attention_heads": 2}, "layers.0.attention"),
-    ],
+    ]
 )
-def test_other_computations_are_found(
-    models: tuple[Any, Any], changes: dict[str, Any], module: str
-) -> None:
-    other = other_module(PAIR, CONFIG, models[0], **changes)
-    assert_blames(proven(PAIR, CONFIG, other, models[1]), module)
 
 
-@pytest.mark.parametrize(
-    ("changes", "module"),
+test_wrong_rules_are_found = TESTS.wrong_rules(
     [
         (
             [("-> height width in", "-> width height in")],
@@ -92,27 +67,17 @@ def test_other_computations_are_found(
         ),
         ([("(heads size) in ->", "in (heads size) ->")], "layers.0.attention.q_proj"),
         ([("q_proj", "*"), ("k_proj", "q_proj"), ("*", "k_proj")], "layers.0.attention"),
-    ],
+    ]
 )
-def test_wrong_rules_are_found(
-    models: tuple[Any, Any], tmp_path: Path, changes: list[tuple[str, str]], module: str
-) -> None:
-    with with_rules(PAIR, models, tmp_path, *changes) as pair:
-        assert comes_back(pair, CONFIG, *models)
-        assert_blames(proven(pair, CONFIG, *models), module)
 
 
-@pytest.mark.parametrize(
-    ("stated", "says"),
+test_what_keras_hub_lacks_is_refused = TESTS.refused(
     [
         ({"hidden_act": "gelu_new"}, "hidden_act is 'gelu_new': the Keras model"),
         ({"qkv_bias": False}, "qkv_bias is False"),
         ({"num_attention_heads": 5}, "hidden_size is 24, no multiple of num_attention_heads, 5"),
-    ],
+    ]
 )
-def test_what_keras_hub_lacks_is_refused(stated: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        read_config(PAIR, stated, CONFIG)
 
 
 def test_a_saved_folder_converts(models: tuple[Any, Any], tmp_path: Path) -> None:

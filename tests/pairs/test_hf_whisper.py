@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from signbart_port.pairs.hf_whisper import Whisper
-from signbart_port.parity.config_keys import read_config
-from tests.support.any_pair import carried, comes_back, proven, proven_in_files
+from tests.support.any_pair import comes_back, proven
 from tests.support.pair_faults import (
-    Change,
     assert_blames,
-    broken,
     flipped,
     other_module,
     swapped,
     transposed,
-    with_rules,
     zeroed,
 )
+from tests.support.pair_tests import PairTests
 
 pytestmark = pytest.mark.release  # BERT stands for them on a commit
 PAIR = Whisper()
@@ -42,11 +38,8 @@ CONFIG = PAIR.read_config(
     {},
 )
 ENCODER, DECODER = "transformer_encoder_layer_0", "transformer_decoder_layer_1"
-
-
-@pytest.fixture(scope="module")
-def models() -> tuple[Any, Any]:
-    return carried(PAIR, CONFIG)
+TESTS = PairTests(PAIR, CONFIG)
+models = TESTS.models()
 
 
 def test_both_compute_the_same(models: tuple[Any, Any]) -> None:
@@ -61,51 +54,41 @@ def test_both_compute_the_same(models: tuple[Any, Any]) -> None:
     assert comes_back(PAIR, CONFIG, *models)
 
 
-def test_a_checkpoint_is_converted(models: tuple[Any, Any], tmp_path: Path) -> None:
-    report = proven_in_files("hf-whisper", CONFIG, models[0], tmp_path)
-    assert report.passed and report.same_structure, report.verdict()
+test_a_checkpoint_is_converted = TESTS.converted("hf-whisper")
 
 
-WRONG_WEIGHTS: dict[str, tuple[Change, str]] = {
-    "swapped gains": (
-        swapped(
-            f"{ENCODER}/self_attention_layer_norm/gamma", f"{ENCODER}/feedforward_layer_norm/gamma"
+test_wrong_weights_are_found = TESTS.wrong_weights(
+    {
+        "swapped gains": (
+            swapped(
+                f"{ENCODER}/self_attention_layer_norm/gamma",
+                f"{ENCODER}/feedforward_layer_norm/gamma",
+            ),
+            "encoder.layers.0.self_attn_layer_norm",
         ),
-        "encoder.layers.0.self_attn_layer_norm",
-    ),
-    "swapped query and key": (
-        swapped(f"{DECODER}/cross_attention/query/kernel", f"{DECODER}/cross_attention/key/kernel"),
-        "decoder.layers.1.encoder_attn.q_proj",
-    ),
-    "transposed": (
-        transposed(f"{DECODER}/self_attention/attention_output/kernel"),
-        "decoder.layers.1.self_attn.out_proj",
-    ),
-    "no bias": (zeroed("encoder_token_embedding_conv_layer_2/bias"), "encoder.conv2"),
-    "one bit": (flipped("encoder_position_embedding/embeddings"), "encoder.embed_positions"),
-}
+        "swapped query and key": (
+            swapped(
+                f"{DECODER}/cross_attention/query/kernel", f"{DECODER}/cross_attention/key/kernel"
+            ),
+            "decoder.layers.1.encoder_attn.q_proj",
+        ),
+        "transposed": (
+            transposed(f"{DECODER}/self_attention/attention_output/kernel"),
+            "decoder.layers.1.self_attn.out_proj",
+        ),
+        "no bias": (zeroed("encoder_token_embedding_conv_layer_2/bias"), "encoder.conv2"),
+        "one bit": (flipped("encoder_position_embedding/embeddings"), "encoder.embed_positions"),
+    }
+)
 
 
-@pytest.mark.parametrize("name", WRONG_WEIGHTS)
-def test_wrong_weights_are_found(models: tuple[Any, Any], name: str) -> None:
-    change, module = WRONG_WEIGHTS[name]
-    with broken(models[1], change):
-        assert_blames(proven(PAIR, CONFIG, *models), module, weights=False)
-
-
-@pytest.mark.parametrize(
-    ("changes", "module"),
+test_other_computations_are_found = TESTS.other_computations(
     [
         ({"activation_function": "gelu_new"}, "encoder.layers.0"),
         ({"encoder_attention_heads": 2}, "encoder.layers.0.self_attn"),
         ({"decoder_attention_heads": 2}, "decoder.layers.0.self_attn"),
-    ],
+    ]
 )
-def test_other_computations_are_found(
-    models: tuple[Any, Any], changes: dict[str, Any], module: str
-) -> None:
-    other = other_module(PAIR, CONFIG, models[0], **changes)
-    assert_blames(proven(PAIR, CONFIG, other, models[1]), module)
 
 
 def test_another_epsilon_is_found(models: tuple[Any, Any]) -> None:
@@ -115,8 +98,7 @@ def test_another_epsilon_is_found(models: tuple[Any, Any]) -> None:
     assert_blames(report, "decoder.layers.1.encoder_attn_layer_norm")
 
 
-@pytest.mark.parametrize(
-    ("changes", "module"),
+test_wrong_rules_are_found = TESTS.wrong_rules(
     [
         ([("step in out", "step out in")], "encoder.conv1"),
         ([("(heads size) in", "in (heads size)")], "encoder.layers.0.self_attn.q_proj"),
@@ -124,18 +106,11 @@ def test_another_epsilon_is_found(models: tuple[Any, Any]) -> None:
             [("q_proj.weight", "*"), ("k_proj", "q_proj"), ("*", "k_proj.weight")],
             "encoder.layers.0.self_attn",
         ),
-    ],
+    ]
 )
-def test_wrong_rules_are_found(
-    models: tuple[Any, Any], tmp_path: Path, changes: list[tuple[str, str]], module: str
-) -> None:
-    with with_rules(PAIR, models, tmp_path, *changes) as pair:
-        assert comes_back(pair, CONFIG, *models)
-        assert_blames(proven(pair, CONFIG, *models), module)
 
 
-@pytest.mark.parametrize(
-    ("stated", "says"),
+test_what_keras_hub_lacks_is_refused = TESTS.refused(
     [
         ({"activation_function": "gelu_new"}, "activation_function is 'gelu_new': the Keras"),
         ({"decoder_layers": 3}, "decoder_layers is 3, encoder_layers 2: the Keras model has"),
@@ -143,8 +118,5 @@ def test_wrong_rules_are_found(
             {"encoder_attention_heads": 5, "decoder_attention_heads": 5},
             "d_model is 24, no multiple of encoder_attention_heads, 5",
         ),
-    ],
+    ]
 )
-def test_what_keras_hub_lacks_is_refused(stated: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        read_config(PAIR, stated, CONFIG)

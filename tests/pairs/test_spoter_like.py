@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,28 +9,23 @@ import torch
 
 from signbart_port.pairs.spoter_like import SpoterLike
 from signbart_port.parity.taps import LOGITS
-from tests.support.any_pair import carried, comes_back, proven, proven_in_files
+from tests.support.any_pair import comes_back, proven
 from tests.support.pair_faults import (
-    Change,
     assert_blames,
-    broken,
     flipped,
     other_module,
     swapped,
     transposed,
-    with_rules,
     zeroed,
 )
+from tests.support.pair_tests import PairTests
 
 PAIR = SpoterLike()
 SIZES = {"width": 16, "heads": 4, "inner": 24, "layers": 2, "frames": 14, "labels": 5}
 CONFIG = PAIR.read_config(SIZES, {})
 ENCODER, DECODER = "transformer.encoder.layers.0", "transformer.decoder.layers.0"
-
-
-@pytest.fixture(scope="module")
-def models() -> tuple[Any, Any]:
-    return carried(PAIR, CONFIG)
+TESTS = PairTests(PAIR, CONFIG)
+models = TESTS.models()
 
 
 def test_both_compute_the_same(models: tuple[Any, Any]) -> None:
@@ -46,44 +40,41 @@ def test_both_compute_the_same(models: tuple[Any, Any]) -> None:
     assert comes_back(PAIR, CONFIG, *models)
 
 
-@pytest.mark.release
-def test_a_checkpoint_is_converted(models: tuple[Any, Any], tmp_path: Path) -> None:
-    report = proven_in_files("spoter-like", CONFIG, models[0], tmp_path)
-    assert report.passed and report.same_structure, report.verdict()
+test_a_checkpoint_is_converted = pytest.mark.release(TESTS.converted("spoter-like"))
 
 
-WRONG_WEIGHTS: dict[str, tuple[Change, str]] = {
-    "swapped gains": (
-        swapped(
-            "decoder_0/self_attention_layer_norm/gamma",
-            "decoder_0/cross_attention_layer_norm/gamma",
-        ),
-        f"{DECODER}.norm1",
-    ),
-    "swapped query and key": (
-        swapped("decoder_0/cross_attention/query/kernel", "decoder_0/cross_attention/key/kernel"),
-        f"{DECODER}.multihead_attn",
-    ),
-    # One query attends to itself: its queries and keys change no number.
-    "swapped where it does not show": (
-        swapped("decoder_0/self_attention/query/kernel", "decoder_0/self_attention/key/kernel"),
-        f"{DECODER}.self_attn",
-    ),
-    "transposed": (
-        transposed("encoder_0/self_attention_layer/attention_output/kernel"),
-        f"{ENCODER}.self_attn.out_proj",
-    ),
-    "no bias": (zeroed("decoder_0/feedforward_output_dense/bias"), f"{DECODER}.linear2"),
-    "one bit": (flipped("query/vector"), LOGITS),  # of the model itself
-}
-
-
-@pytest.mark.on_commit("one bit")
-@pytest.mark.parametrize("name", WRONG_WEIGHTS)
-def test_wrong_weights_are_found(models: tuple[Any, Any], name: str) -> None:
-    change, module = WRONG_WEIGHTS[name]
-    with broken(models[1], change):
-        assert_blames(proven(PAIR, CONFIG, *models), module, weights=False)
+test_wrong_weights_are_found = pytest.mark.on_commit("one bit")(
+    TESTS.wrong_weights(
+        {
+            "swapped gains": (
+                swapped(
+                    "decoder_0/self_attention_layer_norm/gamma",
+                    "decoder_0/cross_attention_layer_norm/gamma",
+                ),
+                f"{DECODER}.norm1",
+            ),
+            "swapped query and key": (
+                swapped(
+                    "decoder_0/cross_attention/query/kernel", "decoder_0/cross_attention/key/kernel"
+                ),
+                f"{DECODER}.multihead_attn",
+            ),
+            # One query attends to itself: its queries and keys change no number.
+            "swapped where it does not show": (
+                swapped(
+                    "decoder_0/self_attention/query/kernel", "decoder_0/self_attention/key/kernel"
+                ),
+                f"{DECODER}.self_attn",
+            ),
+            "transposed": (
+                transposed("encoder_0/self_attention_layer/attention_output/kernel"),
+                f"{ENCODER}.self_attn.out_proj",
+            ),
+            "no bias": (zeroed("decoder_0/feedforward_output_dense/bias"), f"{DECODER}.linear2"),
+            "one bit": (flipped("query/vector"), LOGITS),  # of the model itself
+        }
+    )
+)
 
 
 @pytest.mark.release
@@ -122,47 +113,37 @@ def test_a_query_that_reads_padding_is_found(models: tuple[Any, Any]) -> None:
     assert_blames(proven(PAIR, CONFIG, other, models[1]), f"{DECODER}.multihead_attn")
 
 
-@pytest.mark.release
-@pytest.mark.parametrize(
-    ("changes", "module"),
-    [
-        ([("(heads width) in", "(width heads) in")], f"{ENCODER}.self_attn"),
-        (
-            [("query/k", "*"), ("key/k", "query/k"), ("*", "key/k")],
-            f"{ENCODER}.self_attn",
-        ),
-        (
-            [
-                ("/cross_attention_layer_norm", "*"),
-                (
-                    "decoder_{layer}/feedforward_layer_norm",
-                    "decoder_{layer}/cross_attention_layer_norm",
-                ),
-                ("*", "/feedforward_layer_norm"),
-            ],
-            DECODER,
-        ),
-    ],
+test_wrong_rules_are_found = pytest.mark.release(
+    TESTS.wrong_rules(
+        [
+            ([("(heads width) in", "(width heads) in")], f"{ENCODER}.self_attn"),
+            (
+                [("query/k", "*"), ("key/k", "query/k"), ("*", "key/k")],
+                f"{ENCODER}.self_attn",
+            ),
+            (
+                [
+                    ("/cross_attention_layer_norm", "*"),
+                    (
+                        "decoder_{layer}/feedforward_layer_norm",
+                        "decoder_{layer}/cross_attention_layer_norm",
+                    ),
+                    ("*", "/feedforward_layer_norm"),
+                ],
+                DECODER,
+            ),
+        ]
+    )
 )
-def test_wrong_rules_are_found(
-    models: tuple[Any, Any], tmp_path: Path, changes: list[tuple[str, str]], module: str
-) -> None:
-    with with_rules(PAIR, models, tmp_path, *changes) as pair:
-        assert comes_back(pair, CONFIG, *models)
-        assert_blames(proven(pair, CONFIG, *models), module)
 
 
-@pytest.mark.parametrize(
-    ("stated", "says"),
+test_a_config_without_sizes_is_refused = TESTS.refused(
     [
         ({"labels": None, "inner": "8"}, "the config has no number for inner, labels"),
         ({"heads": 3}, "width is 16, no multiple of heads, 3"),
         ({"heads": 0}, "width is 16, no multiple of heads, 0"),
-    ],
+    ]
 )
-def test_a_config_without_sizes_is_refused(stated: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        PAIR.read_config(stated, CONFIG)
 
 
 def test_the_signature_has_the_inputs_of_the_cases() -> None:
