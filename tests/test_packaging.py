@@ -32,7 +32,8 @@ def test_every_data_file_is_installed() -> None:
     for file in (ROOT / "signbart_port").rglob("*"):
         if file.is_dir() or file.suffix in (".py", ".pyc"):
             continue
-        package = ".".join(file.parent.relative_to(ROOT).parts)
+        folder = next(one for one in file.parents if (one / "__init__.py").exists())
+        package = ".".join(folder.relative_to(ROOT).parts)
         declared = patterns["*"] + patterns.get(package, [])
         assert any(file.match(pattern) for pattern in declared), file
 

@@ -1,0 +1,1 @@
+"""The web page that runs a .tflite, and the JavaScript that feeds one."""
