@@ -19,7 +19,8 @@ from signbart_port.config.skeletons import MEDIAPIPE_75, Skeleton
 Floats = NDArray[np.float32]
 
 MOST_FRAMES = 64
-_MARGIN = 0.05
+MARGIN = 0.05
+"""The share of its longer side by which a box is widened, on every side."""
 
 
 def prepare(
@@ -114,7 +115,7 @@ def _boxes(points: Floats, groups: Sequence[range], count_missing: bool) -> tupl
         np.maximum.reduce(points[:, group.start : group.stop], axis=1, out=high[:, number])
     sides = high - low
     longer = np.maximum(*sides)
-    margin = _MARGIN * longer + (longer - sides) / 2
+    margin = MARGIN * longer + (longer - sides) / 2
     start, end = (low - margin).clip(0, 1), (high + margin).clip(0, 1)
     side = end - start
     flat = side <= 0  # below 0 where every point is missing and none counts

@@ -57,6 +57,11 @@ class Card:
     skeleton: str | dict[str, Any] | None = None
     takes: str | None = None
 
+    @property
+    def most_frames(self) -> int:
+        """The number of frames that longer clips are shortened to."""
+        return max(self.frames, default=min(MOST_FRAMES, self.longest))
+
     def interface_of(self, path: Path) -> Interface:
         """Return the inputs and the output of the file at `path`, whose card it is.
 

@@ -77,8 +77,7 @@ class Runner:
 
         Raises ValueError for a clip of another skeleton than the model's.
         """
-        most = max(self.card.frames, default=min(preprocessing.MOST_FRAMES, self.card.longest))
-        read = self._interface.prepare_clip(clip, self.card, most, form)
+        read = self._interface.prepare_clip(clip, self.card, self.card.most_frames, form)
         fitting = [s for s in self._signatures if s.frames is None or s.frames >= len(read)]
         keypoints, mask = preprocessing.pad([read], fitting[0].frames)
         return SignatureInputs(fitting[0].name, keypoints, mask)

@@ -39,6 +39,10 @@ class Tensor:
 
     shape: tuple[int, ...]
     type: str
+    scale: float | None = None
+    """Of integers that stand for real numbers: their step."""
+    zero_point: int | None = None
+    """Of such integers, the one that stands for 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,4 +125,7 @@ def _shares(count: Counter[str]) -> dict[str, float]:
 def _tensor(tensor: Any) -> Tensor:
     declared = tensor.shapeSignature if tensor.shapeSignature is not None else tensor.shape
     shape = tuple(int(n) for n in (declared if declared is not None else ()))
-    return Tensor(shape, _TYPES[tensor.type])
+    steps = tensor.quantization
+    if steps is None or steps.scale is None or len(steps.scale) != 1:  # none, or one a channel
+        return Tensor(shape, _TYPES[tensor.type])
+    return Tensor(shape, _TYPES[tensor.type], float(steps.scale[0]), int(steps.zeroPoint[0]))
