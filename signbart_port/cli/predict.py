@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signbart_port.cli import _many, _options, _show
+from signbart_port.cli import _golden, _many, _options, _show
 from signbart_port.errors import PortError, printable
 
 if TYPE_CHECKING:
@@ -20,17 +20,19 @@ _UNNAMED = "The model does not name its classes: --labels FILE does"
 
 
 def predict(
+    context: typer.Context,
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A .pth, .safetensors, .h5, .keras or .tflite.")
-    ],
+        Path | None,
+        typer.Argument(metavar="MODEL", help="A .pth, .safetensors, .h5, .keras or .tflite."),
+    ] = None,
     clips: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="CLIP...",
             help="Raw keypoints of a sign: a .pkl, .npz, .npy or .json each, or a folder of them."
             " An .npz may hold several, one after the other, with their lengths.",
         ),
-    ],
+    ] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to print.")] = 5,
     labels: Annotated[
         Path | None,
@@ -48,6 +50,15 @@ def predict(
             metavar="FILE.json",
             help="Of a .tflite: write what each clip becomes on its way to the scores, for an app"
             " to be tested against.",
+        ),
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            "--check",
+            metavar="FILE.json",
+            help="Replay what --golden wrote: MODEL, or else the .tflite of that name beside it."
+            " Exit code 1: a clip fails.",
         ),
     ] = None,
     skeleton: _options.Skeleton = None,
@@ -69,6 +80,14 @@ def predict(
 
     A clip is prepared as for training. A .tflite needs no framework for it.
     """
+    if check is not None:
+        _golden.check_options(context, clips or [])
+        _golden.replay(check, model, json=json, quiet=quiet)
+        return
+    if model is None or not clips:
+        raise PortError(
+            None, "predict needs a model and a clip", "Give both; or --check, which has its clips"
+        )
     from signbart_port.tflite import golden as vectors
     from signbart_port.verbs.predict import predict as run
 

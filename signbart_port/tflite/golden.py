@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from signbart_port.data.clip_format import ClipFormat
 from signbart_port.errors import PortError
-from signbart_port.system import atomic_output
+from signbart_port.system import atomic_output, digest
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.refusal import Refusal, naming
 
@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from signbart_port.tflite.golden_record import Record
+    from signbart_port.tflite.runner import SignatureInputs
     from signbart_port.verbs.predict import Predicted, Prediction
 
-SCHEMA = 1
+SCHEMA = 2
 ABOUT = {
     "model": "the .tflite: its name and the SHA-256 of its bytes",
     "output": "what the scores are: logits (softmax makes probabilities of them) or probabilities",
     "labels": "the label of every class, by class id; null where they are unknown",
+    "description": "what is needed to feed the model: its signatures, and how raw clips become"
+    " keypoints; golden.schema.json says what each part is",
     "tolerance": "the largest difference that a number may have from the one given here",
     "clips[].clip": "the name of the file that the clip was read from",
     "clips[].label": "what that file says the sign is; null where it does not",
@@ -56,13 +60,54 @@ logit changes a probability by half as much at most; logits are taken to be of t
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """The largest differences between a replay and the record; `passed`: within the tolerances."""
+class ReplayedClip:
+    """The largest differences of one clip from its record."""
 
-    clips: int
+    clip: str
+    signature: str
     keypoints: float
     scores: float
     passed: bool
+    """Whether both are within the tolerances."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """The largest differences between a replay and the record."""
+
+    path: Path
+    output: str
+    """What the scores are: "logits" or "probabilities"."""
+    keypoints_tolerance: float
+    scores_tolerance: float
+    results: tuple[ReplayedClip, ...]
+
+    @property
+    def clips(self) -> int:
+        return len(self.results)
+
+    @property
+    def keypoints(self) -> float:
+        return max(one.keypoints for one in self.results)
+
+    @property
+    def scores(self) -> float:
+        return max(one.scores for one in self.results)
+
+    @property
+    def passed(self) -> bool:
+        return all(one.passed for one in self.results)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it for JSON; a difference is infinite where a number is NaN on one side
+        only."""
+        return {
+            "golden": str(self.path),
+            "output": self.output,
+            "tolerance": {"keypoints": self.keypoints_tolerance, "scores": self.scores_tolerance},
+            "passed": self.passed,
+            "clips": [vars(one) for one in self.results],
+        }
 
 
 def check(path: Path, model: Path, clips: Sequence[Path], *, force: bool) -> None:
@@ -86,48 +131,83 @@ def replay(path: str | Path, model: str | Path) -> Replayed:
 
     Raises PortError for a file that holds no golden vectors, or those of another model.
     """
-    import numpy as np
-
-    from signbart_port.system import digest
+    from signbart_port.tflite import golden_record
     from signbart_port.tflite.runner import Runner
 
+    path, model = Path(path), Path(model)
+    record = golden_record.read(path)
+    check_model(path, record, model)
     with naming(path):
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-        if data["schema"] != SCHEMA:
-            raise Refusal(f"is not of schema {SCHEMA}")
-        if data["model"]["sha256"] != digest.of_file(model):
-            raise Refusal("was made with another model")
-        runner = Runner(model)
-        form = ClipFormat.parse(data.get("skeleton"), data.get("frame_size"))
-        keypoints, scores = list[float](), list[float]()
-        for clip in data["clips"]:
-            inputs = runner.prepare(np.array(clip["raw"], np.float32), form)
-            if inputs.signature != clip["signature"]:
-                raise Refusal("names another signature than the clip goes to")
-            keypoints.append(_largest_difference(inputs.keypoints[0], clip["keypoints"]))
-            keypoints.append(_largest_difference(inputs.attention_mask[0], clip["attention_mask"]))
-            scores.append(_largest_difference(runner.run(inputs), clip["scores"]))
-        if not scores:
-            raise Refusal("has no clips")
-        worst = float(np.max(keypoints)), float(np.max(scores))  # NaN where one of them is
-        allowed = data["tolerance"]
-        passed = worst[0] <= allowed["keypoints"] and worst[1] <= allowed["scores"]
-        return Replayed(len(data["clips"]), *worst, passed)
+        runner, form = Runner(model), format_of(record)
+        inputs = [runner.prepare(clip, form) for clip in raw_clips(record)]
+        return compared(path, record, inputs, [runner.run(one) for one in inputs])
+
+
+def check_model(path: Path, record: Record, model: Path) -> None:
+    """Raise PortError unless the golden vectors in the file `path` are those of a model."""
+    if record.model.sha256 != digest.of_file(model):
+        raise PortError(path, "was made with another model", f"Its model is {record.model.name}")
+
+
+def format_of(record: Record) -> ClipFormat:
+    """Return what was said of the clips. Raises PortError for what cannot be."""
+    return ClipFormat.parse(record.skeleton, record.frame_size)
+
+
+def raw_clips(record: Record) -> list[NDArray[np.float32]]:
+    """Return the raw clips (T, K, 2). Raises Refusal where a clip is no array."""
+    return [_array(clip.raw) for clip in record.clips]
+
+
+def compared(
+    path: Path,
+    record: Record,
+    inputs: Sequence[SignatureInputs],
+    scores: Sequence[NDArray[np.floating]],
+) -> Replayed:
+    """Compare a record with what came of its clips.
+
+    Raises Refusal for another signature, or another shape, than a clip has.
+    """
+    allowed, clips = record.tolerance, list[ReplayedClip]()
+    for clip, made, output in zip(record.clips, inputs, scores, strict=True):
+        if made.signature != clip.signature:
+            raise Refusal("names another signature than the clip goes to")
+        keypoints = max(
+            _largest_difference(made.keypoints[0], clip.keypoints),
+            _largest_difference(made.attention_mask[0], clip.attention_mask),
+        )
+        score = _largest_difference(output, clip.scores)
+        passed = keypoints <= allowed.keypoints and score <= allowed.scores
+        clips.append(ReplayedClip(clip.clip, clip.signature, keypoints, score, passed))
+    return Replayed(path, record.output, allowed.keypoints, allowed.scores, tuple(clips))
 
 
 def _largest_difference(got: NDArray[np.floating], recorded: Any) -> float:
-    """Return the largest difference, NaN if a number is NaN on one side only."""
+    """Return the largest difference, infinite if a number is NaN on one side only."""
     import numpy as np
 
-    expected = np.array(recorded, np.float32)
+    expected = _array(recorded)
     if got.shape != expected.shape:
         raise Refusal("has clips of another shape than the model's")
     both = np.isnan(got) & np.isnan(expected)
-    return float(np.abs(np.where(both, 0, got - expected)).max())
+    difference = np.abs(np.where(both, 0, got - expected)).max()
+    return float(difference) if difference == difference else float("inf")
+
+
+def _array(nested: Any) -> NDArray[np.float32]:
+    import numpy as np
+
+    try:
+        with np.errstate(over="ignore"):  # beyond float32 is infinite
+            return np.array(nested, np.float32)  # null becomes NaN
+    except ValueError:
+        raise Refusal("has a clip whose frames are of several lengths") from None
 
 
 def _as_dict(found: Prediction) -> dict[str, Any]:
     from signbart_port.tflite import model_file
+    from signbart_port.tflite.description import describe
 
     file = model_file.read(found.model)
     relative = file.precision.spec.golden_tolerance
@@ -143,6 +223,7 @@ def _as_dict(found: Prediction) -> dict[str, Any]:
         "model": {"name": found.model.name, "sha256": file.sha256},
         "output": found.output,
         "labels": found.labels,
+        "description": describe(found.model),
         "tolerance": {"keypoints": _KEYPOINTS, "scores": scores},
         "clips": [_clip(one) for one in found.clips],
     }

@@ -17,23 +17,24 @@ _NOT_TEXT = (  # the files that stand next to a file of settings on the command 
 )
 
 
-def read_text(path: Path, kind: str = "YAML") -> str:
+def read_text(path: Path, kind: str = "YAML", largest: int = _LARGEST) -> str:
     """Return the text of the file `path`, which should be of the `kind`.
 
-    Raises PortError for a file that is not regular, not readable UTF-8, or larger than 1 MiB.
+    Raises PortError for a file that is not regular, not readable UTF-8, or larger than `largest`
+    bytes (1 MiB).
     """
     with naming(path), regular_file(path) as file:
-        data = file.read(_LARGEST + 1)
-    return decoded(path, data, kind)
+        data = file.read(largest + 1)
+    return decoded(path, data, kind, largest)
 
 
-def decoded(path: Path, data: bytes, kind: str) -> str:
+def decoded(path: Path, data: bytes, kind: str, largest: int = _LARGEST) -> str:
     """Return the text in `data`, the content of `path`; raises PortError as `read_text` does."""
     for start, found in _NOT_TEXT:
         if start.match(data):
             raise PortError(path, f"is {found}, not a {kind} file: are the two swapped?")
-    if len(data) > _LARGEST:
-        raise PortError(path, f"holds more than {_LARGEST:,} bytes", "Is it the right file?")
+    if len(data) > largest:
+        raise PortError(path, f"holds more than {largest:,} bytes", "Is it the right file?")
     try:
         return data.decode()
     except UnicodeDecodeError as error:

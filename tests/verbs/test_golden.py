@@ -6,9 +6,11 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
@@ -17,7 +19,10 @@ from signbart_port.cli import main
 from signbart_port.data import preprocessing
 from signbart_port.errors import PortError
 from signbart_port.system import digest
+from signbart_port.tflite.description import describe
 from signbart_port.tflite.golden import replay
+from signbart_port.tflite.golden_record import Record, read
+from signbart_port.verbs.replay_golden import replay_golden
 from tests.support.cards import bare, emit
 from tests.support.datasets import a_clip
 from tests.support.small_models import save_pth, small_config, state_dict
@@ -66,7 +71,7 @@ def golden(run: Run, folder: Path) -> dict[str, Any]:
 
 
 def test_what_is_recorded(golden: dict[str, Any], folder: Path) -> None:
-    assert golden["schema"] == 1
+    assert golden["schema"] == 2
     assert golden["model"] == {
         "name": "model.tflite",
         "sha256": digest.of_file(folder / "model.tflite"),
@@ -160,15 +165,128 @@ def test_nan_never_passes(golden: dict[str, Any], folder: Path, tmp_path: Path) 
 
 
 def test_of_another_model(golden: dict[str, Any], folder: Path) -> None:
-    with pytest.raises(PortError, match=r"golden\.json: was made with another model"):
-        replay(folder / "golden.json", folder / "bare.tflite")
+    for replayed in (replay, replay_golden):
+        with pytest.raises(PortError, match=r"golden\.json: was made with another model"):
+            replayed(folder / "golden.json", folder / "bare.tflite")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 2}', "\x00", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": 2}', '{"schema": 3}', "\x00", "[" * 100_000]
+)
 def test_what_is_no_golden_file(folder: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "golden.json").write_text(text)
     with pytest.raises(PortError, match=r"golden\.json: "):
         replay(tmp_path / "golden.json", folder / "model.tflite")
+
+
+def test_the_schema_is_published(golden: dict[str, Any]) -> None:
+    """The file beside the code is what the reader holds golden vectors to."""
+    published = resources.files("signbart_port.tflite") / "golden.schema.json"
+    schema = json.loads(published.read_text())
+    assert schema == Record.model_json_schema(by_alias=True)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(golden, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(golden | {"clips": []}, schema)
+
+
+def test_a_file_of_schema_1(golden: dict[str, Any], folder: Path, tmp_path: Path) -> None:
+    del golden["description"]
+    path = tmp_path / "golden.json"
+    path.write_text(json.dumps(golden | {"schema": 1}))
+    assert replay(path, folder / "model.tflite").passed
+    assert replay_golden(path, folder / "model.tflite").passed
+
+
+def test_it_describes_its_model(golden: dict[str, Any], folder: Path) -> None:
+    assert golden["description"] == describe(folder / "model.tflite")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"schema": 3}, "schema: Input should be 1 or 2"),
+        ({"clips": []}, "clips: "),
+        ({"tolerance": {"keypoints": -1, "scores": 1}}, "tolerance.keypoints: "),
+        ({"description": None}, "has no description of its model"),
+        ({"model": {"name": "other", "sha256": "0" * 64}}, "its description is that of another"),
+    ],
+)
+def test_a_record_that_is_refused(
+    golden: dict[str, Any], tmp_path: Path, change: dict[str, Any], says: str
+) -> None:
+    (tmp_path / "golden.json").write_text(json.dumps(golden | change))
+    with pytest.raises(PortError) as refused:
+        read(tmp_path / "golden.json")
+    assert str(refused.value).startswith(f"{tmp_path}/golden.json: ") and says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "says"),
+    [
+        ("raw", [[[0.0, 0.0]], [[0.0]]], "frames are of several lengths"),
+        ("raw", [[[0.0, "0"]]], "Input should be a valid number"),
+        ("scores", [0.0] * 10_001, "clips.0.scores"),
+        ("raw", [[[0.0, 0.0]] * 42], "42 keypoints a frame"),
+        ("keypoints", [[[0.0, 0.0]]], "another shape"),
+        ("signature", "frames_9", "names another signature"),
+    ],
+)
+def test_a_clip_that_is_refused(
+    golden: dict[str, Any], folder: Path, tmp_path: Path, what: str, value: Any, says: str
+) -> None:
+    golden["clips"][0][what] = value
+    (tmp_path / "golden.json").write_text(json.dumps(golden))
+    with pytest.raises(PortError) as refused:
+        replay_golden(tmp_path / "golden.json", folder / "model.tflite")
+    assert says in str(refused.value) and f"{tmp_path}/golden.json" in str(refused.value)
+
+
+def test_check(golden: dict[str, Any], run: Run, folder: Path) -> None:
+    """A line a clip; the model is found beside the file."""
+    code, out, err = run("--check golden.json")
+    assert (code, err) == (0, "") and out.count("\n") == 3
+    assert out.startswith("PASS short.npz, frames_4: ") and "\n2 of 2 clips pass" in out
+    assert run("--check golden.json -q") == (0, "", "")
+
+
+def test_check_of_a_model_that_computes_something_else(
+    golden: dict[str, Any], run: Run, folder: Path
+) -> None:
+    golden["clips"][1]["scores"][0] += 1
+    (folder / "other.json").write_text(json.dumps(golden))
+    code, out, _ = run("model.tflite --check other.json --json")
+    found = json.loads(out)
+    assert code == 1 and [one["passed"] for one in found["clips"]] == [True, False]
+    assert found["clips"][1]["scores"] == pytest.approx(1) and not found["passed"]
+    code, out, err = run("--check other.json -q")
+    assert (code, out) == (1, "") and "1 of 2 clips FAIL" in err
+
+
+@pytest.mark.parametrize("name", ["gone.tflite", "../model.tflite", "/etc/passwd", ".."])
+def test_check_without_its_model(golden: dict[str, Any], run: Run, folder: Path, name: str) -> None:
+    model = golden["model"] | {"name": name}
+    golden |= {"model": model, "description": golden["description"] | {"model": model}}
+    (folder / "inner").mkdir(exist_ok=True)
+    (folder / "inner" / "alone.json").write_text(json.dumps(golden))
+    code, out, err = run("--check inner/alone.json")
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert "is not beside it. Give the model as well" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("model.tflite long.npy --check golden.json", "long.npy: --check replays the clips"),
+        ("--check golden.json --top 3", "--top cannot be combined with --check"),
+        ("--check nothing.json", "nothing.json: does not exist"),
+        ("--check long.npy", "long.npy: "),
+        ("model.tflite", "predict needs a model and a clip"),
+    ],
+)
+def test_check_of_bad_input(golden: dict[str, Any], run: Run, arguments: str, says: str) -> None:
+    code, out, err = run(arguments)
+    assert (code, out) == (2, "") and says in err and err.count("\n") == 1
 
 
 @pytest.mark.release
