@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,24 @@ def called_by(op: Any) -> dict[str, int]:
 def signatures(model: Any) -> dict[str, Any]:
     """Return the signatures of an object tree, by name."""
     return {text(s.signatureKey): s for s in model.signatureDefs or []}
+
+
+def order_signatures(model: Any, names: Sequence[str]) -> None:
+    """Bring all signatures of an object tree, and the subgraphs that they run, into this order.
+
+    A runner that is told no signature takes the first one (LiteRT.js), or the first subgraph (the
+    interpreters of apps).
+    """
+    model.signatureDefs = [signatures(model)[name] for name in names]
+    run = dict.fromkeys(int(one.subgraphIndex) for one in model.signatureDefs)
+    order = [*run, *(number for number in range(len(model.subgraphs)) if number not in run)]
+    model.subgraphs = [model.subgraphs[number] for number in order]
+    for one in model.signatureDefs:
+        one.subgraphIndex = order.index(one.subgraphIndex)
+    for graph in model.subgraphs:
+        for op in graph.operators:
+            for option, called in called_by(op).items():
+                setattr(op.builtinOptions, option, order.index(called))
 
 
 def kind_of(model: Any, op: Any) -> str:

@@ -14,7 +14,10 @@ from signbart_port.tflite_export import packing
 
 
 def converted(model: Any, functions: Mapping[str, Any], spec: ModeSpec) -> bytes:
-    """Convert concrete functions that run a Keras model, by the names of their signatures."""
+    """Convert concrete functions that run a Keras model, by the names of their signatures.
+
+    The first is the one that a runner takes by default.
+    """
     import tensorflow as tf
 
     # The converter freezes the variables of a tf.Module; a Keras model's it would leave behind.
@@ -37,4 +40,5 @@ def converted(model: Any, functions: Mapping[str, Any], spec: ModeSpec) -> bytes
                 tf.dtypes.as_dtype(name) for name in spec.supported_types
             ]
         tree = object_tree.parsed(converter.convert())
+    object_tree.order_signatures(tree, [*functions])  # the converter sorts them by name
     return packing.pack(tree, every_name=spec.recipe is not None)

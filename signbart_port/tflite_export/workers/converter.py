@@ -22,9 +22,9 @@ from signbart_port.tflite_export.workers import concrete_functions
 
 def converted(model: Any, conversion: Conversion) -> bytes:
     """Convert a Keras SignBart to TensorFlow Lite's format, in this process."""
-    lengths: Sequence[int | None] = sorted(conversion.frames) or [None]
+    lengths: Sequence[int | None] = sorted(conversion.frames, reverse=True) or [None]
     functions = {
-        SIGNATURE if frames == lengths[-1] else signature_of(frames or 0): _classify(
+        SIGNATURE if frames == lengths[0] else signature_of(frames or 0): _classify(
             model, conversion, frames
         )
         for frames in lengths
