@@ -127,7 +127,7 @@ def test_real_clips(
     done = run_node(REPLAY, model, write_golden(model, chosen))
     assert done.returncode == 0, done.stdout + done.stderr
     assert verdicts(done) == ["PASS"] * 4
-    assert len({line.split()[-6] for line in done.stdout.splitlines()}) == 3  # signatures
+    assert len({line.split()[-7] for line in done.stdout.splitlines()}) == 3  # signatures
 
 
 @pytest.mark.release

@@ -32,7 +32,7 @@ async function main([modelPath, goldenPath]) {
     passed &&= one.passed;
     console.log(
       `${one.passed ? "PASS" : "FAIL"} ${one.clip} ${one.signature}` +
-        ` keypoints ${one.keypoints.toPrecision(2)} scores ${one.scores.toPrecision(2)}` +
+        ` keypoints ${one.keypoints.toExponential(1)} scores ${one.scores.toExponential(1)}` +
         ` ${one.milliseconds.toFixed(1)} ms`,
     );
   }
