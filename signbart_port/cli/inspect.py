@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_module
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -14,7 +14,7 @@ import typer
 
 from signbart_port.cli import _many, _options, _pair, _show
 from signbart_port.config import joints as named_joints
-from signbart_port.errors import printable
+from signbart_port.errors import first_of, printable
 from signbart_port.system.progress import ProgressCallback
 from signbart_port.untrusted.model_kind import ModelKind
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from signbart_port.tflite.card import Card
     from signbart_port.verbs.inspect_file import Inspection
 
-_MOST_LABELS = 10
+_MOST_NAMES = 10
 
 
 def inspect(
@@ -105,7 +105,7 @@ def inspect(
         training, names = said.pop("training", None), said.pop("class_names", None)
         rows.append(("", ", ".join(f"{key} {value}" for key, value in said.items())))
         if names:
-            rows.append(("class names", _first(names)))
+            rows.append(("class names", first_of(names, _MOST_NAMES)))
         if training:
             rows.append(
                 ("training", ", ".join(f"{key} {value}" for key, value in training.items()))
@@ -142,45 +142,10 @@ def _as_dict(found: Inspection) -> dict[str, Any]:
     return dataclasses.asdict(found) | {"kind": found.kind.value}
 
 
-def _first(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_LABELS
-    return ", ".join(names[:_MOST_LABELS]) + (f" and {more:,} more" if more > 0 else "")
-
-
 def _said(card: Card) -> Iterator[tuple[str, str]]:
-    """Yield the facts on a model card. A stranger's may say anything: `_show.facts` escapes it."""
-    if card.labels is not None:
-        yield "label names", _first(card.labels)
-    counted = "count" if card.count_missing else "do not count"
-    whole = "the whole skeleton" if card.layout == "full" else "the joints that it reads"
-    frames = ", ".join(map(str, card.frames)) or f"1 to {card.longest}"
-    fed = "raw, prepared in the graph" if card.preprocessing else f"normalized, {whole}"
-    yield "takes", f"{frames} frames of {card.keypoints} keypoints, {fed}; missing points {counted}"
-    yield "", f"it reads {named_joints.short(card.joint_idx)}"
-    if card.skeleton or card.takes:
-        raw = f"; raw keypoints are of {card.takes}" if card.takes else ""
-        named = card.skeleton or "mediapipe"
-        yield "", f"skeleton {named if isinstance(named, str) else _plain(named)}{raw}"
-    yield "gives", f"{card.output}; quantization {card.quantization}"
-    made_of = [f"{name} {sha256}" for name, sha256 in card.source.items()]
-    yield from _show.labeled("made of", made_of)
-    proof = "equal to Keras" if card.proof["passed"] else "NOT EQUAL to Keras"
-    origin = "proven" if card.proof["from_pytorch"] else "not proven"
-    yield "proof", f"{proof}; the .h5 {origin} against PyTorch"
-    for one in card.proof["lengths"]:
-        same = "{} of {}".format(*one["same_class"])
-        errors = f"error {one['error']:.1e}, limit {one['limit']:.1e}"
-        yield "", f"{one['frames']} frames: {errors}; same class for {same} clips"
-    if card.accuracy:
-        yield from _show.labeled(
-            "accuracy",
-            [
-                f"{one['model']}: top-1 {one['top1']:.1%}, top-5 {one['top5']:.1%}, same prediction"
-                f" {one['agreement']:.1%} of {card.accuracy['clips']} clips"
-                for one in card.accuracy["scores"]
-            ],
-        )
-    yield "written by", f"signbart-port {card.version}"
+    from signbart_port.tflite.card_facts import card_facts
+
+    return card_facts(card)
 
 
 def _origin(found: Inspection) -> Iterator[tuple[str, str]]:
