@@ -20,6 +20,31 @@ REFUSED, NOTED = 0.5, 0.2
 """The shares of coordinates outside [0, 1] above which a clip is refused, and noted."""
 FARTHEST = (-3.0, 4.0)
 """One coordinate beyond these is noted."""
+PIXELS = 150.0
+"""The largest coordinate from which on coordinates are pixels, and not percent."""
+WORDS = {
+    "outside": "{share} of its coordinates are outside [0, 1], {lowest} to {highest}",
+    "another size": "{outside}, divided by --frame-size {size}. Give the size of the frames",
+    "another unit": "{outside}: {unit}, not parts of the frame's width and height. {remedy}",
+    "no pixels": "{share} of its coordinates are within [0, 1], {lowest} to {highest}: parts of the"
+    " frame's width and height already, not pixels. Leave --frame-size out",
+    "strays": "{share} of the coordinates are outside [0, 1], {lowest} to {highest}: are they parts"
+    " of the frame's width and height?",
+    "blank": "no point in any frame",
+    "unseen": "no {hand} in any frame",
+}
+"""What is said of a clip, for whoever fills it in: this module, and the web page."""
+_INTO_FRAME = "Bring them into [0, 1]: 0 is the left or upper edge, 1 the right or lower one"
+UNITS = {
+    "pixels": ("pixels", "For pixels, give --frame-size W,H"),
+    "percent": (
+        "percent or pixels",
+        "For percent, give --frame-size 100,100; for pixels, give --frame-size W,H",
+    ),
+    "centered": ("centered ones", _INTO_FRAME),
+    "other": ("of another unit", _INTO_FRAME),
+}
+"""What coordinates outside of [0, 1] may be, and what to do."""
 FAR = 0.75
 """Shoulder widths between a hand and its wrist that are noted: in 720 real clips the median of a
 clip is 0.7 at the most, and 0.09 in the middle."""
@@ -60,23 +85,18 @@ class Coordinates:
         coordinates have been divided by a `frame_size`."""
         if self.outside <= REFUSED:
             return
-        outside = f"{self.outside:.0%} of its coordinates are outside [0, 1], {self._range()}"
+        outside = self._say("outside")
         if frame_size:
-            raise ValueError(
-                "{}, divided by --frame-size {},{}. Give the size of the frames".format(
-                    outside, *frame_size
-                )
-            )
-        unit, remedy = self._unit()
-        raise ValueError(f"{outside}: {unit}, not parts of the frame's width and height. {remedy}")
+            size = "{},{}".format(*frame_size)
+            raise ValueError(WORDS["another size"].format(outside=outside, size=size))
+        unit, remedy = UNITS[self._unit()]
+        what = WORDS["another unit"].format(outside=outside, unit=unit, remedy=remedy)
+        raise ValueError(what)
 
     def check_pixels(self) -> None:
         """Raise ValueError, with a message for the user, unless the coordinates can be pixels."""
         if not self.blank and self.outside <= REFUSED:
-            raise ValueError(
-                f"{1 - self.outside:.0%} of its coordinates are within [0, 1], {self._range()}:"
-                " parts of the frame's width and height already, not pixels. Leave --frame-size out"
-            )
+            raise ValueError(self._say("no pixels", share=1 - self.outside))
 
     @property
     def strays(self) -> bool:
@@ -86,30 +106,22 @@ class Coordinates:
 
     def notes(self) -> list[str]:
         """Return notes on one clip."""
-        said = []
-        if self.strays:
-            said.append(
-                f"{self.outside:.0%} of the coordinates are outside [0, 1], {self._range()}:"
-                " are they parts of the frame's width and height?"
-            )
+        said = [self._say("strays")] if self.strays else []
         if self.blank:
-            said.append("no point in any frame")
-        else:
-            said += [f"no {hand} in any frame" for hand in self.unseen]
-        return said
+            return [*said, WORDS["blank"]]
+        return said + [WORDS["unseen"].format(hand=hand) for hand in self.unseen]
 
-    def _range(self) -> str:
-        return f"{self.lowest:.4g} to {self.highest:.4g}"
+    def _say(self, what: str, share: float | None = None) -> str:
+        share = self.outside if share is None else share
+        lowest, highest = f"{self.lowest:.4g}", f"{self.highest:.4g}"
+        return WORDS[what].format(share=f"{share:.0%}", lowest=lowest, highest=highest)
 
-    def _unit(self) -> tuple[str, str]:
-        """Return what the coordinates may be, and what to do."""
-        pixels = "or pixels, give --frame-size W,H"
-        if self.highest > 150:
-            return "pixels", f"F{pixels}"
+    def _unit(self) -> str:
+        if self.highest > PIXELS:
+            return "pixels"
         if self.highest > FARTHEST[1]:
-            return "percent or pixels", f"For percent, give --frame-size 100,100; f{pixels}"
-        unit = "centered ones" if self.lowest < 0 else "of another unit"
-        return unit, "Bring them into [0, 1]: 0 is the left or upper edge, 1 the right or lower one"
+            return "percent"
+        return "centered" if self.lowest < 0 else "other"
 
 
 def present(xy: NDArray[Any]) -> NDArray[np.bool_]:
