@@ -124,6 +124,18 @@ class Coordinates:
         return "centered" if self.lowest < 0 else "other"
 
 
+def rules() -> dict[str, Any]:
+    """Return what a program in another language needs to judge clips as this module does."""
+    return {
+        "refused": REFUSED,
+        "noted": NOTED,
+        "farthest": FARTHEST,
+        "pixels": PIXELS,
+        "words": WORDS,
+        "units": UNITS,
+    }
+
+
 def present(xy: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which points of (..., 2) are not (0, 0)."""
     there: NDArray[np.bool_] = (xy != 0).any(axis=-1)
