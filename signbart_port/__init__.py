@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.verbs.vary_pair import vary_pair as vary_pair
     from signbart_port.verbs.verify import verify as verify
     from signbart_port.verbs.verify_pair import verify_pair as verify_pair
+    from signbart_port.verbs.write_site import write_site as write_site
 
 # What is public, and the module of each name, which is imported when the name is first used.
 _PUBLIC = {
@@ -91,6 +92,7 @@ _PUBLIC = {
     "vary_pair": "signbart_port.verbs.vary_pair",
     "verify": "signbart_port.verbs.verify",
     "verify_pair": "signbart_port.verbs.verify_pair",
+    "write_site": "signbart_port.verbs.write_site",
 }
 __all__ = list(_PUBLIC)
 __getattr__, __dir__ = lazy_package(__name__, _PUBLIC, speaks_python)

@@ -43,6 +43,7 @@ EXAMPLES = {
         "verify runs/ models/",
         "verify --vary --pair my_pair.py --config net.yaml",
     ),
+    "web": ("web phone.tflite --serve", "web phone.tflite clips/a.npy --out site/"),
 }
 """Command lines of each command, without the name of the program."""
 _ALIASES = ("--quantize",)

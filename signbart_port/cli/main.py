@@ -26,6 +26,7 @@ from signbart_port.cli import (
     tflite,
     train,
     verify,
+    web,
 )
 from signbart_port.cli._help import Command, Group
 from signbart_port.cli._streams import safe_streams
@@ -72,6 +73,7 @@ app.command("predict", cls=Command)(predict.predict)
 app.command("tflite", cls=Command)(tflite.tflite)
 app.command("train", cls=Command)(train.train)
 app.command("verify", cls=Command)(verify.verify)
+app.command("web", cls=Command)(web.web)
 
 data = typer.Typer(cls=Group, no_args_is_help=True)
 app.add_typer(data, name="data", help="Look at datasets of keypoints, or make one up.")

@@ -28,7 +28,8 @@ IN_OPTIONS = frozenset(
 """What Python takes as a field of `Options`, and the command line by itself."""
 ARGUMENTS = frozenset(
     {
-        *("calibration", "data", "dynamic-frames", "force", "frame-size", "frames", "mapping"),
+        *("calibration", "data", "dynamic-frames", "force", "frame-size", "frames", "golden"),
+        "mapping",
         *(
             "max-drop",
             "min-agreement",
@@ -41,7 +42,7 @@ ARGUMENTS = frozenset(
         *("skeleton", "split"),
     }
 )
-FUNCTIONS = {"inspect": "inspect_file", "tflite": "to_tflite"} | {
+FUNCTIONS = {"inspect": "inspect_file", "tflite": "to_tflite", "web": "write_site"} | {
     verb: verb for verb in ("convert", "evaluate", "export", "plan", "predict", "verify")
 }
 """The public function of a command."""

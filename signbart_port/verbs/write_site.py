@@ -1,0 +1,168 @@
+"""A web page that runs a .tflite in the browser, and proves that it runs there as here."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from signbart_port.errors import PortError
+from signbart_port.system.atomic_folder import appearing
+from signbart_port.system.progress import ProgressCallback, no_progress
+from signbart_port.untrusted import model_kind
+
+_OWN = "These clips are those that the page was made with."
+_SIDES = ("inputs", "outputs")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site that was written."""
+
+    folder: Path
+    clips: int
+    """The clips of its golden vectors."""
+    size: int
+    """Its bytes."""
+    cautions: tuple[str, ...]
+    """Notes on the model and its clips that a user must not miss."""
+
+
+def write_site(
+    model: str | Path,
+    out: str | Path,
+    clips: str | Path | Sequence[str | Path] = (),
+    *,
+    golden: str | Path | None = None,
+    skeleton: str | None = None,
+    frame_size: str | Sequence[int] | None = None,
+    progress: ProgressCallback = no_progress,
+) -> Site:
+    """Write a web page that runs a .tflite: a folder for any static server.
+
+    The page replays golden vectors, which are made here by LiteRT, and classifies clips that are
+    dropped on it. It loads nothing from elsewhere, and sends nothing. No framework is needed.
+
+    Args:
+        model: A SignBART's .tflite, whose inputs and output are float32.
+        out: The folder to write: a new one, or an empty one.
+        clips: Raw keypoints of a sign: a .pkl, .npz, .npy or .json each. They go into the page.
+            Default: a few synthetic ones.
+        golden: Golden vectors of the model, as `predict --golden` writes them, to take instead.
+        skeleton: The name of the clips' skeleton, such as "holistic-543". Default: the model's.
+        frame_size: Width and height of the frames, for clips in pixels.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        The folder, its size, and the number of clips in it.
+
+    Raises:
+        PortError: The model or a clip cannot be used, or the folder cannot be written.
+    """
+    from signbart_port.tflite.description import describe
+    from signbart_port.web import folder
+
+    model = Path(model)
+    model_kind.check_kind(model, model_kind.ModelKind.TFLITE)
+    description = describe(model)
+    _check_runs(model, description["signatures"])
+    given = [clips] if isinstance(clips, str | Path) else list(clips)
+    if golden is not None and given:
+        raise PortError(golden, "--golden has clips of its own, and others are given too")
+    if (skeleton or frame_size) and not given:
+        raise PortError(None, "--skeleton and --frame-size are of clips, and none is given")
+    with appearing(out) as to:
+        progress("Running the clips")
+        if golden is not None:
+            made = _Made(_copy(Path(golden), model, to / folder.GOLDEN), _OWN)
+        elif given:
+            made = _run(model, given, to / folder.GOLDEN, _OWN, skeleton, frame_size)
+        else:
+            made = _run_synthetic(model, description, to / folder.GOLDEN)
+        progress("Writing the page")
+        folder.write(to, model, description, made.about)
+        size = sum(file.stat().st_size for file in to.rglob("*") if file.is_file())
+    return Site(Path(out), made.clips, size, made.cautions)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Golden vectors that were put in place: how many clips, what they are, and notes on them."""
+
+    clips: int
+    about: str
+    cautions: tuple[str, ...] = ()
+
+
+def _copy(golden: Path, model: Path, to: Path) -> int:
+    """Copy golden vectors of a model, and return the number of their clips."""
+    from signbart_port.tflite import golden_record
+    from signbart_port.tflite.golden import check_model
+
+    record = golden_record.read(golden)
+    check_model(golden, record, model)
+    if record.description is None:
+        raise PortError(golden, "has no description of its model", "Write it again")
+    shutil.copyfile(golden, to)
+    return len(record.clips)
+
+
+def _run(
+    model: Path,
+    clips: Sequence[str | Path],
+    to: Path,
+    about: str,
+    skeleton: str | None,
+    frame_size: str | Sequence[int] | None,
+) -> _Made:
+    """Write what a model makes of clips."""
+    from signbart_port.tflite import golden
+    from signbart_port.verbs.predict import predict
+
+    found = predict(model, clips, skeleton=skeleton, frame_size=frame_size)
+    golden.write(to, found, force=False)
+    return _Made(len(found.clips), about, found.cautions)
+
+
+def _run_synthetic(model: Path, description: dict[str, Any], to: Path) -> _Made:
+    """Write what a model makes of clips that nobody signed; what surprises in them is no news."""
+    from signbart_port.web import synthetic_clips
+
+    skeleton = _skeleton_of_synthetic(model, description["clips"])
+    with tempfile.TemporaryDirectory() as temp:
+        clips = synthetic_clips.write_clips(Path(temp), description["signatures"][0]["frames"])
+        made = _run(model, clips, to, synthetic_clips.ABOUT, skeleton, None)
+    return replace(made, cautions=())
+
+
+def _check_runs(model: Path, signatures: Sequence[dict[str, Any]]) -> None:
+    """Raise PortError for a file that LiteRT.js cannot run, before anything is written."""
+    if any(one["frames"] is None for one in signatures):
+        what = "its number of frames is set at run time, which LiteRT.js cannot do"
+        raise PortError(model, what, "Convert the model for lengths, such as --frames 16,32,64")
+    tensors = [one for each in signatures for side in _SIDES for one in each[side].values()]
+    if others := sorted({one["type"] for one in tensors} - {"float32"}):
+        what = f"its inputs and output are {' and '.join(others)}, which LiteRT.js does not take"
+        raise PortError(model, what, "Every quantization but int8_full keeps them float32")
+
+
+def _skeleton_of_synthetic(model: Path, forms: Sequence[dict[str, Any]]) -> str | None:
+    """Return what the synthetic clips' skeleton must be called for a model; None where it is the
+    model's own. Raises PortError where they lack what the model reads."""
+    from signbart_port.config.skeletons import MEDIAPIPE_75
+
+    unnamed, named = (
+        next(
+            one for one in forms if (one["skeleton"], one["points"]) == (name, MEDIAPIPE_75.points)
+        )
+        for name in (None, MEDIAPIPE_75.name)
+    )
+    if "refused" not in unnamed:
+        return None
+    if "refused" in named:
+        what = f"the synthetic clips do not fit it: {named['refused']}"
+        raise PortError(model, what, "Give clips of your own")
+    return MEDIAPIPE_75.name
