@@ -40,6 +40,7 @@ def describe(path: str | Path) -> dict[str, Any]:
         "classes": first.labels,
         "labels": None if card.labels is None else list(card.labels),
         "signatures": [_signature(file) for file in files],
+        "first_graph": next((file.signature for file in files if file.graph == 0), None),
         **preparation(card.interface_of(path), card),
     }
 
@@ -60,6 +61,7 @@ def _signature(file: TFLiteFile) -> dict[str, Any]:
     return {
         "name": file.signature,
         "frames": file.frames,
+        "positions": list(file.positions),
         "inputs": {name: _tensor(one) for name, one in file.inputs.items()},
         "outputs": {name: _tensor(one) for name, one in file.outputs.items()},
     }

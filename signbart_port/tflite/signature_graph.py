@@ -60,6 +60,10 @@ class SignatureGraph:
     constants: tuple[Constant, ...]
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
+    graph: int
+    """The number of its graph in the file: a runtime that knows no signatures runs the first."""
+    positions: tuple[str, ...]
+    """The names of the inputs in the order of the graph's own."""
 
     @property
     def precision(self) -> Precision:
@@ -90,6 +94,8 @@ def described(model: Any, name: str) -> SignatureGraph:
     """Return a signature of an object tree. Raises KeyError where it has none of that name."""
     found, graph = signatures(model)[name], graph_of(model, name)
     inputs, outputs = inputs_and_outputs(graph, found)
+    numbers = {text(one.name): one.tensorIndex for one in found.inputs}
+    order = list(graph.inputs)
     operators = [
         (kind_of(model, op), _TYPES[graph.tensors[op.outputs[0]].type]) for op in graph.operators
     ]
@@ -105,6 +111,8 @@ def described(model: Any, name: str) -> SignatureGraph:
         ),
         inputs=inputs,
         outputs=outputs,
+        graph=int(found.subgraphIndex),
+        positions=tuple(sorted(inputs, key=lambda name: order.index(numbers[name]))),
     )
 
 
