@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.verbs.prove import transfer_weights as transfer_weights
     from signbart_port.verbs.prove_pair import prove_pair as prove_pair
     from signbart_port.verbs.replay_golden import replay_golden as replay_golden
+    from signbart_port.verbs.snippets import snippets as snippets
     from signbart_port.verbs.to_tflite import to_tflite as to_tflite
     from signbart_port.verbs.to_tflite_pair import to_tflite_pair as to_tflite_pair
     from signbart_port.verbs.vary_pair import vary_pair as vary_pair
@@ -86,6 +87,7 @@ _PUBLIC = {
     "prove": "signbart_port.verbs.prove",
     "prove_pair": "signbart_port.verbs.prove_pair",
     "replay_golden": "signbart_port.verbs.replay_golden",
+    "snippets": "signbart_port.verbs.snippets",
     "to_tflite": "signbart_port.verbs.to_tflite",
     "to_tflite_pair": "signbart_port.verbs.to_tflite_pair",
     "transfer_weights": "signbart_port.verbs.prove",

@@ -28,6 +28,10 @@ EXAMPLES = {
     "list": ("pair list", "pair list --json"),
     "plan": ("plan model.pth", "plan fork.pth --out my.yaml"),
     "predict": ("predict phone.tflite clip.npy", "predict model.h5 clips/ --top 1"),
+    "snippets": (
+        "snippets phone.tflite --language kotlin",
+        "snippets phone.tflite --language javascript --runtime node --out recognize.mjs",
+    ),
     "synth": ("data synth signs/", "data synth signs/ --signers 6 --classes 10"),
     "tflite": (
         "tflite model.h5 --quantization dynamic --frames 16,32,64",

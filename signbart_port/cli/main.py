@@ -23,6 +23,7 @@ from signbart_port.cli import (
     pair_list,
     plan,
     predict,
+    snippets,
     tflite,
     train,
     verify,
@@ -70,6 +71,7 @@ app.command("export", cls=Command)(export.export)
 app.command("inspect", cls=Command)(inspect.inspect)
 app.command("plan", cls=Command)(plan.plan)
 app.command("predict", cls=Command)(predict.predict)
+app.command("snippets", cls=Command)(snippets.snippets)
 app.command("tflite", cls=Command)(tflite.tflite)
 app.command("train", cls=Command)(train.train)
 app.command("verify", cls=Command)(verify.verify)

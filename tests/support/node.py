@@ -17,7 +17,9 @@ WEB = Path(__file__).parents[2] / "signbart_port" / "web"
 SITE = WEB / "site"
 
 
-def run_node(program: Path, *arguments: object, stdin: str = "") -> subprocess.CompletedProcess:
+def run_node(
+    program: Path, *arguments: object, stdin: str = "", cwd: Path | None = None
+) -> subprocess.CompletedProcess:
     """Run a program under Node; skips the test where there is none."""
     node = shutil.which("node")
     if node is None:
@@ -25,6 +27,7 @@ def run_node(program: Path, *arguments: object, stdin: str = "") -> subprocess.C
     return subprocess.run(
         [node, str(program), *map(str, arguments)],
         input=stdin,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=300,
