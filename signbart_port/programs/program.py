@@ -22,11 +22,11 @@ def write(path: Path, description: Mapping[str, Any], runtime: Runtime) -> str:
     Raises PortError where the runtime cannot run the file.
     """
     signatures = description["signatures"]
-    _check(path, description, runtime)
+    check_runs(path, description, runtime)
     values = _values(description) | {
         "primary": signatures[-1],
         "edges": _edges(signatures[-1], description["output"]),
-        "quantized": _integers(description),
+        "quantized": _types(description) == {"int8"},
         "dynamic": signatures[-1]["frames"] is None,
         "comment": runtime.comment,
         "version": __version__,
@@ -34,14 +34,15 @@ def write(path: Path, description: Mapping[str, Any], runtime: Runtime) -> str:
     return _environment(runtime).get_template(runtime.template).render(values).rstrip() + "\n"
 
 
-def _check(path: Path, description: Mapping[str, Any], runtime: Runtime) -> None:
-    """Raise PortError unless the runtime can run the file as `predict` does."""
+def check_runs(path: Path, description: Mapping[str, Any], runtime: Runtime) -> None:
+    """Raise PortError unless a runtime can run a described file as `predict` does."""
     signatures = description["signatures"]
-    if _integers(description):
-        if not runtime.integers:
+    if types := _types(description) - {"float32"}:
+        if not runtime.integers or types != {"int8"} or "float32" in _types(description):
+            kinds = " and ".join(sorted(types))
             raise PortError(
                 path,
-                f"its inputs and output are integers, which {runtime.title} does not take",
+                f"its inputs and output are {kinds}, which {runtime.title} does not take",
                 "Every mode of quantization but int8_full has float32 ones",
             )
         edges = [_edges(one, description["output"]) for one in signatures]
@@ -91,9 +92,10 @@ def _values(description: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _integers(description: Mapping[str, Any]) -> bool:
-    inputs = description["signatures"][-1]["inputs"]
-    return bool(inputs["keypoints"]["type"] != "float32")
+def _types(description: Mapping[str, Any]) -> set[str]:
+    """Return the types of all inputs and outputs."""
+    sides = (one[side] for one in description["signatures"] for side in ("inputs", "outputs"))
+    return {tensor["type"] for side in sides for tensor in side.values()}
 
 
 def _edges(signature: Mapping[str, Any], output: str) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.untrusted import model_kind
 
 _OWN = "These clips are those that the page was made with."
-_SIDES = ("inputs", "outputs")
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,15 @@ def write_site(
     Raises:
         PortError: The model or a clip cannot be used, or the folder cannot be written.
     """
+    from signbart_port.programs import runtimes
+    from signbart_port.programs.program import check_runs
     from signbart_port.tflite.description import describe
     from signbart_port.web import folder
 
     model = Path(model)
     model_kind.check_kind(model, model_kind.ModelKind.TFLITE)
     description = describe(model)
-    _check_runs(model, description["signatures"])
+    check_runs(model, description, runtimes.parse("javascript", "browser"))
     given = [clips] if isinstance(clips, str | Path) else list(clips)
     if golden is not None and given:
         raise PortError(golden, "--golden has clips of its own, and others are given too")
@@ -136,17 +137,6 @@ def _run_synthetic(model: Path, description: dict[str, Any], to: Path) -> _Made:
         clips = synthetic_clips.write_clips(Path(temp), description["signatures"][0]["frames"])
         made = _run(model, clips, to, synthetic_clips.ABOUT, skeleton, None)
     return replace(made, cautions=())
-
-
-def _check_runs(model: Path, signatures: Sequence[dict[str, Any]]) -> None:
-    """Raise PortError for a file that LiteRT.js cannot run, before anything is written."""
-    if any(one["frames"] is None for one in signatures):
-        what = "its number of frames is set at run time, which LiteRT.js cannot do"
-        raise PortError(model, what, "Convert the model for lengths, such as --frames 16,32,64")
-    tensors = [one for each in signatures for side in _SIDES for one in each[side].values()]
-    if others := sorted({one["type"] for one in tensors} - {"float32"}):
-        what = f"its inputs and output are {' and '.join(others)}, which LiteRT.js does not take"
-        raise PortError(model, what, "Every quantization but int8_full keeps them float32")
 
 
 def _skeleton_of_synthetic(model: Path, forms: Sequence[dict[str, Any]]) -> str | None:

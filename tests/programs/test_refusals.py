@@ -69,7 +69,7 @@ def integers(small_tflite: Files, *scales: float) -> dict[str, Any]:
 
 
 def test_integers(small_tflite: Files, changed: Changed) -> None:
-    with pytest.raises(PortError, match=r"are integers, which LiteRT\.js does not take"):
+    with pytest.raises(PortError, match=r"are int8, which LiteRT\.js does not take"):
         changed("javascript", "node", integers(small_tflite, 0.5))
     with pytest.raises(PortError, match="quantize their inputs in different ways"):
         changed("kotlin", None, integers(small_tflite, 0.5, 0.25))
