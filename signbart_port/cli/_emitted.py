@@ -36,6 +36,8 @@ def show(done: Emitted) -> None:
         *((("", f"and {', '.join(others)}"),) if others else ()),
         ("operators", f"{file.ops.total()}, all builtin: {ops}"),
         ("latency", f"{times} frames, one thread, this machine"),
+        *((("runtime", f"TensorFlow Lite {file.runtime} or later"),) if file.runtime else ()),
+        *((("contract", _limits(done)),) if file.contract else ()),
     ]
     if done.calibrated_on:
         rows.append(("calibrated", f"on {len(done.calibrated_on)} clips"))
@@ -46,6 +48,19 @@ def show(done: Emitted) -> None:
     if done.skipped:
         rows.append(("left out", f"{len(done.skipped)} samples that cannot be read"))
     _show.facts([*rows, ("written", f"{done.out} ({_show.bytes_of(file.size)})")])
+
+
+def _limits(done: Emitted) -> str:
+    """Say whether a file keeps to the limits of its contract."""
+    from signbart_port.tflite import gislr
+
+    slowest = max(done.milliseconds)
+    size = f"{_show.bytes_of(done.file.size)} of {_show.bytes_of(gislr.MOST_BYTES)}"
+    kept = done.file.size <= gislr.MOST_BYTES and slowest <= gislr.MOST_MILLISECONDS
+    return (
+        f"{done.file.contract}: {'keeps' if kept else 'DOES NOT KEEP'} to its limits, {size} and,"
+        f" on this machine, {slowest:.1f} ms of {gislr.MOST_MILLISECONDS:.0f} a clip"
+    )
 
 
 def _print_accuracy(accuracy: Accuracy) -> None:
@@ -90,6 +105,8 @@ def as_dict(done: Emitted) -> dict[str, Any]:
         "weights_by_type": done.file.share_of_types(),
         "operators_by_type": done.file.share_of_computation(),
         "frames": done.file.frames,
+        "contract": done.file.contract,
+        "runtime": done.file.runtime,
         "milliseconds": list(done.milliseconds),
         "accuracy": done.accuracy.as_dict() if done.accuracy else None,
         "calibrated_on": list(done.calibrated_on),

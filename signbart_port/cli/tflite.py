@@ -89,6 +89,16 @@ def tflite(
         bool,
         typer.Option("--softmax", help="Give probabilities, not logits.", rich_help_panel=_EDGES),
     ] = False,
+    contract: Annotated[
+        str | None,
+        typer.Option(
+            "--contract",
+            metavar="gislr",
+            help="Have the interface of Kaggle's competitions of isolated signs: whole clips of"
+            " Holistic's 543 points, NaN where missing, prepared in the file.",
+            rich_help_panel=_EDGES,
+        ),
+    ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
@@ -211,6 +221,7 @@ def tflite(
         skeleton=skeleton,
         frame_size=frame_size,
         softmax=softmax,
+        contract=contract,
         labels=labels,
         calibration=calibration,
         clips=clips,

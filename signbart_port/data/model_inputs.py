@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from signbart_port.data.preprocessing import kept_frames
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -32,6 +34,11 @@ class Inputs:
         plain = mask[:, 0] & ~(mask[:, 1:] & ~mask[:, :-1]).any(axis=1)
         names = tuple(name for name, kept in zip(self.names, plain, strict=True) if kept)
         return Inputs(names, self.keypoints[plain], self.attention_mask[plain])
+
+    def shortened(self, frames: int) -> Inputs:
+        """Return the clips with at most `frames` frames each, evenly chosen."""
+        kept = kept_frames(self.attention_mask.shape[1], frames)
+        return Inputs(self.names, self.keypoints[:, kept], self.attention_mask[:, kept])
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return the arrays by name, as a job hands them to a worker: see `from_arrays`."""

@@ -40,6 +40,8 @@ class Interface:
     probabilities: bool = False  # whether the output is probabilities instead of logits
     skeleton: Skeleton = MEDIAPIPE_75  # the one whose groups are normalized
     takes: Skeleton | None = None  # with preprocessing: the one of raw clips, if it is another
+    sampled_to: int | None = None  # with preprocessing: where the file takes whole clips without a
+    # mask, the most frames that it keeps of one
 
     @property
     def output(self) -> str:
@@ -49,6 +51,8 @@ class Interface:
         """Return the model's inputs for the same clips."""
         if not self.preprocessing:
             return inputs
+        if self.sampled_to is not None:
+            inputs = inputs.shortened(self.sampled_to)
         keypoints = inputs.keypoints
         if way := self.selection(config):
             keypoints = way.of(keypoints)

@@ -51,8 +51,15 @@ def shorten(keypoints: NDArray[Any], frames: int = MOST_FRAMES) -> NDArray[Any]:
     last."""
     if len(keypoints) <= frames:
         return keypoints
-    kept: NDArray[Any] = keypoints[np.linspace(0, len(keypoints) - 1, frames).astype(int)]
+    kept: NDArray[Any] = keypoints[kept_frames(len(keypoints), frames)]
     return kept
+
+
+def kept_frames(length: int, frames: int) -> NDArray[np.int64]:
+    """Return which frames `shorten` keeps of a clip of `length` frames."""
+    if length <= frames:
+        return np.arange(length)
+    return np.linspace(0, length - 1, frames).astype(np.int64)
 
 
 def normalize(

@@ -43,5 +43,7 @@ class TFLiteResult:
     """The kind of the scores: "logits" or "probabilities"."""
     signatures: tuple[str, ...] = ()
     """The signature that each raw clip was run by."""
+    sampled_to: int | None = None
+    """The most frames that the file keeps of a raw clip, where it chooses them itself."""
     milliseconds: float | None = None
     """The median time of one clip on one thread; None where it was not measured."""

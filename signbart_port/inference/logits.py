@@ -150,6 +150,7 @@ class Inference:
         )
         scores = np.stack([arrays[f"{n}.scores"] for n in range(len(inputs))])
         frames = np.array([one.attention_mask.shape[1] for one in inputs])
+        frames = frames if result.sampled_to is None else frames.clip(max=result.sampled_to)
         return Outputs(scores, frames, result.output, inputs)
 
     def run_prepared(self, signature: str, inputs: Inputs, *, timed: bool) -> SignatureRun:

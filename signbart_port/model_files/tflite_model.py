@@ -9,6 +9,7 @@ from math import prod
 from pathlib import Path
 
 from signbart_port.data.model_interface import Interface
+from signbart_port.errors import PortError
 from signbart_port.tflite import metadata, model_file
 from signbart_port.tflite.card import Card, without_card
 from signbart_port.tflite.flops import flops
@@ -61,6 +62,8 @@ class TFLiteModel:
     @property
     def reads(self) -> Card:
         """The card, or what a file without one is taken for."""
+        if self.file.contract != (self.card.contract if self.card else None):
+            raise PortError(self.path, "has another signature than its card says")
         frames = (self.file.frames,) if self.file.frames else ()
         return self.card or without_card(self.file.joints, frames, self.file.output)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from signbart_port.data.model_inputs import Inputs
 
 if TYPE_CHECKING:
     from signbart_port.config import SignBartConfig
+    from signbart_port.config.skeletons import Skeleton
+    from signbart_port.data.model_interface import Interface
 
 FRAMES = 32
 """Frames of a clip of the proof, where the model does not ask for another number.
@@ -27,6 +29,14 @@ def make(joints: int, frames: int, seed: int = 0) -> Inputs:
     rng = np.random.default_rng(seed)
     keypoints = np.stack([_clip(rng, frames, joints) for _ in masks])
     return Inputs(tuple(masks), keypoints, np.stack(list(masks.values())).astype(np.float32))
+
+
+def make_read(interface: Interface, frames: int) -> Inputs:
+    """Make the inputs that a file of this interface reads: of one that takes whole clips, clips
+    without a mask."""
+    if interface.sampled_to is None:
+        return make(interface.keypoints, frames)
+    return _whole(interface.takes or interface.skeleton, frames)
 
 
 def make_for(config: SignBartConfig, frames: int | None = None, seed: int = 0) -> Inputs:
@@ -46,6 +56,28 @@ def _masks(frames: int) -> dict[str, NDArray[np.bool_]]:
         "alternating": t % 2 == 0,
         "all zeros": t < 0,
     }
+
+
+def _whole(skeleton: Skeleton, frames: int, seed: int = 0) -> Inputs:
+    """Make seeded clips that are real throughout, NaN where a point is missing: one for each way in
+    which a detector loses somebody."""
+    rng = np.random.default_rng(seed)
+    left, right = skeleton.hands.values()
+    late = np.arange(frames) >= frames // 2
+    lost: dict[str, Any] = {
+        "seen": ([], []),
+        "points lost": np.nonzero(rng.random((frames, skeleton.points)) < 1 / 4),
+        "no left hand": np.s_[:, left],
+        "no hands": np.s_[:, left + right],
+        "right hand lost": (np.flatnonzero(late)[:, None], right),
+        "nobody at the end": late,
+        "nobody": np.s_[:],
+    }
+    clips = np.stack([_clip(rng, frames, skeleton.points) for _ in lost])
+    clips[(clips == 0).all(axis=-1)] = np.nan
+    for clip, points in zip(clips, lost.values(), strict=True):
+        clip[points] = np.nan
+    return Inputs(tuple(lost), clips, np.ones(clips.shape[:2], np.float32))
 
 
 def _clip(rng: np.random.Generator, frames: int, joints: int) -> NDArray[np.float32]:

@@ -39,7 +39,7 @@ ARGUMENTS = frozenset(
             "preprocessing",
             "quantization",
         ),
-        *("skeleton", "split"),
+        *("contract", "skeleton", "split"),
     }
 )
 FUNCTIONS = {"inspect": "inspect_file", "tflite": "to_tflite", "web": "write_site"} | {

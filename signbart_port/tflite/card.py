@@ -15,6 +15,7 @@ from signbart_port.config.skeletons import MEDIAPIPE_75, MEDIAPIPE_100, Skeleton
 from signbart_port.data.model_interface import Interface
 from signbart_port.data.preprocessing import MOST_FRAMES
 from signbart_port.errors import PortError, printable
+from signbart_port.tflite import gislr
 
 SCHEMA = 1
 SCHEMA_OF_SKELETONS = 2
@@ -30,7 +31,8 @@ class Card:
     `labels` by class id (None: unknown). A frame has `keypoints` (K), x and y: with `preprocessing`
     raw ones, else those of `data.preprocessing`, normalized by `groups` (first number, and one past
     the last) in the variant `count_missing`, of the whole skeleton (`layout` "full") or `joint_idx`
-    alone ("selected"). `skeleton` is what a config says of the skeleton that `joint_idx` counts in
+    alone ("selected"). `contract` names the interface, if it is not this program's own (see
+    `tflite.gislr`). `skeleton` is what a config says of the skeleton that `joint_idx` counts in
     (None: MediaPipe's), `takes` the name of that of raw keypoints, if it is another. `frames` are
     the lengths of clips, ascending, a signature for each; () where the number is set at run time,
     up to `longest`. `output` is "logits" or "probabilities". `source` has the SHA-256 of each file
@@ -56,6 +58,7 @@ class Card:
     version: str
     skeleton: str | dict[str, Any] | None = None
     takes: str | None = None
+    contract: str | None = None
 
     @property
     def most_frames(self) -> int:
@@ -82,6 +85,7 @@ class Card:
             probabilities=self.output == "probabilities",
             skeleton=skeleton,
             takes=self._takes(skeleton) if self.preprocessing else None,
+            sampled_to=self.longest if self.contract else None,
         )
 
     def _takes(self, skeleton: Skeleton) -> Skeleton | None:
@@ -101,7 +105,7 @@ class Card:
         return None if takes == skeleton else takes
 
     def to_json(self) -> str:
-        named = {"skeleton": self.skeleton, "takes": self.takes}
+        named = {"skeleton": self.skeleton, "takes": self.takes, "contract": self.contract}
         stated = {name: value for name, value in named.items() if value is not None}
         fields = {name: value for name, value in asdict(self).items() if name not in named}
         schema = {"schema": SCHEMA_OF_SKELETONS if stated else SCHEMA}
@@ -117,12 +121,15 @@ class Card:
             raise ValueError("is nested too deep") from None
         if type(data) is not dict or data.get("schema") not in (SCHEMA, SCHEMA_OF_SKELETONS):
             raise ValueError(f"is not of schema {SCHEMA} or {SCHEMA_OF_SKELETONS}")
-        card = cls(**_CARD(data), skeleton=data.get("skeleton"), takes=data.get("takes"))
+        named: dict[str, Any] = {n: data.get(n) for n in ("skeleton", "takes", "contract")}
+        card = cls(**_CARD(data), **named)
         if type(card.skeleton) not in (str, dict, NoneType) or type(card.takes) not in (
             str,
             NoneType,
         ):
             raise ValueError("has no skeleton that can be used")
+        if card.contract not in (None, gislr.NAME) or (card.contract and not card.preprocessing):
+            raise ValueError("has no contract that can be used")
         ascending = sorted({*card.frames}) == list(card.frames)
         if not ascending or card.longest < max(card.frames, default=1):
             raise ValueError("has no frames that can be used")

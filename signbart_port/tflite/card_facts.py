@@ -20,6 +20,8 @@ def card_facts(card: Card) -> Iterator[tuple[str, str]]:
     counted = "count" if card.count_missing else "do not count"
     whole = "the whole skeleton" if card.layout == "full" else "the joints that it reads"
     frames = ", ".join(map(str, card.frames)) or f"1 to {card.longest}"
+    if card.contract:
+        frames = f"whole clips, by the contract {card.contract}; it keeps up to {card.longest}"
     fed = "raw, prepared in the graph" if card.preprocessing else f"normalized, {whole}"
     yield "takes", f"{frames} frames of {card.keypoints} keypoints, {fed}; missing points {counted}"
     yield "", f"it reads {named_joints.short(card.joint_idx)}"

@@ -114,7 +114,13 @@ def check(path: Path, model: Path, clips: Sequence[Path], *, force: bool) -> Non
     """Refuse, before any work, what `write` would; raises PortError."""
     if path.suffix != ".json":
         raise PortError(path, "golden vectors are written as .json", "Name them like golden.json")
+    from signbart_port.tflite import metadata
+
     model_kind.check_kind(model, model_kind.ModelKind.TFLITE)
+    card = metadata.read(model)
+    if card is not None and card.contract:
+        what = f"has no golden vectors: by --contract {card.contract} it takes clips as they are"
+        raise PortError(model, what, "Compare an app's scores with those of predict")
     atomic_output.check(path, force=force, inputs=(model, *clips))
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import flatbuffers
 
 from signbart_port.errors import PortError
+from signbart_port.tflite import gislr
 from signbart_port.tflite.card import Card
 from signbart_port.tflite.model_metadata import (
     AssociatedFile,
@@ -188,6 +189,7 @@ def _described(data: bytes, card: Card) -> ModelMetadata:
     inputs, outputs = names_in_order(data)
     tensors = {tensor.name: tensor for tensor in _tensors(card)}
     lengths = ", ".join(map(str, card.frames)) or f"1 to {card.longest}"
+    lengths = "any number" if card.contract else lengths
     return ModelMetadata(
         name="SignBART",
         description=(
@@ -207,6 +209,24 @@ def _in_order(named: list[Table], order: list[int]) -> Iterator[str]:
 
 
 def _tensors(card: Card) -> Iterator[TensorMetadata]:
+    labels = AssociatedFile(
+        LABELS, "The label of every class, a line each.", FileType.TENSOR_AXIS_LABELS
+    )
+    scores = (
+        "The probability of every class."
+        if card.output == "probabilities"
+        else "A score for every class; their softmax is its probability."
+    )
+    files = () if card.labels is None else (labels,)
+    if card.contract:
+        yield TensorMetadata(
+            gislr.INPUT,
+            "x, y and z of every point of MediaPipe Holistic in every frame: face, left hand, pose,"
+            " right hand; NaN where one is missing. The model prepares them itself.",
+            ("frame", "point", "coordinate"),
+        )
+        yield TensorMetadata(gislr.OUTPUT, scores, ("class",), files)
+        return
     yield TensorMetadata(
         "keypoints",
         "x and y of every keypoint of every frame, in parts of the picture's width and height;"
@@ -224,14 +244,4 @@ def _tensors(card: Card) -> Iterator[TensorMetadata]:
         "1 for every frame of the clip, 0 for those that fill it up behind them.",
         ("batch", "frame"),
     )
-    labels = AssociatedFile(
-        LABELS, "The label of every class, a line each.", FileType.TENSOR_AXIS_LABELS
-    )
-    yield TensorMetadata(
-        card.output,
-        "The probability of every class."
-        if card.output == "probabilities"
-        else "A score for every class; their softmax is its probability.",
-        ("batch", "class"),
-        () if card.labels is None else (labels,),
-    )
+    yield TensorMetadata(card.output, scores, ("batch", "class"), files)

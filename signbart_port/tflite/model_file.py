@@ -9,8 +9,9 @@ from typing import Any
 
 from signbart_port.errors import PortError, printable
 from signbart_port.system import digest
+from signbart_port.tflite import gislr
 from signbart_port.tflite.card import OUTPUTS
-from signbart_port.tflite.object_tree import opened, signatures
+from signbart_port.tflite.object_tree import opened, runtime_of, signatures
 from signbart_port.tflite.signature_graph import (
     SignatureGraph,
     Tensor,
@@ -33,13 +34,15 @@ def signature_of(frames: int) -> str:
 class TFLiteFile(SignatureGraph):
     """One signature of a SignBART .tflite as the file's bytes have it.
 
-    `lengths` are the numbers of frames of all its signatures (None: set at run time).
+    `lengths` are the numbers of frames of all its signatures (None: set at run time). `runtime` is
+    the oldest version of TensorFlow Lite that has its operators, as the converter says, if it does.
     """
 
     path: Path
     sha256: str
     size: int
     lengths: Mapping[str, int | None]
+    runtime: str | None
 
     @property
     def frames(self) -> int | None:
@@ -47,8 +50,13 @@ class TFLiteFile(SignatureGraph):
         return self.lengths[self.signature]
 
     @property
+    def contract(self) -> str | None:
+        """The name of the interface that it has, if it is not SignBART's own."""
+        return gislr.NAME if gislr.INPUT in self.inputs else None
+
+    @property
     def joints(self) -> int:
-        return self.inputs["keypoints"].shape[2]
+        return self._keypoints.shape[-2]
 
     @property
     def labels(self) -> int:
@@ -56,14 +64,19 @@ class TFLiteFile(SignatureGraph):
 
     @property
     def output(self) -> str:
-        """The kind of the scores: "logits" or "probabilities"."""
+        """The name of the output: by SignBART's own interface the kind of the scores, "logits" or
+        "probabilities"."""
         return next(iter(self.outputs))
 
     @property
     def integer_io(self) -> bool:
         """Whether the keypoints and the output are integers."""
-        tensors = (self.inputs["keypoints"], self.outputs[self.output])
+        tensors = (self._keypoints, self.outputs[self.output])
         return all(tensor.type in ("INT8", "INT16") for tensor in tensors)
+
+    @property
+    def _keypoints(self) -> Tensor:
+        return self.inputs[gislr.INPUT if self.contract else "keypoints"]
 
 
 def read(path: str | Path, signature: str = SIGNATURE) -> TFLiteFile:
@@ -95,6 +108,8 @@ def _describe(path: Path, sha256: str, model: Any, name: str) -> TFLiteFile:
         raise PortError(path, f"has no signature {name}: not a SignBART", _CONVERT_AGAIN)
     found = described(model, name)
     inputs, outputs = found.inputs, found.outputs
+    if gislr.is_signature(_shapes(inputs), _shapes(outputs)) and len(runnable) == 1:
+        return _file(path, sha256, found, {name: None}, model)
     named = inputs.keys() == _INPUTS and len(outputs) == 1 and outputs.keys() <= set(OUTPUTS)
     if not named or len(inputs["keypoints"].shape) != 4 or len(_only(outputs).shape) != 2:
         got = printable(", ".join([*inputs, "->", *outputs]))
@@ -104,13 +119,25 @@ def _describe(path: Path, sha256: str, model: Any, name: str) -> TFLiteFile:
     for frames in lengths.values():
         if not 0 < joints <= _MOST or not (frames is None or 0 < frames <= _MOST):
             raise PortError(path, f"takes {frames} frames of {joints} joints: not a SignBART")
+    ordered = dict(sorted(lengths.items(), key=lambda item: -(item[1] or _MOST)))
+    return _file(path, sha256, found, ordered, model)
+
+
+def _file(
+    path: Path, sha256: str, found: SignatureGraph, lengths: Mapping[str, int | None], model: Any
+) -> TFLiteFile:
     return TFLiteFile(
         path=path,
         sha256=sha256,
         size=path.stat().st_size,
-        lengths=dict(sorted(lengths.items(), key=lambda item: -(item[1] or _MOST))),
+        lengths=lengths,
+        runtime=runtime_of(model),
         **vars(found),
     )
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _frames(model: Any, signature: Any) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from signbart_port.untrusted import model_kind
 _LARGEST = 2 << 30
 _MOST_TABLES = 1_000_000  # the sample's file has 794 a length
 _LEAST_TABLE = 8  # bytes: its place in a vector, and its own first field
+_LONGEST_VERSION = 16  # bytes, filled up with zeros
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
 _OPERATORS = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
 
 
@@ -121,6 +124,17 @@ def kind_of(model: Any, op: Any) -> str:
     if code.builtinCode == schema.BuiltinOperator.CUSTOM:
         return f"custom:{printable(text(code.customCode))}"
     return str(_OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)])
+
+
+def runtime_of(model: Any) -> str | None:
+    """Return the oldest version of TensorFlow Lite that has all operators of an object tree, in
+    their versions: as the converter says in the file. None where it says nothing."""
+    for entry in model.metadata or []:
+        data = model.buffers[entry.buffer].data
+        if text(entry.name) == "min_runtime_version" and data is not None:
+            version = bytes(data[:_LONGEST_VERSION]).partition(b"\0")[0].decode("ascii", "replace")
+            return version if _VERSION.fullmatch(version) else None
+    return None
 
 
 def text(value: bytes | None) -> str:

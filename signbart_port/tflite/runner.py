@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from signbart_port.data import preprocessing
 from signbart_port.data.clip_format import AS_STORED, ClipFormat
 from signbart_port.errors import PortError, printable
-from signbart_port.tflite import metadata, quantized_io
+from signbart_port.tflite import gislr, metadata, quantized_io
+from signbart_port.tflite.arguments import arguments
 from signbart_port.tflite.card import OUTPUTS, Card, without_card
 
 NO_CARD = (
@@ -31,7 +32,7 @@ def card_notes(path: Path, card: Card | None) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class SignatureInputs:
     """A clip as a signature reads it: `keypoints` (1, T, K, 2) and `attention_mask` (1, T), before
-    they become integers where the file wants those."""
+    they become integers where the file wants those, or the input of another contract."""
 
     signature: str
     keypoints: NDArray[np.float32]
@@ -57,8 +58,14 @@ class Runner:
         except Exception as error:  # whatever the interpreter says of a damaged file
             what = f"the LiteRT interpreter cannot run it ({printable(error)})"
             raise PortError(self.path, what) from None
+        contract = self._signatures[-1].contract
+        if contract and card is None:
+            what = f"is of the contract {contract}, and has no card that says what it reads"
+            raise PortError(self.path, what, "Make it with signbart-port tflite")
         found = _card(self._signatures)
-        for name in ("keypoints", "frames", "output"):
+        if card and contract:  # whose output does not say what it is
+            found = replace(found, output=card.output)
+        for name in ("keypoints", "frames", "output", "contract"):
             if card and getattr(card, name) != getattr(found, name):
                 raise PortError(self.path, f"has other {name} than its card says")
         if card and card.labels is not None and len(card.labels) != self.classes:
@@ -77,7 +84,8 @@ class Runner:
 
         Raises ValueError for a clip of another skeleton than the model's.
         """
-        read = self._interface.prepare_clip(clip, self.card, self.card.most_frames, form)
+        most = len(clip) if self.card.contract else self.card.most_frames
+        read = self._interface.prepare_clip(clip, self.card, most, form)
         fitting = [s for s in self._signatures if s.frames is None or s.frames >= len(read)]
         keypoints, mask = preprocessing.pad([read], fitting[0].frames)
         return SignatureInputs(fitting[0].name, keypoints, mask)
@@ -86,21 +94,16 @@ class Runner:
         """Return the output for a prepared clip, (classes,): logits or probabilities, see
         `card.output`."""
         signature = next(s for s in self._signatures if s.name == inputs.signature)
-        values = {"keypoints": inputs.keypoints, "attention_mask": inputs.attention_mask}
+        given = arguments(inputs.keypoints[0], inputs.attention_mask[0], signature.inputs)
         try:
-            outputs = signature.run(
-                **{
-                    name: quantized_io.quantize(v, signature.inputs[name])
-                    for name, v in values.items()
-                }
-            )
+            outputs = signature.run(**given)
         except Exception as error:
             what = f"the LiteRT interpreter cannot run it ({printable(error)})"
             raise PortError(self.path, what) from None
         scores: NDArray[np.float32] = quantized_io.dequantize(
             outputs[signature.output], signature.result
-        )[0]
-        return scores
+        )
+        return scores.reshape(-1)
 
     def scores(self, clip: NDArray[Any]) -> NDArray[np.float32]:
         """Return the output for a raw clip, (classes,): logits or probabilities, see `card.output`.
@@ -119,8 +122,22 @@ class _Signature:
     result: quantized_io.Details
 
     @property
+    def contract(self) -> str | None:
+        """See `Card.contract`."""
+        return gislr.NAME if gislr.INPUT in self.inputs else None
+
+    @property
+    def keypoints(self) -> int:
+        """The number of points of a frame."""
+        return int(
+            self.inputs[gislr.INPUT if self.contract else "keypoints"]["shape_signature"][-2]
+        )
+
+    @property
     def frames(self) -> int | None:
         """The number of frames; None if it is set at run time."""
+        if self.contract:
+            return None
         frames = int(self.inputs["keypoints"]["shape_signature"][1])
         return frames if frames >= 0 else None
 
@@ -134,7 +151,7 @@ def _opened(path: Path, threads: int) -> list[_Signature]:
     for name in interpreter.get_signature_list():
         runner = interpreter.get_signature_runner(name)
         inputs, outputs = runner.get_input_details(), runner.get_output_details()
-        if not _of_signbart(inputs, outputs):
+        if not (_of_signbart(inputs, outputs) or _of_gislr(inputs, outputs)):
             got = printable(", ".join([*inputs, "->", *outputs]))
             raise PortError(path, f"is not a SignBART: its signature is {got}")
         ((output, result),) = outputs.items()
@@ -154,10 +171,21 @@ def _of_signbart(
     return output in OUTPUTS and len(result["shape_signature"]) == 2
 
 
+def _of_gislr(
+    inputs: dict[str, quantized_io.Details], outputs: dict[str, quantized_io.Details]
+) -> bool:
+    shapes = (
+        {name: one["shape_signature"].tolist() for name, one in edge.items()}
+        for edge in (inputs, outputs)
+    )
+    return gislr.is_signature(*shapes)
+
+
 def _card(signatures: Sequence[_Signature]) -> Card:
     """Return a card of what the signatures themselves tell, with the usual values for the rest."""
-    return without_card(
-        keypoints=int(signatures[-1].inputs["keypoints"]["shape_signature"][2]),
+    found = without_card(
+        keypoints=signatures[-1].keypoints,
         frames=tuple(one.frames for one in signatures if one.frames is not None),
         output=signatures[-1].output,
     )
+    return replace(found, contract=signatures[-1].contract)

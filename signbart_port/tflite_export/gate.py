@@ -40,6 +40,8 @@ def file_outputs(
     it."""
     by_frames = {file.frames: file for file in files}
     lengths = [frames for frames in by_frames if frames] or [longest_clip(config)]
+    if interface.sampled_to is not None:  # without a mask, nothing can be padded
+        lengths = sorted({*clips.frames})
     outputs = np.empty((len(clips.entries), files[0].labels), np.float32)
     for length, indices in clips.by_length(lengths):
         file = by_frames.get(length, files[0])

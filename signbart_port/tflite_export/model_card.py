@@ -28,7 +28,7 @@ def card_of(
         keypoints=interface.keypoints,
         groups=dict(interface.skeleton.groups),
         frames=tuple(sorted(request.frames)),
-        longest=max(request.frames, default=config.max_position_embeddings),
+        longest=interface.sampled_to or max(request.frames, default=config.max_position_embeddings),
         preprocessing=interface.preprocessing,
         count_missing=config.count_missing,
         layout=config.layout,
@@ -41,6 +41,7 @@ def card_of(
         version=__version__,
         skeleton=config.skeleton,
         takes=interface.takes.name if interface.selection(config) and interface.takes else None,
+        contract=request.contract,
     )
 
 

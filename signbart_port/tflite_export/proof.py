@@ -16,7 +16,7 @@ from signbart_port.errors import ProofError
 from signbart_port.inference.logits import SignatureRun, run
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.pairs.signbart import SIGNBART, case_of
-from signbart_port.pairs.signbart_cases import make
+from signbart_port.pairs.signbart_cases import make_read
 from signbart_port.parity.counting import Counting, largest_difference
 from signbart_port.parity.proof import Record, Recorded, judge
 from signbart_port.parity.report import Report
@@ -55,7 +55,7 @@ class Models:
     def expected(self, frames: int) -> Expected:
         """Run clips of every kind of mask; only padded ones for an integer graph, which knows no
         others (see `keras_model.masks`)."""
-        file_inputs = make(self._interface.keypoints, frames)
+        file_inputs = make_read(self._interface, frames)
         if self._integer:
             file_inputs = file_inputs.beginning_real()
         model_inputs = self._interface.prepared(file_inputs, self.file.config)

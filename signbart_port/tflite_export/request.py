@@ -12,8 +12,9 @@ from signbart_port.data.clip_format import ClipFormat
 from signbart_port.data.clips import RealClips
 from signbart_port.data.dataset import open_dataset, read_labels
 from signbart_port.data.model_interface import Interface, longest_clip, of_model
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, printable
 from signbart_port.model_files.h5_model import KerasModel
+from signbart_port.tflite import gislr
 from signbart_port.tflite.modes import Gate, Quantization, parse_quantization
 
 
@@ -28,6 +29,7 @@ class TFLiteOptions:
     skeleton: int | str | None = None
     frame_size: str | Sequence[int] | None = None
     softmax: bool = False
+    contract: str | None = None
     calibration: str | Path | None = None
     clips: int = 128
     seed: int = 0
@@ -53,6 +55,8 @@ class TFLiteRequest:
     calibration: RealClips | None
     data: RealClips | None
     labels: tuple[str, ...] | None
+    contract: str | None = None
+    """The name of the interface, if it is not SignBART's own."""
     notes: tuple[str, ...] = ()
     """How the real clips are read, and what in them may surprise."""
 
@@ -72,6 +76,8 @@ def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
     """Complete the options for a model. Raises PortError for options that are invalid or exclude
     each other."""
     quantization, config = parse_quantization(options.quantization), file.config
+    if options.contract is not None:
+        options = _of_contract(options, quantization)
     frames, proof_lengths = _frames(options, file)
     if quantization.calibrated:
         _check_calibrated_mode(quantization, options, frames)
@@ -112,8 +118,30 @@ def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
         calibration,
         data,
         labels,
+        options.contract,
         tuple(notes),
     )
+
+
+def _of_contract(options: TFLiteOptions, quantization: Quantization) -> TFLiteOptions:
+    """Complete the options with those that a contract implies. Raises PortError for others."""
+    if options.contract != gislr.NAME:
+        what = f"--contract {printable(options.contract, 40)}: there is none of that name"
+        raise PortError(None, what, f"Available: {gislr.NAME}")
+    if quantization.calibrated:
+        raise PortError(
+            None,
+            f"{quantization.value} needs a static number of frames, and a file of --contract"
+            f" {gislr.NAME} takes clips of any",
+            "Take none, float16 or dynamic",
+        )
+    if options.frames is not None:
+        what = f"--frames is of no use: a file of --contract {gislr.NAME} takes clips of any length"
+        raise PortError(None, what, "Leave one out")
+    if options.skeleton not in (None, gislr.SKELETON.name):
+        what = f"--contract {gislr.NAME} has the skeleton {gislr.SKELETON.name}"
+        raise PortError(None, what, f"Leave --skeleton {options.skeleton} out")
+    return replace(options, dynamic_frames=True, preprocessing=True, skeleton=gislr.SKELETON.name)
 
 
 def _frames(options: TFLiteOptions, file: KerasModel) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -134,6 +162,8 @@ def _frames(options: TFLiteOptions, file: KerasModel) -> tuple[tuple[int, ...], 
         return tuple(sorted(lengths)), tuple(sorted(lengths))
     if len(lengths) > 1:
         raise PortError(None, "several --frames and --dynamic-frames do not go together")
+    if options.contract:  # and longer clips, of which frames are left out
+        return (), tuple(sorted({1, min(17, default), default, default + 1, 3 * default}))
     return (), tuple(sorted({1, min(17, longest), *lengths, longest}))
 
 
@@ -199,6 +229,7 @@ def _interface(options: TFLiteOptions, file: KerasModel, form: ClipFormat) -> In
         preprocessing=True,
         keypoints=takes.points,
         takes=None if takes == skeleton else takes,
+        sampled_to=longest_clip(file.config) if options.contract else None,
     )
 
 

@@ -300,6 +300,7 @@ def _tflite(path: Path, options: Options | None) -> Inspection:
             "labels": model.labels,
             "weights by type": file.share_of_types(),
             "operators": dict(file.ops.most_common()),
+            "runtime": f"TensorFlow Lite {file.runtime} or later" if file.runtime else "not stated",
         },
         card=card,
     )

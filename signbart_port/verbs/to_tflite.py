@@ -29,6 +29,7 @@ def to_tflite(
     skeleton: int | str | None = None,
     frame_size: str | Sequence[int] | None = None,
     softmax: bool = False,
+    contract: str | None = None,
     calibration: str | Path | None = None,
     clips: int = 128,
     seed: int = 0,
@@ -72,6 +73,9 @@ def to_tflite(
             MediaPipe's. Default: the model's.
         frame_size: Width and height of the frames, for clips of `data` and `calibration` in pixels.
         softmax: Whether the file gives probabilities instead of logits.
+        contract: "gislr": the interface of Kaggle's competitions of isolated signs, `inputs`
+            (T, 543, 3) with NaN for missing points, and `outputs` (num_labels,). Preparation and
+            frames of any number are part of it. Default: the interface above.
         calibration: The folder of a dataset whose training clips show the ranges of activations.
         clips: Calibration clips to use. With fewer than 100, a note says what the file costs.
         seed: Seed for choosing calibration clips.
@@ -110,6 +114,7 @@ def to_tflite(
         skeleton=skeleton,
         frame_size=frame_size,
         softmax=softmax,
+        contract=contract,
         calibration=calibration,
         clips=clips,
         seed=seed,

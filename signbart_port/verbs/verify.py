@@ -264,7 +264,9 @@ def _common_inputs(reference: ModelFile, candidate: ModelFile) -> Inputs:
     frames = static[0] if static else min([parity_inputs.FRAMES, *longest])
     if longest and frames > min(longest):
         raise PortError(candidate.path, f"takes {frames} frames, {reference.path.name} fewer")
-    inputs = parity_inputs.make(theirs.keypoints, frames)
+    if theirs.sampled_to is not None:  # a clip so long that frames of it are left out
+        frames = 3 * theirs.sampled_to
+    inputs = parity_inputs.make_read(theirs, frames)
     integer = any(model.precision.integer for model in (reference, candidate))
     return inputs.beginning_real() if integer else inputs
 

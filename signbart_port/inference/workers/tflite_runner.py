@@ -12,6 +12,7 @@ from signbart_port.errors import PortError
 from signbart_port.inference.jobs import TFLiteJob, TFLiteResult
 from signbart_port.system.serving import Arrays, Result, serve
 from signbart_port.tflite import quantized_io
+from signbart_port.tflite.arguments import arguments
 from signbart_port.tflite.runner import Runner
 
 _TIMED_RUNS = 30
@@ -36,7 +37,8 @@ def _raw(job: TFLiteJob, arrays: Arrays) -> Result:
         outputs[f"{number}.keypoints"] = inputs.keypoints
         outputs[f"{number}.attention_mask"] = inputs.attention_mask
         outputs[f"{number}.scores"] = runner.run(inputs)
-    return TFLiteResult(runner.card.output, tuple(signatures)), outputs
+    sampled_to = runner.card.interface_of(job.model).sampled_to
+    return TFLiteResult(runner.card.output, tuple(signatures), sampled_to), outputs
 
 
 def _prepared(job: TFLiteJob, signature: str, inputs: Inputs) -> Result:
@@ -47,13 +49,13 @@ def _prepared(job: TFLiteJob, signature: str, inputs: Inputs) -> Result:
     wanted, made = runner.get_input_details(), runner.get_output_details()
     output = next(iter(made))
     clips = [
-        {
-            "keypoints": quantized_io.quantize(k[None], wanted["keypoints"]),
-            "attention_mask": quantized_io.quantize(m[None], wanted["attention_mask"]),
-        }
-        for k, m in zip(inputs.keypoints, inputs.attention_mask, strict=True)
+        arguments(*clip, wanted)
+        for clip in zip(inputs.keypoints, inputs.attention_mask, strict=True)
     ]
-    scores = [quantized_io.dequantize(runner(**clip)[output], made[output]) for clip in clips]
+    scores = [
+        np.atleast_2d(quantized_io.dequantize(runner(**clip)[output], made[output]))
+        for clip in clips
+    ]
     times = []
     for _ in range(_TIMED_RUNS if job.timed else 0):
         start = time.perf_counter()

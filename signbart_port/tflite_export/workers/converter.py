@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from signbart_port.config import SignBartConfig
+from signbart_port.data.model_interface import Interface
 from signbart_port.system.serving import Arrays, Result, serve
+from signbart_port.tflite import gislr
 from signbart_port.tflite.model_file import SIGNATURE, signature_of
 from signbart_port.tflite_export.conversion import (
     MASK_BOUND,
@@ -29,6 +31,8 @@ def converted(model: Any, conversion: Conversion) -> bytes:
         )
         for frames in lengths
     }
+    if (most := conversion.interface.sampled_to) is not None:
+        functions = {SIGNATURE: _classify_whole(model, conversion.interface, most)}
     return concrete_functions.converted(model, functions, conversion.quantization.spec)
 
 
@@ -36,9 +40,6 @@ def _classify(model: Any, conversion: Conversion, frames: int | None) -> Any:
     """Build the concrete function of one signature."""
     import tensorflow as tf
 
-    from signbart_port.keras_model.preprocessing import prepared
-
-    config: SignBartConfig = model.config
     interface = conversion.interface
     bound = MASK_BOUND if conversion.quantization.calibrated else None
 
@@ -50,21 +51,54 @@ def _classify(model: Any, conversion: Conversion, frames: int | None) -> Any:
     )
     def classify(keypoints: Any, attention_mask: Any) -> dict[str, Any]:
         if interface.preprocessing:
-            with tf.name_scope(PREPROCESSING):
-                keypoints = prepared(
-                    keypoints,
-                    config.joint_idx,
-                    count_missing=interface.count_missing,
-                    layout=config.layout,
-                    skeleton=interface.skeleton,
-                    selection=interface.selection(config),
-                )
-        logits = model.classify(keypoints, attention_mask, bound)
-        if interface.probabilities:
-            return {"probabilities": tf.nn.softmax(logits)}
-        return {"logits": logits}
+            keypoints = _prepared(keypoints, model.config, interface)
+        return {interface.output: _scores(model, interface, keypoints, attention_mask, bound)}
 
     return classify.get_concrete_function()
+
+
+def _classify_whole(model: Any, interface: Interface, most: int) -> Any:
+    """Build the concrete function of the contract gislr, for a clip of any length, of which `most`
+    frames are kept."""
+    import tensorflow as tf
+
+    from signbart_port.keras_model.frame_sampling import sampled
+
+    @tf.function(input_signature=[tf.TensorSpec(gislr.SHAPE, tf.float32, name=gislr.INPUT)])
+    def classify(inputs: Any) -> dict[str, Any]:
+        with tf.name_scope(PREPROCESSING):
+            clip = tf.expand_dims(sampled(inputs[..., :2], most), 0)
+        keypoints = _prepared(clip, model.config, interface)
+        attention_mask = tf.ones((1, tf.shape(keypoints)[1]))
+        return {gislr.OUTPUT: _scores(model, interface, keypoints, attention_mask)[0]}
+
+    return classify.get_concrete_function()
+
+
+def _prepared(keypoints: Any, config: SignBartConfig, interface: Interface) -> Any:
+    """Prepare raw keypoints in the graph."""
+    import tensorflow as tf
+
+    from signbart_port.keras_model.preprocessing import prepared
+
+    with tf.name_scope(PREPROCESSING):
+        return prepared(
+            keypoints,
+            config.joint_idx,
+            count_missing=interface.count_missing,
+            layout=config.layout,
+            skeleton=interface.skeleton,
+            selection=interface.selection(config),
+        )
+
+
+def _scores(
+    model: Any, interface: Interface, keypoints: Any, mask: Any, bound: float | None = None
+) -> Any:
+    import tensorflow as tf
+
+    logits = model.classify(keypoints, mask, bound)
+    return tf.nn.softmax(logits) if interface.probabilities else logits
 
 
 def _run(job: ConverterJob, arrays: Arrays) -> Result:
