@@ -64,6 +64,15 @@ def verify(
             " other heads, layers, activations ...",
         ),
     ] = False,
+    node_data: Annotated[
+        Path | None,
+        typer.Option(
+            "--node-data",
+            metavar="OUT.json",
+            help="Of a .tflite with rounded numbers: write the error of each operator, for Google's"
+            " Model Explorer to lay over its graphs.",
+        ),
+    ] = None,
     report: _options.Report = None,
     force: _options.Force = False,
     every_module: _options.EveryModule = False,
@@ -98,7 +107,15 @@ def verify(
     )
 
     def compared(one: Path, other: Path, progress: ProgressCallback) -> Report:
-        return run(one, other, chosen, mapping=mapping, progress=progress)
+        return run(
+            one,
+            other,
+            chosen,
+            mapping=mapping,
+            node_data=node_data,
+            force=force,
+            progress=progress,
+        )
 
     def in_a_line(one: Path, other: Path, progress: ProgressCallback) -> _many.Done:
         found = compared(one, other, progress)
@@ -111,7 +128,7 @@ def verify(
         if not path.exists():
             raise PortError(path, "does not exist")
     if a.is_dir() and b.is_dir() and (pairs := _pairs(a, b)) is not None:
-        _many.check_options(report=report, every_module=every_module)
+        _many.check_options(report=report, every_module=every_module, node_data=node_data)
         _many.Batch(json, quiet, "pairs").run(
             [_many.Task(str(one), partial(in_a_line, one, other)) for one, other in pairs]
         )

@@ -39,7 +39,7 @@ ARGUMENTS = frozenset(
             "preprocessing",
             "quantization",
         ),
-        *("contract", "skeleton", "split"),
+        *("contract", "node-data", "skeleton", "split"),
     }
 )
 FUNCTIONS = {"inspect": "inspect_file", "tflite": "to_tflite", "web": "write_site"} | {

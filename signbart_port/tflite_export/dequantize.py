@@ -7,6 +7,7 @@ criterion for float32, near the model that has these very weights: that proves i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,20 +25,27 @@ from signbart_port.tflite_export.weight_matching import Held, Matching
 Float64 = NDArray[np.float64]
 
 
-def dequantized(data: bytes, signature: str) -> bytes:
+def dequantized(
+    data: bytes, signature: str, weights: Mapping[str, Float32] = MappingProxyType({})
+) -> bytes:
     """Return the same graph with everything in float32 that is stored or computed in integers.
 
-    Every constant is the numbers that it stands for, and what only converts between types is left
-    out. LiteRT then computes in float32 what it would do with activations rounded to integers.
+    Every constant is the numbers that it stands for, or those of its name in `weights`, and what
+    only converts between types is left out. LiteRT then computes in float32 what it would do with
+    activations rounded to integers.
     """
     model = object_tree.parsed(data)
     graph = object_tree.graph_of(model, signature)
     for tensor, stored in list(constants.of(model, signature)):
-        if stored.steps is not None:
-            buffer = schema.BufferT()
-            buffer.data = np.frombuffer(stored.real.tobytes(), np.uint8)
-            tensor.buffer = len(model.buffers)
-            model.buffers.append(buffer)
+        exact = weights.get(stored.name)
+        if stored.steps is None and exact is None:
+            continue
+        values = stored.real if exact is None else exact
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+        tensor.buffer = len(model.buffers)
+        model.buffers.append(buffer)
+        tensor.type = schema.TensorType.FLOAT32
     for tensor in graph.tensors:
         if tensor.quantization is not None and tensor.quantization.scale is not None:
             tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None

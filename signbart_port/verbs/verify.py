@@ -32,6 +32,8 @@ from signbart_port.tflite.modes import Precision
 from signbart_port.tflite_export import weight_proof
 from signbart_port.tflite_export.graph_proof import GraphProof, with_graph
 from signbart_port.untrusted.model_kind import ModelKind
+from signbart_port.verbs import _node_data
+from signbart_port.verbs._node_data import NodeDataFile
 from signbart_port.verbs._sides import side_of
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ def verify(
     options: Options = Options(),
     *,
     mapping: str | Path | None = None,
+    node_data: str | Path | None = None,
+    force: bool = False,
     progress: ProgressCallback = no_progress,
 ) -> Report:
     """Run two models on the same seeded inputs and compare what they compute.
@@ -70,6 +74,9 @@ def verify(
         mapping: The names of a checkpoint's tensors, of both where two are compared: a mapping
             file, or a mapping that comes with this program by its name, such as "hf-bart".
             Default: SignBART's own names.
+        node_data: Where to write the error of each operator of a .tflite with rounded numbers, as
+            JSON that Model Explorer lays over the file's graphs.
+        force: Whether to replace an existing `node_data`.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -78,11 +85,16 @@ def verify(
     Raises:
         PortError: A file cannot be used, or the two cannot be compared.
     """
-    if (live := _live(a, b, options, mapping, progress)) is not None:
+    overlay = None
+    if node_data is not None:
+        inputs = tuple(Path(one) for one in (a, b) if isinstance(one, str | Path))
+        overlay = NodeDataFile(Path(node_data), force, inputs)
+        overlay.check()
+    elif (live := _live(a, b, options, mapping, progress)) is not None:
         return live
     with in_memory.files_of(a, b) as files:
         first, second = files.paths
-        return files.report(_verify_files(first, second, options, mapping, progress))
+        return files.report(_verify_files(first, second, options, mapping, overlay, progress))
 
 
 def _live(
@@ -110,11 +122,14 @@ def _verify_files(
     b: Path,
     options: Options,
     mapping: str | Path | None,
+    overlay: NodeDataFile | None,
     progress: ProgressCallback,
 ) -> Report:
     progress("Reading both files")
     reference, candidate = open_pair(a, b, options, mappings.find(mapping))
     check_options_used((reference, candidate), options)
+    if overlay is not None:
+        overlay.check_models(reference, candidate)
     ours, theirs = reference.signatures(), candidate.signatures()
     pairs = _pairs(ours, theirs) or [(reference, candidate)]  # whose refusal says why there is none
     reports = [_compared(*pair, progress) for pair in pairs]
@@ -129,6 +144,10 @@ def _verify_files(
         )
         if lengths
     ]
+    if overlay is not None:
+        progress("Running every operator")
+        found = [_node_data.measured(*pair, _common_inputs(*pair)) for pair in pairs]
+        also.append(overlay.write(found))
     return replace(report, notes=(*report.notes, *also))
 
 
