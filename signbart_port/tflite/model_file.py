@@ -35,7 +35,8 @@ class TFLiteFile(SignatureGraph):
     """One signature of a SignBART .tflite as the file's bytes have it.
 
     `lengths` are the numbers of frames of all its signatures (None: set at run time). `runtime` is
-    the oldest version of TensorFlow Lite that has its operators, as the converter says, if it does.
+    the oldest version of TensorFlow Lite that has its operators, as the converter says: None where
+    it says nothing, and of integer graphs.
     """
 
     path: Path
@@ -131,7 +132,8 @@ def _file(
         sha256=sha256,
         size=path.stat().st_size,
         lengths=lengths,
-        runtime=runtime_of(model),
+        # A quantizer that comes after the converter leaves what was true of the float32 file.
+        runtime=None if found.precision.integer else runtime_of(model),
         **vars(found),
     )
 

@@ -116,6 +116,7 @@ def test_what_a_file_computes_with(mode: str, emitted: Callable[[str], Emitted])
     assert file.inputs["keypoints"].type == file.outputs[file.output].type == edge
     integers = {"int8": "INT8", "int8_full": "INT8", "int16x8": "INT16"}
     assert set(file.products) == {integers.get(mode, "FLOAT32")}
+    assert (file.runtime is None) == (mode in integers), "the converter spoke of another file"
     assert not [name for name in file.ops if name.startswith("custom:")]
 
 
