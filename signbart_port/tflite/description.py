@@ -15,6 +15,7 @@ from signbart_port.config.skeletons import KNOWN, Skeleton
 from signbart_port.data import clip_fitting, preprocessing
 from signbart_port.data.clip_format import ClipFormat
 from signbart_port.data.model_interface import Interface
+from signbart_port.errors import PortError
 from signbart_port.tflite import metadata, model_file
 from signbart_port.tflite.card import Card, without_card
 from signbart_port.tflite.model_file import TFLiteFile
@@ -31,6 +32,9 @@ def describe(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     files = model_file.read_all(path)[::-1]  # the shortest first
     first = files[-1]
+    if first.contract:
+        what = f"has the interface of {first.contract}, which pages and programs are not made for"
+        raise PortError(path, what, "Make another file, without --contract")
     lengths = tuple(file.frames for file in files if file.frames is not None)
     card = metadata.read(path) or without_card(first.joints, lengths, first.output)
     return {

@@ -229,3 +229,11 @@ def test_a_file_without_a_card_is_refused(emitted: Emitted, tmp_path: Path) -> N
         Runner(bare)
     with pytest.raises(PortError, match="another signature than its card says"):
         signbart_port.verify(emitted.out, bare)
+
+
+def test_nothing_is_made_of_it_that_feeds_frames(emitted: Emitted, tmp_path: Path) -> None:
+    says = "has the interface of gislr"
+    with pytest.raises(PortError, match=says):
+        signbart_port.snippets(emitted.out, "kotlin")
+    with pytest.raises(PortError, match=says):
+        signbart_port.write_site(emitted.out, tmp_path / "site")
