@@ -31,6 +31,10 @@ EXAMPLES = {
     "snippets": (
         "snippets phone.tflite --language kotlin",
         "snippets phone.tflite --language javascript --runtime node --out recognize.mjs",
+    "predict": (
+        "predict phone.tflite clip.npy",
+        "predict model.h5 clips/ --top 1",
+        "predict --check golden.json",
     ),
     "synth": ("data synth signs/", "data synth signs/ --signers 6 --classes 10"),
     "tflite": (

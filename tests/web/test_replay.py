@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 import signbart_port
 from signbart_port.data.model_interface import Interface
 from signbart_port.pairs import signbart_cases
 from signbart_port.tflite import golden
+from signbart_port.tflite.description import describe
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import quantization
 from signbart_port.tflite_export.conversion import Conversion
@@ -145,6 +147,11 @@ def test_integers_and_lengths_that_litert_js_cannot_run(tmp_path: Path) -> None:
     path = tmp_path / "integers.tflite"
     with quantization.running(tmp_path, integers, path, clips) as work:
         work.answer()
+    (first, *_), details = describe(path)["signatures"], Interpreter(str(path))
+    inputs = details.get_signature_runner("frames_8").get_input_details()
+    for name, one in first["inputs"].items():
+        assert one["type"] == "int8"
+        assert (one["scale"], one["zero_point"]) == pytest.approx(inputs[name]["quantization"])
     of_any_length = emit(tmp_path / "any.tflite", small_config(), ())
     for model, says in ((path, "int8, which LiteRT.js"), (of_any_length, "set at run time")):
         done = run_node(REPLAY, model, write_golden(model, [a_clip(1, 7)]))

@@ -13,7 +13,7 @@ import { loadLiteRt, silently } from "./litert.mjs";
 
 async function main([modelPath, goldenPath]) {
   if (goldenPath === undefined) throw new Error("give model.tflite and golden.json");
-  const golden = JSON.parse(readFileSync(goldenPath, "utf8"));
+  const golden = read(goldenPath);
   if (golden.description === undefined) {
     throw new Error(`${goldenPath}: has no description of its file: write it again`);
   }
@@ -37,6 +37,19 @@ async function main([modelPath, goldenPath]) {
     );
   }
   return passed ? 0 : 1;
+}
+
+function read(path) {
+  let content;
+  try {
+    content = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new Error(`${path}: cannot be read as JSON: ${error.message}`);
+  }
+  if (!Array.isArray(content?.clips) || content.model === undefined) {
+    throw new Error(`${path}: holds no golden vectors`);
+  }
+  return content;
 }
 
 try {
