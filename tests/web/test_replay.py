@@ -22,7 +22,7 @@ from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export import quantization
 from signbart_port.tflite_export.conversion import Conversion
 from tests.support.datasets import a_clip
-from tests.support.node import WEB, run_node
+from tests.support.node import PROGRAMS, SITE, WEB, run_node
 from tests.support.small_models import small_config, state_dict
 
 REPLAY = WEB / "node" / "replay.mjs"
@@ -84,6 +84,19 @@ def test_a_number_that_is_none_fails(model: Path, vectors: dict[str, Any], tmp_p
     other = json.loads(json.dumps(vectors))
     other["clips"][0]["scores"][0] = None
     assert "FAIL" in verdicts(replayed(model, other, tmp_path))
+
+
+def test_any_runtime(vectors: dict[str, Any]) -> None:
+    """`replay` gives it the inputs of each clip's signature by name, and compares what comes."""
+    program = PROGRAMS / "replay_by_echo.mjs"
+    for clips, passes in ((vectors["clips"], True), ([], False)):
+        done = run_node(program, SITE, stdin=json.dumps(vectors | {"clips": clips}))
+        found = json.loads(done.stdout)
+        assert found["passed"] is passes
+        assert all(one["keypoints"] == one["scores"] == 0 for one in found["clips"])
+        assert [name for name, _ in found["ran"]] == [one["signature"] for one in clips]
+        for _, shapes in found["ran"][:1]:
+            assert shapes == {"keypoints": [1, 4, 12, 2], "attention_mask": [1, 4]}
 
 
 def with_type(vectors: dict[str, Any], name: str) -> dict[str, Any]:
