@@ -84,16 +84,10 @@ _COMMAND = processes.command
 def warm_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let worker processes start with their framework imported (see `ForkedWorkers`)."""
     workers = ForkedWorkers(tmp_path_factory.mktemp("workers"))
-    kill = subprocess.Popen.kill
-
-    def end(self: subprocess.Popen[Any]) -> None:
-        if isinstance(self.args, list) and workers.started(self.args) and self.poll() is None:
-            workers.end(self.args)
-        kill(self)
-
+    command, kill = workers.stand_ins()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(processes, "command", lambda *run: workers.command(*run) or _COMMAND(*run))
-        patch.setattr(subprocess.Popen, "kill", end)
+        patch.setattr(processes, "command", command)
+        patch.setattr(subprocess.Popen, "kill", kill)
         yield
     workers.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from signbart_port.system.progress import ProgressCallback
 from signbart_port.tflite.modes import Quantization, parse_quantization
 
 if TYPE_CHECKING:
-    from signbart_port.verbs.to_tflite_pair import PairEmitted, PairTFLiteFiles
+    from signbart_port.verbs.to_tflite_pair import PairEmitted
 
 
 def tflite(
@@ -30,21 +31,20 @@ def tflite(
 ) -> None:
     """Write a pair's model as a .tflite, or one for each of several modes, and print the result."""
     from signbart_port.verbs._tflite_files import outputs
-    from signbart_port.verbs.to_tflite_pair import PairTFLiteFiles
+    from signbart_port.verbs.to_tflite_pair import tflite_files
 
     paths = outputs(model, out, modes)
     parsed = [parse_quantization(mode) for mode in modes]
-    opened = PairTFLiteFiles(model, pair, parsed, config, weights, not_proven, force)
-    with opened:
+    with tflite_files(model, pair, parsed, config, weights, not_proven, force) as emit:
         if len(modes) > 1:
             made = [
-                _many.Output(model, path, partial(_in_a_line, opened, mode, path))
+                _many.Output(model, path, partial(_in_a_line, emit, mode, path))
                 for mode, path in zip(parsed, paths, strict=True)
             ]
             _many.Batch(json, quiet, "files").write(made, None)
             return
         with _show.steps(quiet or json) as progress:
-            done = opened.emit(parsed[0], paths[0], progress)
+            done = emit(parsed[0], paths[0], progress)
     if json:
         _show.as_json(_as_dict(done))
     elif not quiet:
@@ -53,9 +53,12 @@ def tflite(
 
 
 def _in_a_line(
-    opened: PairTFLiteFiles, mode: Quantization, path: Path, progress: ProgressCallback
+    emit: Callable[[Quantization, Path, ProgressCallback], PairEmitted],
+    mode: Quantization,
+    path: Path,
+    progress: ProgressCallback,
 ) -> _many.Done:
-    done = opened.emit(mode, path, progress)
+    done = emit(mode, path, progress)
     line = f"{done.source} -> {_show.written(done.out)}: {mode.value}, {_verdict(done)}"
     return _many.Done(line, _as_dict(done), _cautions(done), "proven")
 

@@ -63,6 +63,11 @@ def installed_classes() -> dict[str, str]:
     return {entry.name: entry.value for entry in entries}
 
 
+def is_file(source: str) -> bool:
+    """Return whether a pair is given by its file, and not by the name of an installed one."""
+    return _FILE.fullmatch(source) is not None
+
+
 def load_pair(source: str | Pair) -> LoadedPair:
     """Load a pair: `FILE.py`, `FILE.py:NAME`, the name of an installed one, or an object.
 

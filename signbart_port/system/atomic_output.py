@@ -125,6 +125,13 @@ def _lock_of_folder(target: Path) -> int | None:
     return lock
 
 
+def sweep(path: str | Path) -> None:
+    """Remove what another process, which has ended, left of this output, unless somebody else
+    writes to its folder: then the next one to write there does it."""
+    if (lock := _lock_of_folder(_target(path))) is not None:
+        os.close(lock)
+
+
 def remove_unfinished(path: str | Path) -> None:
     """Remove what `replacing` left of this output when its process was killed while writing."""
     target = _target(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -32,7 +34,7 @@ def to_plain(value: object) -> Any:
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [to_plain(item) for item in value]
-    if value is None or type(value) in (bool, int, float, str):
+    if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"a message holds no {type(value).__name__}")
 
@@ -47,14 +49,16 @@ def _value(kind: Any, plain: Any) -> Any:
     if origin in (Union, UnionType):
         if plain is None:
             return None
-        (kind,) = (one for one in arguments if one is not NoneType)
-        return _value(kind, plain)
+        kinds = [one for one in arguments if one is not NoneType]
+        return _value(kinds[0], plain) if len(kinds) == 1 else plain
     if origin is tuple:
         if arguments[-1] is Ellipsis:
             return tuple(_value(arguments[0], item) for item in plain)
         return tuple(_value(one, item) for one, item in zip(arguments, plain, strict=True))
     if origin in (list, Sequence):
         return [_value(arguments[0], item) for item in plain]
+    if origin is Counter:
+        return Counter(plain)
     if origin in (dict, Mapping):
         return {key: _value(arguments[1], item) for key, item in plain.items()}
     if is_dataclass(kind):
@@ -73,7 +77,10 @@ def write(
     if arrays:
         import numpy as np  # not before there are arrays: a process may start without
 
-        np.savez(packed, **cast(Any, dict(arrays)))
+        with zipfile.ZipFile(packed, "w") as archive:  # as `np.savez` does, and one by one
+            for key, array in arrays.items():
+                with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
     (folder / f"{name}.json").write_text(json.dumps(to_plain(value)))
 
 

@@ -46,6 +46,7 @@ def serve(
     folder = Path(sys.argv[1])
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever an import prints is no answer
+    _pipe.append(answers)
     watch = _end_with_caller(folder)
     tempfile.tempdir = str(folder)  # removed with the worker, whatever ends it
     if memory is not None:
@@ -70,6 +71,15 @@ def serve(
             _report(folder, error)
         os.write(answers, TURN)
     watch.join()  # it removes the folder
+
+
+def step(name: str) -> None:
+    """Tell the caller which step of the job begins: a `ProgressCallback`."""
+    os.write(_pipe[0], f"{printable(name)}\n".encode())
+
+
+_pipe: list[int] = []
+"""The pipe to the caller, once `serve` has begun."""
 
 
 def _taken(folder: Path, memory: int | None) -> tuple[Order, Arrays]:

@@ -4,7 +4,7 @@ share memory with another framework.
 What a worker does is in a module of a package `workers/`, which ends in a call of
 `serving.serve`. A job is a frozen dataclass with named arrays beside it; so is the answer, or else
 it is one failure. Both lie in the worker's scratch folder; the pipes carry nothing but whose turn
-it is.
+it is, and the step that a job has come to.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, printable
 from signbart_port.system import messages, processes
+from signbart_port.system.progress import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,8 +90,8 @@ class WorkerFailed(Exception):
 class Limits:
     """The limits of one job."""
 
-    seconds: float
-    """The time that its caller waits for the answer."""
+    seconds: float | None
+    """The time that its caller waits for the answer; None: as long as the process lives."""
     memory: int = 0
     """Address space in bytes, besides that of the worker itself: a multiple of the job's size."""
 
@@ -199,12 +200,13 @@ class Worker:
         with suppress(ConnectionError):  # of a process that has ended `answer` tells
             self._process.stdin.write(TURN)
 
-    def answer(self) -> Answer:
-        """Wait for the result of the job that was sent last. Raises WorkerFailed without one."""
+    def answer(self, progress: ProgressCallback = no_progress) -> Answer:
+        """Wait for the result of the job that was sent last; `progress` is called with the steps
+        that it names. Raises WorkerFailed without a result."""
         assert self._limits is not None, "no job was sent"
         seconds, self._limits = self._limits.seconds, None
         self._failed = True  # until its result is here
-        if (ended := self._wait(seconds)) is not None:
+        if (ended := self._wait(seconds, progress)) is not None:
             raise WorkerFailed(ended)
         plain, arrays = messages.read(self.folder, ANSWER)
         if plain["failure"] is not None:
@@ -219,15 +221,16 @@ class Worker:
         self.send(job, limits, arrays)
         return self.answer()
 
-    def _wait(self, seconds: float) -> Failure | None:
+    def _wait(self, seconds: float | None, progress: ProgressCallback) -> Failure | None:
         """Return None when it is this side's turn, else what has kept the worker from it."""
-        late = Failure(FailureKind.TIMEOUT, f"did not finish in {seconds:.0f} s")
-        deadline = time.monotonic() + seconds
+        late = Failure(FailureKind.TIMEOUT, f"did not finish in {seconds or 0:.0f} s")
+        deadline = None if seconds is None else time.monotonic() + seconds
         assert self._process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
-            while TURN not in self._received:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
+            while not self._is_turn(progress):
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                if not selector.select(left):
                     return late
                 if not (data := os.read(self._process.stdout.fileno(), 1 << 16)):
                     try:
@@ -235,8 +238,17 @@ class Worker:
                     except subprocess.TimeoutExpired:
                         return late
                 self._received += data
-        self._received = b""
         return None
+
+    def _is_turn(self, progress: ProgressCallback) -> bool:
+        """Take the lines that have come, and return whether the last says that it is this side's
+        turn; every other is a step."""
+        *lines, self._received = self._received.split(b"\n")
+        for line in lines:
+            if line == TURN.rstrip():
+                return True
+            progress(printable(line.decode("utf-8", "replace")))
+        return False
 
     def _ended(self, status: int) -> Failure:
         if status == NO_ROOM:

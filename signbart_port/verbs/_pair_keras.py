@@ -22,7 +22,7 @@ from signbart_port.untrusted.file_kind import CHECKPOINTS, sniff
 from signbart_port.untrusted.model_kind import ModelKind
 from signbart_port.untrusted.weights_file import weights_file
 from signbart_port.verbs._pair_models import PairModels, config_of
-from signbart_port.verbs.convert_pair import convert_pair
+from signbart_port.verbs.convert_pair import convert_here
 
 TAKES = ".keras, .weights.h5, .h5, .pth or .safetensors"
 
@@ -65,7 +65,7 @@ def open_keras(
     loaded = load_pair(pair)
     if sniff(path) in CHECKPOINTS:
         to = folder / "model.weights.h5"
-        done = convert_pair(path, pair, to, config=config, weights=weights, progress=progress)
+        done = convert_here(path, pair, to, config, weights, True, False, progress)
         found = _read(to, loaded, None, progress)
         return PairKeras(
             *(found.models, path, digest.of_file(path), found.model, found.weights),

@@ -28,7 +28,9 @@ from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import silenced_stderr
 from signbart_port.system.worker import Limits, Worker, WorkerFailed
 from signbart_port.transfer import Direction, Plan
+from signbart_port.untrusted.weights_file import weights_file
 from signbart_port.verbs._pair_models import PairCheckpoint, lost, open_pair
+from signbart_port.verbs._pair_process import call_with_pair
 from signbart_port.verbs._provenance import NOT_PROVEN, provenance
 
 SUFFIXES = (".keras", ".weights.h5", ".h5")
@@ -101,12 +103,29 @@ def convert_pair(
         PortError: The input or the pair cannot be used, or `out` cannot be written.
         ProofError: The proof fails; nothing is written.
     """
-    progress("Reading the checkpoint")
-    opened = open_pair(path, pair, config, weights)
-    path = opened.checkpoint.path
+    path = weights_file(path)
     out = path.with_suffix(".keras") if out is None else Path(out)
     atomic_output.check_suffix(out, SUFFIXES, "the Keras model")
     atomic_output.check(out, force=force, inputs=(path,))
+    given = {"path": path, "out": out, "config": config, "weights": weights}
+    return call_with_pair(
+        convert_here, pair, **given, verify=verify, force=force, progress=progress
+    )
+
+
+def convert_here(
+    path: Path,
+    pair: str | Pair,
+    out: Path,
+    config: str | Path | None,
+    weights: str | None,
+    verify: bool,
+    force: bool,
+    progress: ProgressCallback,
+) -> PairConverted:
+    """Do what `convert_pair` does, in this process."""
+    progress("Reading the checkpoint")
+    opened = open_pair(path, pair, config, weights)
     with atomic_output.replacing(out, force=force, inputs=(path,)) as temp, silenced_stderr():
         return _Conversion(opened, out, progress).run(temp, verify)
 

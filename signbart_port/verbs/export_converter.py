@@ -7,10 +7,10 @@ from pathlib import Path
 
 from signbart_port import transfer
 from signbart_port.errors import PortError, printable
-from signbart_port.parity.load_pair import load_pair
-from signbart_port.parity.pair import Pair, mapping_path
+from signbart_port.parity.pair import Pair
 from signbart_port.system import atomic_output
 from signbart_port.transfer import codegen
+from signbart_port.verbs._pair_config import mapping_with_pair
 
 STYLES = {"keras-hub": codegen.converter}
 """What writes a converter in the style of each library."""
@@ -59,13 +59,12 @@ def export_converter(
     if style not in STYLES:
         known = ", ".join(STYLES)
         raise PortError(None, f"unknown style {printable(style, 40)!r}", f"There is: {known}")
-    loaded = load_pair(pair)
-    path = mapping_path(loaded.pair)
+    named = mapping_with_pair(pair)
     if out is not None:
         atomic_output.check_suffix(out, (".py",), "a converter")
-        atomic_output.check(out, force=force, inputs=(path,))
-    source = STYLES[style](transfer.load(path))
+        atomic_output.check(out, force=force, inputs=(named.mapping,))
+    source = STYLES[style](transfer.load(named.mapping))
     if out is not None:
-        with atomic_output.replacing(out, force=force, inputs=(path,)) as temp:
+        with atomic_output.replacing(out, force=force, inputs=(named.mapping,)) as temp:
             temp.write_text(source, encoding="utf-8")
-    return ExportedConverter(loaded.name, style, source, None if out is None else Path(out))
+    return ExportedConverter(named.pair, style, source, None if out is None else Path(out))

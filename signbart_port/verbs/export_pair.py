@@ -28,6 +28,7 @@ from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
 from signbart_port.verbs._pair_keras import PairKeras, open_keras
 from signbart_port.verbs._pair_models import PairCheckpoint
+from signbart_port.verbs._pair_process import call_with_pair
 
 _SECONDS = 600
 
@@ -87,6 +88,18 @@ def export_pair(
     out = path.with_name(f"{model_kind.stem_of(path)}.pth") if out is None else Path(out)
     atomic_output.check_suffix(out, (".pth", ".pt"), "the checkpoint of a pair")
     atomic_output.check(out, force=force, inputs=(path,))
+    given = {"path": path, "out": out, "config": config, "force": force}
+    return call_with_pair(_export, pair, **given, progress=progress)
+
+
+def _export(
+    path: Path,
+    pair: str | Pair,
+    out: Path,
+    config: str | Path | None,
+    force: bool,
+    progress: ProgressCallback,
+) -> PairExported:
     with ExitStack() as stack:
         with processes.scratch_errors():
             folder = Path(stack.enter_context(processes.new_folder()))

@@ -218,11 +218,14 @@ def _checkpoint_of_pair(
     path: Path, pair: str | Pair, config: str | Path | None, weights: str | None
 ) -> Inspection:
     """Describe a checkpoint as a pair reads it: its config, and the rules for its tensors."""
+    from signbart_port import transfer
+    from signbart_port.model_files import wanted
     from signbart_port.model_files.wanted import NamesWanted
-    from signbart_port.verbs._pair_models import open_pair
+    from signbart_port.verbs._pair_config import config_with_pair
 
-    opened = open_pair(path, pair, config, weights)
-    checkpoint, mapping = opened.checkpoint, opened.mapping
+    found = config_with_pair(path, pair, config, weights)
+    mapping = transfer.load(found.mapping)
+    checkpoint = wanted.read(path, mapping, weights)
     shapes = {name: array.shape for name, array in checkpoint.tensors.items()}
     needed, others = NamesWanted(mapping).names(shapes)
     strange = [name for name in shapes if name not in needed | others]
@@ -242,11 +245,11 @@ def _checkpoint_of_pair(
             for name, array in checkpoint.tensors.items()
         ),
         notes=(*checkpoint.notes, *_not_finite(checkpoint.tensors)),
-        config={**opened.stored, **opened.stated},
-        config_note=opened.origin,
+        config=dict(found.config),
+        config_note=found.origin,
         facts={
             "container": checkpoint.container,
-            "pair": opened.loaded.name,
+            "pair": found.pair,
             "mapping": f"{mapping.path.name} ({mapping.family})",
             "with a rule": f"{len(needed & shapes.keys())} of {len(shapes)} tensors",
             **{what: first_of(names, _MOST_NAMED) for what, names in named.items() if names},

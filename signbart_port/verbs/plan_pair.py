@@ -12,10 +12,8 @@ from pathlib import Path
 from signbart_port import transfer
 from signbart_port.checkpoint import Checkpoint
 from signbart_port.errors import PortError
-from signbart_port.parity.load_pair import load_pair
-from signbart_port.parity.pair import Pair, mapping_path
+from signbart_port.parity.pair import Pair
 from signbart_port.system import atomic_output
-from signbart_port.system.stderr import silenced_stderr
 from signbart_port.transfer import Code, Direction, Finding, Plan, Shapes
 from signbart_port.transfer.losses import losses, sentences
 from signbart_port.transfer.sizes import axes_of, instances
@@ -117,29 +115,25 @@ def plan_pair(
     Raises:
         PortError: The input or the pair cannot be used, or its mapping cannot be read.
     """
-    loaded = load_pair(pair)
-    file = mapping_path(loaded.pair)
-    given = None if draft or not file.exists() else transfer.load(file)
     checkpoint = None if path is None else weights_file(path)
-    with silenced_stderr():
-        sides = open_sides(loaded, checkpoint, config, weights, given)
-    made, mapping = None, given
+    sides, mapping = open_sides(pair, checkpoint, config, weights, draft)
+    made = None
     if mapping is None:
         made = sides.draft()
-        mapping = loaded_draft(made, file)
+        mapping = loaded_draft(made, sides.pair.mapping)
     shapes = Shapes(
         {name: array.shape for name, array in sides.torch.items()},
-        {path: kept.shape for path, kept in sides.keras.items()},
+        {path: kept.shape for path, kept in sides.pair.keras.items()},
     )
-    stated = sides.models.sizes()
+    stated = sides.pair.sizes
     told = transfer.sizes_from_shapes(mapping, shapes.torch, shapes.keras)
     layers = {axis.range for axis in mapping.axes.values() if axis.range}
-    sizes = dict.fromkeys(layers, 1) | told | stated
+    sizes = dict.fromkeys(layers, 1) | told | dict(stated)
     planned = transfer.plan(mapping, sizes, shapes)
     return PairPlanned(
-        pair=loaded.name,
+        pair=sides.pair.name,
         checkpoint=sides.checkpoint,
-        origin=sides.models.origin,
+        origin=sides.pair.origin,
         plan=planned,
         shapes=shapes,
         findings=tuple(_findings(planned, sides, shapes)),

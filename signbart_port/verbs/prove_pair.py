@@ -11,6 +11,7 @@ from signbart_port.parity.report import Report
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.transfer import Plan
 from signbart_port.verbs._implementations import PERTURBED, Implementations, implementations_of
+from signbart_port.verbs._pair_process import call_with_pair
 from signbart_port.verbs.convert_pair import filled
 from signbart_port.verbs.verify_pair import compared
 
@@ -44,6 +45,17 @@ def prove_pair(
     Raises:
         PortError: A file, the config or the pair cannot be used.
     """
+    given = {"config": config, "checkpoint": checkpoint, "weights": weights}
+    return call_with_pair(_prove, pair, **given, progress=progress)
+
+
+def _prove(
+    pair: str | Pair | None,
+    config: str | Path | None,
+    checkpoint: str | Path | None,
+    weights: str | None,
+    progress: ProgressCallback,
+) -> Report:
     return prove(implementations_of(pair, config, checkpoint, weights), progress)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ from signbart_port.tflite_export.correspondence import Correspondence, correspon
 from signbart_port.tflite_export.pair_conversion import PairConverterJob, SignatureSpec
 from signbart_port.tflite_export.pair_proof import PairProof, Proven, folded
 from signbart_port.verbs._pair_keras import PairKeras, open_keras
+from signbart_port.verbs._pair_process import pair_process
 from signbart_port.verbs._tflite_files import outputs
 
 
@@ -106,8 +107,56 @@ def to_tflite_pair(
     """
     mode = parse_quantization(quantization)
     (to,) = outputs(path, out, [mode])
-    with PairTFLiteFiles(path, pair, [mode], config, weights, not_proven, force) as files:
-        return files.emit(mode, to, progress)
+    with tflite_files(path, pair, [mode], config, weights, not_proven, force) as emit:
+        return emit(mode, to, progress)
+
+
+@contextmanager
+def tflite_files(
+    path: str | Path,
+    pair: str | Pair,
+    modes: Sequence[Quantization],
+    config: str | Path | None,
+    weights: str | None,
+    not_proven: bool,
+    force: bool,
+) -> Iterator[Callable[[Quantization, Path, ProgressCallback], PairEmitted]]:
+    """Yield what writes the file of a mode, for one or several of a model that is opened once."""
+    files = PairTFLiteFiles(path, pair, modes, config, weights, not_proven, force)
+    if not isinstance(pair, str):
+        with files:
+            yield files.emit
+        return
+    about = {"path": Path(path), "modes": tuple(modes), "config": config, "weights": weights}
+    about |= {"not_proven": not_proven, "force": force}
+    with pair_process(pair, kept=False) as process:
+
+        def emit(mode: Quantization, out: Path, progress: ProgressCallback) -> PairEmitted:
+            return process.call(_emit, **about, mode=mode, out=out, progress=progress)
+
+        yield emit
+
+
+def _emit(
+    path: Path,
+    pair: str,
+    modes: tuple[Quantization, ...],
+    config: str | Path | None,
+    weights: str | None,
+    not_proven: bool,
+    force: bool,
+    mode: Quantization,
+    out: Path,
+    progress: ProgressCallback,
+) -> PairEmitted:
+    """Write the file of a mode, in a process that is for this model alone."""
+    opened = _opened(path, pair, modes, config, weights, not_proven, force)
+    return opened.emit(mode, out, progress)
+
+
+@cache
+def _opened(*given: Any) -> PairTFLiteFiles:
+    return PairTFLiteFiles(*given).__enter__()  # its folder is in the process' own
 
 
 class PairTFLiteFiles:

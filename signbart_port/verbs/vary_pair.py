@@ -14,6 +14,7 @@ from signbart_port.parity.report import Report
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.verbs._implementations import Implementations, implementations_of
 from signbart_port.verbs._pair_models import blaming
+from signbart_port.verbs._pair_process import call_with_pair
 from signbart_port.verbs.prove_pair import prove
 
 EQUAL, WRONG, REFUSED, FAILED = "equal", "WRONG", "refused", "cannot be compared"
@@ -132,6 +133,17 @@ def vary_pair(
         PortError: A file or the pair cannot be used, it refuses the config itself, or names no
             other.
     """
+    options = {"config": config, "checkpoint": checkpoint, "weights": weights}
+    return call_with_pair(_vary, pair, **options, progress=progress)
+
+
+def _vary(
+    pair: str | Pair | None,
+    config: str | Path | None,
+    checkpoint: str | Path | None,
+    weights: str | None,
+    progress: ProgressCallback,
+) -> Variations:
     given = implementations_of(pair, config, checkpoint, weights)
     changes = list(_changes(given))
     if not changes:

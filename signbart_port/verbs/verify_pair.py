@@ -14,6 +14,7 @@ from signbart_port.system.stderr import silenced_stderr
 from signbart_port.transfer import Plan
 from signbart_port.untrusted.file_kind import Kind, sniff
 from signbart_port.verbs._pair_models import PairCheckpoint, open_pair
+from signbart_port.verbs._pair_process import call_with_pair
 from signbart_port.verbs._verify_tflite import verify_tflite
 
 
@@ -50,16 +51,27 @@ def verify_pair(
     keras_file = Path(keras_file)
     if not keras_file.is_file():
         raise PortError(keras_file, "does not exist" if not keras_file.exists() else "is no file")
-    if sniff(keras_file) is Kind.TFLITE:
-        return verify_tflite(path, keras_file, pair, config, weights, progress)
+    given = {"path": Path(path), "file": keras_file, "config": config, "weights": weights}
+    function = verify_tflite if sniff(keras_file) is Kind.TFLITE else _verify
+    return call_with_pair(function, pair, **given, progress=progress)
+
+
+def _verify(
+    path: Path,
+    file: Path,
+    pair: str | Pair,
+    config: str | Path | None,
+    weights: str | None,
+    progress: ProgressCallback,
+) -> Report:
     progress("Reading the checkpoint")
     opened = open_pair(path, pair, config, weights)
 
     def load(model: Any, plan: Plan) -> None:
         progress("Reading the Keras file")
-        opened.fill(model, keras_file)
+        opened.fill(model, file)
 
-    return compared(opened, str(keras_file), load, progress)
+    return compared(opened, str(file), load, progress)
 
 
 def compared(

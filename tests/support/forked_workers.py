@@ -2,9 +2,9 @@
 
 Importing PyTorch takes two seconds and TensorFlow five, which most tests need not spend again for
 each worker. A fork server per framework imports it once; a worker is then a fork of that server,
-still a process of its own with its own memory, limits and end. What stands in for `python -m
-MODULE` in the program's command line is this file: it hands its arguments and streams to the
-server, and ends as the worker ends.
+still a process of its own with its own memory, limits and end. So are the workers that it starts.
+What stands in for `python -m MODULE` in the program's command line is this file: it hands its
+arguments and streams to the server, and ends as the worker ends.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,16 +30,19 @@ _PRELOADED = {
         "tensorflow.lite.python.lite",
     ),
 }
+_IMPORTS_LATER = {"signbart_port.verbs.workers.pair_verb": "tensorflow"}
+"""The workers that import a framework in the course of a job."""
 
 
 # --- in the test's process ------------------------------------------------------------------------
 
 
 class ForkedWorkers:
-    """The fork servers of this test process, each started when it is first needed."""
+    """The fork servers of this test process, each started when it is first needed; or, in one of
+    its workers, those that are there already."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, of_parent: bool = False) -> None:
+        self._folder, self._of_parent = folder, of_parent
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
         self._started = 0
 
@@ -47,10 +51,13 @@ class ForkedWorkers:
         framework = _framework_of(module)
         if framework is None:
             return None
-        server = self._server(framework)
+        if module in _IMPORTS_LATER:  # it starts others
+            self._server("torch")
+        if not (server := self._server(framework)).exists():
+            return None
         self._started += 1
-        return [sys.executable, "-SEs", __file__, str(server), str(self._started), module,
-                *map(str, arguments)]  # fmt: skip
+        return [sys.executable, "-SEs", __file__, str(server), f"{os.getpid()}-{self._started}",
+                module, *map(str, arguments)]  # fmt: skip
 
     def started(self, command: list[str]) -> bool:
         """Return whether this command line is of a forked worker."""
@@ -63,13 +70,27 @@ class ForkedWorkers:
             connection.sendall(json.dumps({"end": command[4]}).encode() + b"\n")
             connection.recv(1)  # at the latest when the server is gone
 
+    def stand_ins(self) -> tuple[Callable[..., list[str]], Callable[..., None]]:
+        """Return what takes the place of `processes.command` and of `Popen.kill`."""
+        from signbart_port.system import processes
+
+        plain, kill = processes.command, subprocess.Popen.kill
+
+        def end(process: subprocess.Popen[Any]) -> None:
+            forked = isinstance(process.args, list) and self.started(process.args)
+            if forked and process.poll() is None:
+                self.end(process.args)
+            kill(process)
+
+        return lambda *run: self.command(*run) or plain(*run), end
+
     def close(self) -> None:
         for server in self._servers.values():
             server.communicate()
 
     def _server(self, framework: str) -> Path:
         path = self._folder / f"{framework}.socket"
-        if framework not in self._servers:
+        if framework not in self._servers and not self._of_parent:
             with socket.socket(socket.AF_UNIX) as listening:
                 listening.bind(str(path))
                 listening.listen(16)
@@ -91,8 +112,10 @@ def _framework_of(module: str) -> str | None:
     if spec is None or spec.origin is None:
         return None
     text = Path(spec.origin).read_text()
+    if module in _IMPORTS_LATER:
+        return _IMPORTS_LATER[module]
     named = set(re.findall(rf'(?:import |framework=")({"|".join(_PRELOADED)})\b', text))
-    if "keras_model" in text:
+    if "keras_model" in text or "import keras" in text:
         named.add("tensorflow")
     return named.pop() if len(named) == 1 else None
 
@@ -104,7 +127,8 @@ def _stand_in(server: str, number: str, *run: str) -> NoReturn:
     """Hand this process's streams to the server, and end as the worker ends."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(server)
-        request = {"start": number, "run": run, "folder": os.getcwd(), "environ": {**os.environ}}
+        request = {"start": number, "run": run, "servers": str(Path(server).parent)}
+        request |= {"folder": os.getcwd(), "environ": {**os.environ}}
         socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [0, 1, 2])
         for stream in (0, 1, 2):  # the worker alone holds them now
             os.close(stream)
@@ -192,6 +216,14 @@ class _Server:
                 self._waiting.pop(number).close()
 
 
+def _lend(servers: Path) -> None:
+    """Let the workers of this worker be forked too."""
+    from signbart_port.system import processes
+
+    lent = ForkedWorkers(servers, of_parent=True).stand_ins()
+    processes.command, subprocess.Popen.kill = lent  # type: ignore[assignment, method-assign]
+
+
 def _work(request: dict[str, Any], streams: list[int]) -> NoReturn:
     """Be the worker: what `python -P -m MODULE` would do from here."""
     code = 1
@@ -205,6 +237,7 @@ def _work(request: dict[str, Any], streams: list[int]) -> NoReturn:
         os.environ.clear()
         os.environ.update(request["environ"])
         module, *sys.argv[1:] = request["run"]
+        _lend(Path(request["servers"]))
         try:
             runpy.run_module(module, run_name="__main__", alter_sys=True)
             code = 0

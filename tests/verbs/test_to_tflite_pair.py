@@ -163,12 +163,11 @@ def test_what_cannot_be_matched_is_written_only_where_that_is_wanted(model, prog
     monkeypatch.setattr(
         verb, "correspond", lambda *_: Correspondence(3, 9, 1, (), "ADD stands for MUL")
     )
+    pair = load_pair("pair.py").pair  # an object runs in this process
     with pytest.raises(ProofError, match="not that of the float32 file: ADD stands for MUL"):
-        signbart_port.to_tflite_pair("net.pth", "pair.py", quantization="dynamic")
+        signbart_port.to_tflite_pair("net.pth", pair, quantization="dynamic")
     assert not Path("net.tflite").exists()
-    done = signbart_port.to_tflite_pair(
-        "net.pth", "pair.py", quantization="dynamic", not_proven=True
-    )
+    done = signbart_port.to_tflite_pair("net.pth", pair, quantization="dynamic", not_proven=True)
     assert not done.proven and "NOT PROVEN" in repr(done)
     assert any("ADD stands for MUL" in caution for caution in done.cautions)
     assert not pair_file.provenance_of(done.out)["proof"]["proven"]
