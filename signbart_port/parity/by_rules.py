@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from signbart_port.errors import PortError, first_of
 from signbart_port.parity import weights
 from signbart_port.parity.compare import Row
 from signbart_port.parity.counting import Counting
+from signbart_port.parity.float64 import InFloat64, Origin
 from signbart_port.parity.live import recorded, refusing
 from signbart_port.parity.pair import Arrays, Case, Pair, layouts_of
 from signbart_port.parity.proof import Call, Isolation, Record, judge
@@ -46,6 +50,22 @@ def variables_of(model: Any, named: str | None) -> dict[str, Any]:
     return dict(zip(paths, model.weights, strict=True))
 
 
+class Values(Mapping[str, NDArray[Any]]):
+    """The values of a Keras model's weights by path, each read when it is asked for."""
+
+    def __init__(self, model: Any) -> None:
+        self._weights = {weight.path: weight for weight in model.weights}
+
+    def __getitem__(self, path: str) -> NDArray[Any]:
+        return np.asarray(self._weights[path].numpy())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._weights)
+
+    def __len__(self) -> int:
+        return len(self._weights)
+
+
 def compare_weights(plan: Plan, tensors: Arrays, variables: Arrays) -> WeightComparison:
     """Hold Keras' variables against PyTorch's tensors, bit for bit; what differs is named by the
     module of PyTorch."""
@@ -75,6 +95,8 @@ class KerasCandidate:
     """What the user calls it."""
     exact: Arrays
     """The weights that are no float32 before they are rounded, by path, for the run in float64."""
+    origin: Origin | None = None
+    """What another process builds the model from; None where it must not."""
 
     @cached_property
     def modules(self) -> Mapping[str, frozenset[str]]:
@@ -84,18 +106,15 @@ class KerasCandidate:
     @cached_property
     def layers(self) -> Layers:
         """The layers, and the modules that are theirs."""
-        return self._layers(self.model)
+        from signbart_port.parity.keras_pairs import Layers
+
+        paths = [weight.path for weight in self.model.weights]
+        return Layers(self.model, self.plan, self.modules, paths)
 
     @property
     def paired(self) -> frozenset[str]:
         """The paths of the modules that are compared."""
         return frozenset(one.torch for one in self.layers.pairs)
-
-    def _layers(self, model: Any) -> Layers:
-        from signbart_port.parity.keras_pairs import Layers
-
-        paths = [weight.path for weight in self.model.weights]
-        return Layers(model, self.plan, self.modules, paths)
 
     def judge(
         self, case: Case, reference: RecordedRun, named: str, weights: WeightComparison | None
@@ -121,44 +140,44 @@ class KerasCandidate:
         def alone(calls: Iterable[Call], record: Record) -> None:
             layers.feed(calls, layouts, layers.fitted(record, shapes))
 
-        double, caution = self._in_float64
+        with self._in_float64.running(case) as (run_in_float64, why):
 
-        def doubled(record: Record) -> None:
-            of_double = self._layers(double)
-            given = case.keras, layouts, of_double.fitted(record, shapes), "float64"
-            keras_run.run(pair, double, *given, of_double.observed)
+            def in_float64(record: Record) -> None:
+                assert run_in_float64 is not None
+                run_in_float64(layers.fitted(record, shapes))
 
-        report = judge(
-            pair,
-            case,
-            (named, self.name),
-            reference,
-            reference.record.taps,
-            run,
-            config=self.config,
-            layouts=layouts,
-            isolation=Isolation(reference.alone, calls, alone),
-            in_float64=None if double is None else doubled,
-            weights=weights,
-            optional={tap for tap in shapes if tap != LOGITS},
-            structure_tolerance=WithConstants(),
-        )
+            report = judge(
+                pair,
+                case,
+                (named, self.name),
+                reference,
+                reference.record.taps,
+                run,
+                config=self.config,
+                layouts=layouts,
+                isolation=Isolation(reference.alone, calls, alone),
+                in_float64=None if run_in_float64 is None else in_float64,
+                weights=weights,
+                optional={tap for tap in shapes if tap != LOGITS},
+                structure_tolerance=WithConstants(),
+            )
         compared = {row.module for row in report.rows}
         left = [path for path in self.modules if path not in compared]
         notes = [f"{len(left)} modules are not compared by themselves: {first_of(left, 6)}"]
-        cautions = (*caution, *_constants(report))
+        cautions = (*self._not_in_float64(why), *_constants(report))
         facts = {"case": case.name, **report.facts}
         return replace(
             report, facts=facts, notes=(*(notes if left else ()), *cautions), cautions=cautions
         )
 
     @cached_property
-    def _in_float64(self) -> tuple[Any, Sequence[str]]:
-        from signbart_port.parity.keras_pairs import doubled
+    def _in_float64(self) -> InFloat64:
+        about = self.pair, self.config, self.model, self.layers
+        return InFloat64(*about, self.exact, self.origin)
 
-        double, why = doubled(self.model, self.exact)
+    def _not_in_float64(self, why: str) -> Sequence[str]:
         what = f"not compared in float64: Keras cannot build {self.name} from its own config in"
-        return double, ((f"{what} that precision ({why})",) if why else ())
+        return (f"{what} that precision ({why})",) if why else ()
 
 
 def prove_live(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from math import prod
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from signbart_port.errors import printable
 from signbart_port.parity.keras_run import Observed, carry, in_precision, modules, run_one
@@ -51,18 +52,14 @@ class Layers:
         """`paths` are those of the model's weights, in its order, as the plan names them: a copy
         may name its own otherwise, as one with `Bidirectional` does."""
         path_of = {id(weight): path for weight, path in zip(model.weights, paths, strict=True)}
-        every = [layer for _, layer in modules(model)]
-        cells = {id(layer.cell) for layer in every if isinstance(layer, keras.layers.RNN)}
-        layers = [layer for layer in every if id(layer) not in cells]
+        layers = _layers(model)
         variables = [
             {path_of[id(weight)] for weight in layer.weights if id(weight) in path_of}
             for layer in layers
         ]
         activated = {n for n, layer in enumerate(layers) if _activates(layer)}
         self.pairs: Sequence[ModulePair] = tuple(module_pairs(plan, torch, variables, activated))
-        self.observed = tuple(
-            Observed(pair.torch, layers[pair.layer], pair.before_activation) for pair in self.pairs
-        )
+        self.observed = observed(model, self.pairs)
         self._channels_last = {one.path for one in self.observed if _channels_last(one.layer)}
 
     def fitted(self, record: Record, shape_of: Mapping[str, tuple[int, ...]]) -> Record:
@@ -99,6 +96,18 @@ class Layers:
         if not isinstance(layer, _FED) or len(call.files) != 1:
             return False
         return bool(_input_shape(layer, np.load(call.files[0], mmap_mode="r").shape))
+
+
+def observed(model: keras.Model, pairs: Iterable[ModulePair]) -> tuple[Observed, ...]:
+    """Return the layers of pairs of modules, in a model or a copy of it."""
+    layers = _layers(model)
+    return tuple(Observed(one.torch, layers[one.layer], one.before_activation) for one in pairs)
+
+
+def _layers(model: keras.Model) -> list[keras.layers.Layer]:
+    every = [layer for _, layer in modules(model)]
+    cells = {id(layer.cell) for layer in every if isinstance(layer, keras.layers.RNN)}
+    return [layer for layer in every if id(layer) not in cells]
 
 
 def _input_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -144,24 +153,40 @@ def in_float64(model: keras.Model, exact: Arrays) -> keras.Model:
 
     Raises ValueError, or whatever its code raises, where it cannot be made from its own config.
     """
-
-    def build(config: Any) -> keras.Model:
-        double = type(model).from_config(config)
-        if not double.built:
-            double.build_from_config(model.get_build_config())
-        return double
-
-    config = _doubled(model.get_config())
-    try:  # random values take as long, and three times the room, to be replaced at once
-        double = in_precision("float64", lambda: build(_without_initializers(config)))
-    except Exception:
-        double = in_precision("float64", lambda: build(config))
+    double = builder_in_float64(model)()
     carry(model, double)
     for variable, rounded in zip(double.weights, model.weights, strict=True):
-        value = exact.get(rounded.path)
-        if value is not None and np.array_equal(value.astype(np.float32), rounded.numpy()):
+        if (value := exact_value(rounded, exact)) is not None:
             variable.assign(value)
     return double
+
+
+def builder_in_float64(model: keras.Model) -> Callable[[], keras.Model]:
+    """Return what makes a copy of a model in float64, whose weights are still to come, without the
+    model. Both raise whatever the model's code raises."""
+    kind, config, built_for = type(model), _doubled(model.get_config()), model.get_build_config()
+
+    def build(config: Any) -> keras.Model:
+        double = kind.from_config(config)
+        if not double.built:
+            double.build_from_config(built_for)
+        return double
+
+    def build_in_float64() -> keras.Model:
+        try:  # random values take as long, and three times the room, to be replaced at once
+            return in_precision("float64", lambda: build(_without_initializers(config)))
+        except Exception:
+            return in_precision("float64", lambda: build(config))
+
+    return build_in_float64
+
+
+def exact_value(variable: Any, exact: Arrays) -> NDArray[Any] | None:
+    """Return what a variable was rounded from, where `exact` has it by path."""
+    value = exact.get(variable.path)
+    if value is None or not np.array_equal(value.astype(np.float32), variable.numpy()):
+        return None
+    return value
 
 
 def _doubled(config: Any) -> Any:

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from signbart_port.parity.pair import Arrays, Pair, Tap, tap_of
 from signbart_port.parity.proof import Call, Isolation, Record
-from signbart_port.parity.reference import RecordedRun
 from signbart_port.parity.taps import LOGITS, Floats, outputs_of, tap_name
+
+if TYPE_CHECKING:
+    from signbart_port.parity.reference import RecordedRun
 
 Taps = Mapping[str, Tap]
 
@@ -94,11 +96,16 @@ def in_precision(dtype: str, build: Callable[[], keras.Model]) -> keras.Model:
 def carry(model: keras.Model, double: keras.Model) -> None:
     """Give the weights of a model in float32 to one in float64."""
     for variable, source in zip(double.variables, model.variables, strict=True):
-        wanted = "float64" if np.issubdtype(source.dtype, np.floating) else source.dtype
-        if variable.dtype != wanted or variable.shape != source.shape:
-            what = f"{variable.path} is {variable.dtype} {tuple(variable.shape)}"
-            raise ValueError(f"in float64, {what}, and not {tuple(source.shape)} of float64")
+        check_in_float64(variable, source)
         variable.assign(source)
+
+
+def check_in_float64(variable: Any, source: Any) -> None:
+    """Raise ValueError unless a variable is what another, or an array, is in float64."""
+    wanted = "float64" if np.issubdtype(source.dtype, np.floating) else source.dtype
+    if variable.dtype != wanted or tuple(variable.shape) != tuple(source.shape):
+        what = f"{variable.path} is {variable.dtype} {tuple(variable.shape)}"
+        raise ValueError(f"in float64, {what}, and not {tuple(source.shape)} of float64")
 
 
 def run_alone(model: keras.Model, calls: Iterable[Call], taps: Taps, record: Record) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,15 @@ class Outputs:
         return TorchRecord(tuple(self._taps))
 
 
+@dataclass(frozen=True)
+class _Input:
+    """An input of modules in float64, and what it is rounded to."""
+
+    argument: Any  # an id is another tensor's once its own is gone
+    rounded: Any
+    file: str
+
+
 class Truth(Outputs):
     """The outputs and inputs of the float64 run, kept in files, and how far PyTorch in float32 is
     from it.
@@ -83,39 +92,43 @@ class Truth(Outputs):
         super().__init__(folder, pair, counting)
         self._only = only
         self._float32: dict[str, Any] = {}
-        self._modules: dict[str, Any] = {}
         self._noise: dict[str, float] = {}
         self._alone: dict[str, float] = {}
-        self._calls: list[TorchCall] = []
-        self._files: dict[int, str] = {}
-        self._alive: list[Any] = []  # an id is another tensor's once its own is gone
+        self._calls: dict[TorchCall, tuple[_Input, ...]] = {}
+        self._inputs: dict[int, _Input] = {}
 
     def run(self, model: Any, inputs: Arrays) -> None:
-        import torch
-
+        """Run a model, which is the caller's alone: its weights are cast and cast back."""
         pair, taps = self._pair, self._counting.taps
         run(pair, model, inputs, taps, self._float32.__setitem__, only=self._only)
-        self._modules = dict(model.named_modules())
-        double = copy.deepcopy(model).to(torch.float64)
-        run(pair, double, inputs, taps, self._logits, self._call, self._only)
+        with _in_float64(model):
+            run(pair, model, inputs, taps, self._logits, self._call, self._only)
+        with _at_inference():
+            self._run_alone(dict(model.named_modules()))
 
     def _logits(self, tap: str, output: Any) -> None:
         if tap == LOGITS:
             self._write(tap, output)
 
     def _call(self, path: str, call: int, arguments: tuple[Any, ...], output: Any) -> None:
-        part = tap_of(self._counting.taps, path).part
-        outputs = tensors_of(path, call, output, part)
+        outputs = tensors_of(path, call, output, tap_of(self._counting.taps, path).part)
         for tap, value in outputs.items():
             self._write(tap, value.numpy())
         if not _tensors(arguments):
             return  # what is no tensor cannot be fed to a candidate's module
-        rounded = [_float32(argument) for argument in arguments]
-        again = tensors_of(path, call, self._modules[path](*rounded), part)
-        for tap, value in outputs.items():
-            self._alone[tap] = self._difference(tap, again[tap].numpy(), value.numpy())
-        files = tuple(self._file(a, f) for a, f in zip(arguments, rounded, strict=True))
-        self._calls.append(TorchCall(path, call, tuple(outputs), files))
+        inputs = tuple(self._input(argument) for argument in arguments)
+        files = tuple(one.file for one in inputs)
+        self._calls[TorchCall(path, call, tuple(outputs), files)] = inputs
+
+    def _run_alone(self, modules: Mapping[str, Any]) -> None:
+        """Run each module in float32 on the inputs that it had in float64."""
+        for call, inputs in self._calls.items():
+            # A copy: a module may write to its input, which others have too.
+            output = modules[call.path](*(one.rounded.clone() for one in inputs))
+            part = tap_of(self._counting.taps, call.path).part
+            for tap, value in tensors_of(call.path, call.number, output, part).items():
+                float64 = np.load(self._folder / f"{self._taps.index(tap)}.npy", mmap_mode="r")
+                self._alone[tap] = self._difference(tap, value.numpy(), float64)
 
     def _write(self, tap: str, output: Any) -> None:
         self.write(tap, output)
@@ -124,17 +137,47 @@ class Truth(Outputs):
     def _difference(self, tap: str, float32: Any, float64: Any) -> float:
         return largest_difference(tap, float32, float64, self._counting)
 
-    def _file(self, argument: Any, rounded: Any) -> str:
-        """Return the file of an input; one that several modules share is written once."""
-        if id(argument) not in self._files:
-            name = f"input{len(self._files)}.npy"
-            np.save(self._folder / name, rounded.numpy())
-            self._files[id(argument)] = name
-            self._alive.append(argument)
-        return self._files[id(argument)]
+    def _input(self, argument: Any) -> _Input:
+        """Keep an input; one that several modules share is written once."""
+        if id(argument) not in self._inputs:
+            kept = _Input(argument, _float32(argument), f"input{len(self._inputs)}.npy")
+            np.save(self._folder / kept.file, kept.rounded.numpy())
+            self._inputs[id(argument)] = kept
+        return self._inputs[id(argument)]
 
     def result(self) -> TorchRecord:
         return TorchRecord(tuple(self._taps), self._noise, self._alone, tuple(self._calls))
+
+
+@contextmanager
+def _in_float64(model: Any) -> Iterator[None]:
+    """Cast the weights of a module in place and back, each by itself: there are never two of all.
+
+    What was float32 comes back as it was.
+    """
+    import torch
+
+    tensors = [t for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()]
+    before = [tensor.dtype for tensor in tensors]
+    for tensor in tensors:
+        tensor.data = tensor.data.to(torch.float64)
+    yield
+    for tensor, dtype in zip(tensors, before, strict=True):
+        tensor.data = tensor.data.to(dtype)
+
+
+@contextmanager
+def _at_inference() -> Iterator[None]:
+    """Compute no gradients, and call every module of a transformer's layer."""
+    import torch
+
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # it calls no modules of a transformer's layer
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def run(
@@ -179,13 +222,10 @@ def run(
     dtype = next(model.parameters()).dtype
     tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
     arguments = {n: t.to(dtype) if t.is_floating_point() else t for n, t in tensors.items()}
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # it calls no modules of a transformer's layer
     try:
-        with torch.inference_mode():
+        with _at_inference():
             logits = pair.torch_output(pair.call_torch(model, arguments))
     finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
         for handle in hooks:
             handle.remove()
     record(LOGITS, logits.numpy())

@@ -28,6 +28,7 @@ from signbart_port.parity.by_rules import (
     tensors_within,
     variables_of,
 )
+from signbart_port.parity.float64 import Origin
 from signbart_port.parity.load_pair import LoadedPair, load_pair
 from signbart_port.parity.pair import Case, Pair, mapping_path
 from signbart_port.parity.reference import TorchRun, running
@@ -182,7 +183,9 @@ class PairCheckpoint(PairModels):
         PyTorch's run has begun."""
         tensors = self.checkpoint.tensors
         exact = transfer.in_float64(plan, tensors)
-        candidate = KerasCandidate(self.pair, self.config, model, plan, name, exact)
+        loaded = self.loaded
+        origin = Origin(loaded.place, self.stated, self.stored, loaded.program)
+        candidate = KerasCandidate(self.pair, self.config, model, plan, name, exact, origin)
         path, (case, *others) = str(self.checkpoint.path), self.cases
         reports = [candidate.judge(case, first, path, weights)]
         for case in others:

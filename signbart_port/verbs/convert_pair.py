@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from signbart_port import transfer
 from signbart_port.errors import ProofError
 from signbart_port.model_files import pair_file
+from signbart_port.parity.by_rules import Values
 from signbart_port.parity.pair import Pair
 from signbart_port.parity.reference import TorchRun
 from signbart_port.parity.report import Report
@@ -146,6 +147,7 @@ class _Conversion:
             digests = filled(model, plan, checkpoint.tensors)
             report = self.prove(model, plan, reference) if reference else None
         lossy = lost(opened, plan)
+        checkpoint.tensors.clear()  # the model has them; writing a large one takes room
         self.progress("Writing and reading back")
         _write(temp, model, self.provenance(report, lossy))
         self.read_back(temp, model, digests, report is not None)
@@ -165,8 +167,7 @@ class _Conversion:
         self.progress("Running PyTorch")
         reference.wait()
         self.progress("Comparing every module")
-        variables = {weight.path: weight.numpy() for weight in model.weights}
-        weights = self.opened.weights(plan, variables)
+        weights = self.opened.weights(plan, Values(model))
         report = self.opened.report(str(self.out), model, plan, weights, reference)
         if not report.passed:
             path = self.opened.checkpoint.path

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from signbart_port.errors import PortError
+from signbart_port.parity.by_rules import Values
 from signbart_port.parity.pair import Pair
 from signbart_port.parity.report import Report
 from signbart_port.system.progress import ProgressCallback, no_progress
@@ -90,5 +91,5 @@ def compared(
         progress("Running PyTorch")
         reference.wait()
         progress("Comparing every module")
-        found = opened.weights(plan, {weight.path: weight.numpy() for weight in model.weights})
+        found = opened.weights(plan, Values(model))
         return opened.report(name, model, plan, found, reference)

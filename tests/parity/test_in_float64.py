@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import torch
 
+import signbart_port
+from signbart_port.parity import float64, torch_recording
 from signbart_port.parity.keras_pairs import in_float64
+from signbart_port.parity.load_pair import load_pair
+from signbart_port.parity.workers.torch_perturbed import perturb
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -48,3 +54,30 @@ def test_every_value_is_carried(layer: type[Offset]) -> None:
         assert one.dtype == ("int32" if other.dtype == "int32" else "float64")
     x = np.random.default_rng(0).standard_normal((2, 4))
     assert np.allclose(double(x), model(x.astype(np.float32)), atol=1e-6)
+
+
+def test_a_large_model_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
+    pair = load_pair("torch-lstm").pair  # whose sums of biases are no float32
+    config, files = tmp_path / "config.json", (tmp_path / "a.pth", tmp_path / "a.weights.h5")
+    config.write_text(json.dumps(dict(pair.example)))
+    torch.save(perturb(pair.torch_model(pair.example)).state_dict(), files[0])
+    signbart_port.convert_pair(files[0], pair, files[1], config=config, verify=False)
+    here = signbart_port.verify_pair(*files, pair)
+    monkeypatch.setattr(float64, "LARGE", 0)
+    monkeypatch.delattr(float64.InFloat64, "_copy")
+    apart = signbart_port.verify_pair(*files, pair)
+    assert here.passed and len(here.structure) > 1 and apart.structure == here.structure
+
+
+def test_pytorchs_weights_are_cast_and_come_back():
+    module = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3), torch.nn.GRU(3, 2))
+    module[0].bias = module[1].bias  # one parameter of two names
+    module.register_buffer("rounded", torch.rand(4).half())
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    with torch_recording._in_float64(module):
+        cast = module.state_dict()
+        assert {v.dtype for v in cast.values()} == {torch.float64, torch.int64}
+        assert all(torch.equal(value, before[name].to(value.dtype)) for name, value in cast.items())
+    after = module.state_dict()
+    assert module[0].bias is module[1].bias
+    assert all(v.dtype == before[n].dtype and torch.equal(v, before[n]) for n, v in after.items())

@@ -1,0 +1,104 @@
+"""A large Keras model in float64, in a process of its own: two copies take the room of three."""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbart_port.errors import printable
+from signbart_port.parity.load_pair import import_pair
+from signbart_port.parity.module_pairs import ModulePair
+from signbart_port.parity.pair import Arrays, Pair, layouts_of
+from signbart_port.system import serving
+
+WEIGHT, INPUT = "weight.", "input."
+"""The arrays beside the job: the variables of the model by number, the inputs of the case."""
+_CHUNK = 8 << 20
+"""The bytes of a variable that are cast at a time."""
+
+
+@dataclass(frozen=True)
+class Float64Job:
+    """The job: to run a pair's Keras model on a case, with these weights."""
+
+    pair: str
+    """The place that the pair is imported from, see `load_pair.place_of`."""
+    config: Mapping[str, Any]
+    stored: Mapping[str, Any]
+    pairs: tuple[ModulePair, ...]
+    """The modules whose outputs are recorded."""
+
+
+@dataclass(frozen=True)
+class Float64Result:
+    """The outputs, in the worker's folder: that of tap `n` in `n.npy`."""
+
+    taps: tuple[str, ...]
+    why_not: str = ""
+    """Why there are none: the model cannot be built in float64."""
+
+
+def _run(job: Float64Job, arrays: Arrays) -> tuple[Float64Result, Arrays]:
+    from signbart_port.parity import keras_pairs, keras_run
+
+    pair = import_pair(job.pair)
+    config = pair.read_config(job.config, job.stored)
+    try:
+        model = _built(pair, config, arrays)
+    except Exception as error:  # its own code may raise anything
+        return Float64Result((), f"{type(error).__name__}: {printable(error)}"), {}
+    folder, taps = Path(tempfile.gettempdir()), list[str]()
+
+    def record(tap: str, output: NDArray[Any]) -> None:
+        np.save(folder / f"{len(taps)}.npy", output)
+        taps.append(tap)
+
+    inputs = {n.removeprefix(INPUT): arrays[n] for n in arrays if n.startswith(INPUT)}
+    observed = keras_pairs.observed(model, job.pairs)
+    keras_run.run(pair, model, inputs, layouts_of(pair, config), record, "float64", observed)
+    return Float64Result(tuple(taps)), {}
+
+
+def _built(pair: Pair, config: Any, arrays: Arrays) -> Any:
+    """Return the model with its weights. Raises whatever the pair's code raises."""
+    from signbart_port.parity import keras_pairs, keras_run
+
+    single = keras_run.in_precision("float32", lambda: pair.keras_model(config))
+    build = keras_pairs.builder_in_float64(single)
+    del single
+    gc.collect()  # layers and models refer to each other
+    model = build()
+    for number, variable in enumerate(model.variables):
+        value = arrays[f"{WEIGHT}{number}"]
+        keras_run.check_in_float64(variable, value)
+        _assign(variable, value)
+    return model
+
+
+def _assign(variable: Any, value: NDArray[Any]) -> None:
+    """Assign an array bit by bit: a whole one would be there three times."""
+    if value.ndim == 0:
+        variable.assign(value)
+        return
+    import tensorflow as tf
+
+    handle, dtype = variable.value.handle, variable.dtype
+    rows = max(1, _CHUNK // max(1, value[:1].nbytes))
+    for first in range(0, len(value), rows):
+        part = value[first : first + rows].astype(dtype)
+        place = {"begin": [first], "end": [first + len(part)], "strides": [1]}
+        tf.raw_ops.ResourceStridedSliceAssign(ref=handle, **place, value=part)
+
+
+if __name__ == "__main__":
+    # oneDNN computes nothing in float64, and its allocator would keep what is freed.
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+    serving.serve(Float64Job, _run, framework="keras", memory=None)
