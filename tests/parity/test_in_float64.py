@@ -14,6 +14,7 @@ import signbart_port
 from signbart_port.parity import float64, torch_recording
 from signbart_port.parity.keras_pairs import in_float64
 from signbart_port.parity.load_pair import load_pair
+from signbart_port.parity.workers import keras_float64
 from signbart_port.parity.workers.torch_perturbed import perturb
 
 
@@ -67,6 +68,14 @@ def test_a_large_model_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
     monkeypatch.delattr(float64.InFloat64, "_copy")
     apart = signbart_port.verify_pair(*files, pair)
     assert here.passed and len(here.structure) > 1 and apart.structure == here.structure
+
+
+def test_a_large_weight_is_assigned_in_parts(monkeypatch):
+    value = np.random.default_rng(0).standard_normal((7, 5)).astype(np.float32)
+    variable = keras.Variable(np.zeros((7, 5)), dtype="float64")
+    monkeypatch.setattr(keras_float64, "_CHUNK", 3 * 5 * 4)
+    keras_float64._assign(variable, value)
+    assert np.array_equal(variable.numpy(), value.astype(np.float64))
 
 
 def test_pytorchs_weights_are_cast_and_come_back():

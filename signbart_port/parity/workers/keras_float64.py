@@ -84,14 +84,14 @@ def _built(pair: Pair, config: Any, arrays: Arrays) -> Any:
 
 
 def _assign(variable: Any, value: NDArray[Any]) -> None:
-    """Assign an array bit by bit: a whole one would be there three times."""
-    if value.ndim == 0:
+    """Assign an array, a large one in parts: cast as a whole, it would be there three times."""
+    if value.nbytes <= _CHUNK:
         variable.assign(value)
         return
     import tensorflow as tf
 
     handle, dtype = variable.value.handle, variable.dtype
-    rows = max(1, _CHUNK // max(1, value[:1].nbytes))
+    rows = max(1, _CHUNK // value[:1].nbytes)
     for first in range(0, len(value), rows):
         part = value[first : first + rows].astype(dtype)
         place = {"begin": [first], "end": [first + len(part)], "strides": [1]}
