@@ -47,9 +47,10 @@ class LoadedPair:
 
     @cached_property
     def program(self) -> str:
-        """What a process that is kept for it has run: a file that the user has named imports
-        others, which may have changed when it is loaded again."""
-        return secrets.token_hex() if type(self.pair).__module__.startswith(_MODULE) else ""
+        """What a process that is kept for it has run, and no other's: a file that the user has
+        named imports others, which may have changed when it is loaded again."""
+        of_file = type(self.pair).__module__.startswith(_MODULE)
+        return secrets.token_hex() if of_file else self.place
 
 
 def installed() -> list[str]:

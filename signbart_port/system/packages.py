@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from signbart_port.errors import PortError
 
 _NAMES = {
@@ -13,6 +15,16 @@ _NAMES = {
     "tensorflow": "TensorFlow",
     "torch": "PyTorch",
 }
+
+
+_OF_MODELS = {"keras_hub": "keras-hub", "transformers": "transformers"}
+"""The libraries that models come from, by the module that is imported."""
+
+
+def versions_of_models() -> dict[str, str]:
+    """Return the versions of those libraries of models that this process has imported, by name."""
+    imported = {name: sys.modules[of] for of, name in _OF_MODELS.items() if of in sys.modules}
+    return {name: str(getattr(of, "__version__", "?")) for name, of in imported.items()}
 
 
 _NO_ROOM = ("failed to map segment", "annot allocate memory")

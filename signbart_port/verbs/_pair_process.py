@@ -22,7 +22,7 @@ from signbart_port.system import atomic_output
 from signbart_port.system.messages import from_plain, to_plain
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.warm_workers import lent
-from signbart_port.system.worker import Limits, Worker, WorkerFailed
+from signbart_port.system.worker import FailureKind, Limits, Worker, WorkerFailed
 
 _WORKER = "signbart_port.verbs.workers.pair_verb"
 T = TypeVar("T")
@@ -78,7 +78,9 @@ class PairProcess:
             self.worker.send(job, Limits(seconds=None))
             result = self.worker.answer(progress or no_progress).read(VerbResult)
         except WorkerFailed as failed:
-            raise failed.error(str(self.pair), "the process that runs it fails") from None
+            refused = failed.failure.kind is FailureKind.REFUSED
+            named = None if refused else str(self.pair)
+            raise failed.error(named, "the process that runs it fails") from None
         except BaseException:
             self.worker.end()
             raise
@@ -98,7 +100,7 @@ def pair_process(pair: str | Pair | None, *, kept: bool = True) -> Iterator[Pair
     if not isinstance(pair, str):
         yield PairProcess(pair, None)
         return
-    program = "" if kept and not is_file(pair) else secrets.token_hex()
+    program = pair if kept and not is_file(pair) else secrets.token_hex()
     with lent(_WORKER, program=program) as worker:
         yield PairProcess(pair, worker)
 

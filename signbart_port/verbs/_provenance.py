@@ -9,6 +9,7 @@ from typing import Any
 
 from signbart_port.checkpoint import Checkpoint
 from signbart_port.parity.report import Report
+from signbart_port.system import packages
 from signbart_port.system.version import __version__
 
 NOT_PROVEN = "nothing was compared with PyTorch (--no-verify)"
@@ -19,10 +20,10 @@ def provenance(
     notes: Sequence[str],
     models: Mapping[str, Any],
     report: Report | None,
-    torch: str | None = None,
+    versions: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the provenance as plain data: the source with `notes` on it, what is said of the
-    `models`, the proof, the versions of what took part; of PyTorch, where it is given."""
+    `models`, the proof, the versions of what took part: these and the libraries of Keras' side."""
     return {
         "schema": 1,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -36,7 +37,8 @@ def provenance(
         "proof": report.summary() if report else NOT_PROVEN,
         "versions": {
             "signbart-port": __version__,
-            **({} if torch is None else {"torch": torch}),
+            **versions,
+            **packages.versions_of_models(),
             **{name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
         },
     }

@@ -283,8 +283,8 @@ class _Conversion:
             "mapping": {"family": mapping.family, "sha256": mapping.sha256},
         }
         notes = (*checkpoint.notes, *(reference.notes if reference else ()))
-        torch = reference.result.torch if reference else None
-        return provenance(checkpoint, notes, models, report, torch)
+        versions = reference.result.versions if reference else {}
+        return provenance(checkpoint, notes, models, report, versions)
 
 
 def _logits(path: Path, inputs: Inputs) -> Floats:

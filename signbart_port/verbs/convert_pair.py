@@ -149,7 +149,8 @@ class _Conversion:
         lossy = lost(opened, plan)
         checkpoint.tensors.clear()  # the model has them; writing a large one takes room
         self.progress("Writing and reading back")
-        _write(temp, model, self.provenance(report, lossy))
+        versions = reference.result.versions if reference else {}
+        _write(temp, model, self.provenance(report, lossy, versions))
         self.read_back(temp, model, digests, report is not None)
         return PairConverted(
             out=self.out,
@@ -201,7 +202,9 @@ class _Conversion:
         if output is None or not np.allclose(proven, output, rtol=0, atol=_AGAIN * largest(proven)):
             raise ProofError(f"{self.out}: a fresh process that opens it computes something else")
 
-    def provenance(self, report: Report | None, lossy: tuple[str, ...]) -> dict[str, Any]:
+    def provenance(
+        self, report: Report | None, lossy: tuple[str, ...], versions: Mapping[str, str]
+    ) -> dict[str, Any]:
         opened, checkpoint = self.opened, self.opened.checkpoint
         models = {
             "pair": {"name": opened.loaded.name, "sha256": opened.loaded.sha256},
@@ -210,7 +213,7 @@ class _Conversion:
             "mapping": {"family": opened.mapping.family, "sha256": opened.mapping.sha256},
             "lost": list(lossy),
         }
-        return provenance(checkpoint, checkpoint.notes, models, report)
+        return provenance(checkpoint, checkpoint.notes, models, report, versions)
 
 
 def filled(model: Any, plan: Plan, tensors: Mapping[str, NDArray[Any]]) -> dict[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from signbart_port.cli.main import run
-from signbart_port.system.packages import no_memory, not_installed
+from signbart_port.system.packages import no_memory, not_installed, versions_of_models
 
 
 @pytest.mark.parametrize(
@@ -55,3 +58,11 @@ def test_another_import_error_is_a_defect() -> None:
 @pytest.mark.parametrize("module", ["signbart_port.gone", "numpy", None])
 def test_any_other_module_is_a_defect(module: str | None) -> None:
     assert not_installed(ModuleNotFoundError("No module", name=module)) is None
+
+
+def test_libraries_of_models_are_those_that_are_imported(monkeypatch):
+    monkeypatch.delitem(sys.modules, "transformers", raising=False)
+    monkeypatch.delitem(sys.modules, "keras_hub", raising=False)
+    assert versions_of_models() == {}
+    monkeypatch.setitem(sys.modules, "keras_hub", SimpleNamespace(__version__="1.2"))
+    assert versions_of_models() == {"keras-hub": "1.2"}

@@ -20,6 +20,7 @@ from signbart_port.parity.load_pair import installed, load_pair
 from signbart_port.parity.pair import Pair
 from signbart_port.parity.workers.torch_perturbed import perturb
 from signbart_port.system import digest
+from signbart_port.verbs.inspect_file import inspect_file
 from tests.support.tutorial import PAGE, written
 
 
@@ -186,6 +187,9 @@ def test_an_installed_pair_converts(tmp_path):
     )
     assert done.report.passed and done.out == tmp_path / "rnn.keras"
     assert [said for said in done.cautions if "the sum in bias_ih, zeros in bias_hh" in said]
+    versions = inspect_file(done.out).provenance["versions"]
+    assert versions["torch"] == torch.__version__ and "transformers" not in versions
+    assert versions.keys() == {"signbart-port", "torch", "keras", "tensorflow", "numpy"}
 
 
 def test_the_commands(folder, program):

@@ -23,7 +23,7 @@ from signbart_port.parity.load_pair import import_pair
 from signbart_port.parity.pair import Arrays, Case, Pair, layouts_of, mapping_path
 from signbart_port.parity.torch_recording import Outputs, TorchRecord, Truth
 from signbart_port.parity.workers import torch_weights
-from signbart_port.system import digest, serving
+from signbart_port.system import digest, packages, serving
 
 MEMORY = 6 * 2**30
 """Address space that importing PyTorch may take, in bytes."""
@@ -66,6 +66,13 @@ class TorchResult:
     read_itself: bool
     """Whether PyTorch has read the file itself, and not what this program has rewritten."""
     record: TorchRecord
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    """The versions of the libraries that the model comes from, by name."""
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """The versions of what took part, by name."""
+        return {"torch": self.torch, **self.libraries}
 
 
 def arrays_of(case: Case) -> dict[str, NDArray[Any]]:
@@ -100,7 +107,8 @@ def _run(job: TorchJob, arrays: Arrays) -> tuple[TorchResult, Arrays]:
         else Outputs(folder, pair, counting, job.logits_alone)
     )
     record.run(model, case.torch)
-    return TorchResult(digests, str(torch.__version__), read_itself, record.result()), {}
+    version, libraries = str(torch.__version__), packages.versions_of_models()
+    return TorchResult(digests, version, read_itself, record.result(), libraries), {}
 
 
 def _load(pair: Pair, config: Any, job: TorchJob) -> tuple[Any, dict[str, str], bool]:
