@@ -137,10 +137,31 @@ def test_layers_of_one_side_alone_are_written_out():
 
 
 def test_where_the_order_contradicts_a_name_the_line_is_a_guess():
-    torch = {"a.input_norm.weight": (5,), "a.post_attention_norm.weight": (5,)}
+    torch = {"a.input_norm.weight": (5,), "a.my_attention_norm.weight": (5,)}
     keras = {"a/attention_norm/scale": (5,), "a/feedforward_norm/scale": (5,)}
     found = made(torch, keras)
     assert found.guesses == 2 and "its name says one place, its order another" in found.text("x")
+
+
+def test_a_norm_after_the_attention_is_not_that_of_the_attention():
+    torch = {"a.input_layernorm.weight": (5,), "a.post_attention_layernorm.weight": (5,)}
+    keras = {"a/self_attention_layernorm/scale": (5,), "a/feedforward_layernorm/scale": (5,)}
+    found = made(torch, keras)
+    assert [(torch, keras) for torch, keras, _ in lines(found)] == [
+        ("a.input_layernorm", "a/self_attention_layernorm"),
+        ("a.post_attention_layernorm", "a/feedforward_layernorm"),
+    ]
+    assert found.guesses == 2
+
+
+@pytest.mark.parametrize("bias", [8, None])
+def test_the_bias_tells_a_transposed_convolution(bias, tmp_path):
+    torch, keras = {"a.weight": (12, 8, 4, 3)}, {"b/kernel": (4, 3, 8, 12)}
+    if bias:
+        torch["a.bias"], keras["b/bias"] = (bias,), (bias,)
+    found = made(torch, keras)
+    op = "out in y x -> y x in out" if bias is None else "in out y x -> y x out in"
+    assert complete(found, torch, keras, tmp_path) == [op, *(["identity"] if bias else [])]
 
 
 def test_blocks_that_differ_are_paired_block_by_block():

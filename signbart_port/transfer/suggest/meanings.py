@@ -49,15 +49,18 @@ _COMPOUND = re.compile("|".join(sorted(_MEANINGS, key=len, reverse=True)))
 def meanings(path: str, *, in_layer: bool = False) -> Meanings:
     """Return the meanings in a module's path; an unknown spelling stands for itself.
 
-    A part that is only a number has no meaning. `in_layer`, below a layer, the encoder is what
-    attention crosses to.
+    A part that is only a number has no meaning. What stands after `post` names another place than
+    its own. `in_layer`, below a layer, the encoder is what attention crosses to.
     """
     found: set[str] = set()
     for part in path.split("."):
         if not part.isdigit():
             separated = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part).lower()
+            before = ""
             for token in re.findall(r"[^\W\d_]+|\d+", separated):
-                found |= _meanings_of(token)
+                said = _meanings_of(token)
+                found |= {f"post {meaning}" for meaning in said} if before == "post" else said
+                before = token
     if in_layer and "encoder" in found:
         found = found - {"encoder"} | {"cross"}
     return frozenset(found)

@@ -25,6 +25,9 @@ _KERNELS = (
     ("conv", "out in step -> step in out", "out"),
     ("conv", "out in y x -> y x in out", "out"),
     ("conv", "out in z y x -> z y x in out", "out"),
+    ("conv_transpose", "in out step -> step out in", "out"),
+    ("conv_transpose", "in out y x -> y x out in", "out"),
+    ("conv_transpose", "in out z y x -> z y x out in", "out"),
     ("depthwise", "channel 1 step -> step channel 1", "channel"),
     ("depthwise", "channel 1 y x -> y x channel 1", "channel"),
     ("depthwise", "(channel times) 1 step -> step channel times", "(channel times)"),
@@ -118,6 +121,8 @@ def _of_kernel(torch: Unit, keras: Unit, kind: str, kernel: str, bias: str) -> R
     doubts = []
     lines = [_line(torch.tensors["weight"], keras.tensors["weight"], kernel)]
     if "bias" in torch.tensors and "bias" in keras.tensors:
+        if not (torch.fused or keras.fused) and not _agree(torch, kernel, bias):
+            return None
         lines.append(_line(torch.tensors["bias"], keras.tensors["bias"], bias))
     elif lone := list(_filled(torch, keras, bias)):
         lines += lone
@@ -129,6 +134,13 @@ def _of_kernel(torch: Unit, keras: Unit, kind: str, kernel: str, bias: str) -> R
             doubts.append(_SPLIT)
     tensors = tuple(filter(None, lines))
     return Recipe(kind, tensors, tuple(doubts)) if len(tensors) == len(lines) else None
+
+
+def _agree(torch: Unit, kernel: str, bias: str) -> bool:
+    """Return whether a bias is as long as the axis of the kernel that it is for."""
+    (axis, *_), kernels = _parsed(bias).torch, _parsed(kernel).torch
+    shapes = zip(torch.tensors["weight"].shapes, torch.tensors["bias"].shapes, strict=True)
+    return all((weight[kernels.index(axis)],) == length for weight, length in shapes)
 
 
 def _norm(torch: Unit, keras: Unit) -> Recipe | None:
