@@ -10,10 +10,11 @@ from signbart_port.parity.report import Report
 
 
 def block_of(module: str) -> str:
-    """Return the block of a module: `encoder.layers.0` for `encoder.layers.0.fc1`, `decoder` for
-    `decoder.embed_positions`."""
+    """Return the block of a module: `encoder.layers.0` for `encoder.layers.0.fc1`, as its first
+    number ends it; `decoder` for `decoder.embed_positions`, which has none."""
     parts = module.split(".")
-    return ".".join(parts[: 3 if parts[1:2] == ["layers"] else 1])
+    first = next((n for n, part in enumerate(parts) if part.isdigit()), 0)
+    return ".".join(parts[: first + 1])
 
 
 def by_block(rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -23,6 +23,7 @@ def test_blocks_in_the_order_of_the_run() -> None:
         "encoder.layers.0",
         "encoder.layers.1.self_attn.q_proj",
         "encoder",
+        "h.11.mlp",
         "logits",
     ]
     blocks = by_block(row(1.0, tap=tap) for tap in taps)
@@ -31,7 +32,8 @@ def test_blocks_in_the_order_of_the_run() -> None:
         "encoder": [taps[1], taps[6]],
         "encoder.layers.0": taps[2:5],
         "encoder.layers.1": taps[5:6],
-        "logits": taps[7:],
+        "h.11": taps[7:8],
+        "logits": taps[8:],
     }
 
 
