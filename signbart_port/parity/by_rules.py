@@ -20,7 +20,7 @@ from signbart_port.parity.pair import Arrays, Case, Pair, layouts_of
 from signbart_port.parity.proof import Call, Isolation, Record, judge
 from signbart_port.parity.reference import RecordedRun
 from signbart_port.parity.report import Report, WeightComparison
-from signbart_port.parity.taps import LOGITS
+from signbart_port.parity.taps import LOGITS, Floats
 from signbart_port.parity.tolerances import CONSTANTS, STRUCTURE, WithConstants
 from signbart_port.transfer import Plan
 
@@ -109,7 +109,8 @@ class KerasCandidate:
         from signbart_port.parity.keras_pairs import Layers
 
         paths = [weight.path for weight in self.model.weights]
-        return Layers(self.model, self.plan, self.modules, paths)
+        layouts = layouts_of(self.pair, self.config)
+        return Layers(self.model, self.plan, self.modules, paths, layouts)
 
     @property
     def paired(self) -> frozenset[str]:
@@ -122,23 +123,33 @@ class KerasCandidate:
         """Compare the model on a case with a run of PyTorch, `named` so, which recorded the modules
         that are `paired`.
 
-        A module whose output has another shape on the other side is left out, and counted in a
-        note; the output of the whole model never is. Raises PortError where it cannot be run.
+        A module whose output has another shape on the other side is left out, of the run and
+        alone, and counted in a note; the output of the whole model never is. Raises PortError where
+        it cannot be run.
         """
         from signbart_port.parity import keras_run
 
         pair, layers, layouts = self.pair, self.layers, layouts_of(self.pair, self.config)
         shapes = {tap: reference.shape(tap) for tap in reference.record.taps}
         calls = [call for call in reference.calls if layers.takes(call)]
+        other: dict[str, tuple[int, ...]] = {}  # the outputs of another shape
 
         def run(record: Record) -> None:
+            def noting(tap: str, output: Floats) -> None:
+                if output.shape != shapes.get(tap, output.shape):
+                    other[tap] = output.shape
+                record(tap, output)
+
             with refusing(self.name, "Keras"):
-                fitted = layers.fitted(record, shapes)
-                given = case.keras, layouts, fitted
+                given = case.keras, layouts, layers.fitted(noting, shapes)
                 keras_run.run(pair, self.model, *given, observed=layers.observed)
 
         def alone(calls: Iterable[Call], record: Record) -> None:
-            layers.feed(calls, layouts, layers.fitted(record, shapes))
+            fitted = layers.fitted(record, shapes)
+            for call in calls:
+                if other.keys().isdisjoint(call.taps):
+                    with refusing(f"{self.name}: {call.path}, alone", "Keras"):
+                        layers.feed(call, fitted)
 
         with self._in_float64.running(case) as (run_in_float64, why):
 
@@ -164,11 +175,10 @@ class KerasCandidate:
         compared = {row.module for row in report.rows}
         left = [path for path in self.modules if path not in compared]
         notes = [f"{len(left)} modules are not compared by themselves: {first_of(left, 6)}"]
+        notes = [*(notes if left else ()), *_other_orders(shapes, other)]
         cautions = (*self._not_in_float64(why), *_constants(report))
         facts = {"case": case.name, **report.facts}
-        return replace(
-            report, facts=facts, notes=(*(notes if left else ()), *cautions), cautions=cautions
-        )
+        return replace(report, facts=facts, notes=(*notes, *cautions), cautions=cautions)
 
     @cached_property
     def _in_float64(self) -> InFloat64:
@@ -195,6 +205,19 @@ def prove_live(
     given = candidate.pair, torch_model, case, counting, named
     with recorded(*given, candidate.paired) as reference:
         return candidate.judge(case, reference, named, weights)
+
+
+def _other_orders(
+    torch: Mapping[str, tuple[int, ...]], keras: Mapping[str, tuple[int, ...]]
+) -> Sequence[str]:
+    """Return what is to be said of Keras' outputs, by tap, that have PyTorch's axes in another
+    order."""
+    found = [tap for tap, shape in keras.items() if sorted(shape) == sorted(torch[tap])]
+    return [
+        f"the axes of {first_of(found, 6)} have another order in Keras, such as {keras[tap]} for"
+        f" {torch[tap]}: the pair's taps can name both orders"
+        for tap in found[:1]
+    ]
 
 
 def _constants(report: Report) -> Sequence[str]:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.errors import printable
-from signbart_port.parity.keras_run import Observed, carry, in_precision, modules, run_one
+from signbart_port.parity.keras_run import Observed, Taps, carry, in_precision, modules, run_one
 from signbart_port.parity.module_pairs import ModulePair, module_pairs
-from signbart_port.parity.pair import Arrays
+from signbart_port.parity.pair import Arrays, tap_of
 from signbart_port.parity.proof import Call, Record
 from signbart_port.parity.taps import LOGITS, Floats, module_of
 from signbart_port.transfer import Plan
@@ -28,11 +28,11 @@ _CONVOLUTIONS = (
     keras.layers.DepthwiseConv1D,
     keras.layers.DepthwiseConv2D,
 )
+_CHANNEL_NORMS = (keras.layers.BatchNormalization, keras.layers.GroupNormalization)
 _DENSE = (keras.layers.Dense, keras.layers.EinsumDense)
 _NORMS = (
+    *_CHANNEL_NORMS,
     keras.layers.LayerNormalization,
-    keras.layers.BatchNormalization,
-    keras.layers.GroupNormalization,
     keras.layers.RMSNormalization,
 )
 _FED = (*_CONVOLUTIONS, *_DENSE, *_NORMS, keras.layers.Embedding)
@@ -48,9 +48,11 @@ class Layers:
         plan: Plan,
         torch: Mapping[str, Set[str]],
         paths: Sequence[str],
+        taps: Taps,
     ) -> None:
         """`paths` are those of the model's weights, in its order, as the plan names them: a copy
-        may name its own otherwise, as one with `Bidirectional` does."""
+        may name its own otherwise, as one with `Bidirectional` does. A layout that one of the
+        `taps` declares is not looked for."""
         path_of = {id(weight): path for weight, path in zip(model.weights, paths, strict=True)}
         layers = _layers(model)
         variables = [
@@ -60,7 +62,12 @@ class Layers:
         activated = {n for n, layer in enumerate(layers) if _activates(layer)}
         self.pairs: Sequence[ModulePair] = tuple(module_pairs(plan, torch, variables, activated))
         self.observed = observed(model, self.pairs)
-        self._channels_last = {one.path for one in self.observed if _channels_last(one.layer)}
+        self._taps = taps
+        self._channels_last = {
+            one.path
+            for one in self.observed
+            if _channels_last(one.layer) and not tap_of(taps, one.path).keras
+        }
 
     def fitted(self, record: Record, shape_of: Mapping[str, tuple[int, ...]]) -> Record:
         """Return a `record` that is given outputs in the layout of PyTorch's, `shape_of` by tap."""
@@ -79,16 +86,16 @@ class Layers:
             output = output[:1]  # positions, which are the same for every example
         return merged(output, shape)
 
-    def feed(self, calls: Iterable[Call], taps: Any, record: Record) -> None:
-        """Feed the layers that take the same as their modules, one by one."""
-        layers = {one.path: one for one in self.observed}
-        for call in calls:
-            (given,) = call.inputs()
-            if call.path in self._channels_last and given.ndim > 2:
-                given = np.moveaxis(given, 1, -1)
-            if shape := _input_shape(layers[call.path].layer, given.shape):
-                given = given.reshape(shape)
-            run_one(layers[call.path], call.number, given, taps, record)
+    def feed(self, call: Call, record: Record) -> None:
+        """Feed a layer that takes the same as its module what that was fed."""
+        one = next(one for one in self.observed if one.path == call.path)
+        (given,) = call.inputs()
+        given = tap_of(self._taps, call.path).in_keras_order(given)
+        if call.path in self._channels_last and given.ndim > 2:
+            given = np.moveaxis(given, 1, -1)
+        if shape := _input_shape(one.layer, given.shape):
+            given = given.reshape(shape)
+        run_one(one, call.number, given, self._taps, record)
 
     def takes(self, call: Call) -> bool:
         """Return whether the layer of a call can be fed alone what the module was."""
@@ -223,4 +230,4 @@ def _channels_last(layer: Any) -> bool:
     """Return whether the channels of an output come last where PyTorch has them second."""
     if isinstance(layer, _CONVOLUTIONS):
         return bool(layer.data_format == "channels_last")
-    return isinstance(layer, keras.layers.BatchNormalization) and layer.axis != 1
+    return isinstance(layer, _CHANNEL_NORMS) and layer.axis != 1

@@ -62,11 +62,12 @@ class Tap:
         return tuple(self.torch.split())
 
     def in_torch_order(self, output: NDArray[Any]) -> NDArray[Any]:
-        """Return a Keras output with its axes in PyTorch's order."""
-        if self.keras in ("", self.torch):
-            return output
-        keras = self.keras.split()
-        return output.transpose([keras.index(axis) for axis in self.axes])
+        """Return a Keras output with its axes in PyTorch's order; as it is, where it has others."""
+        return _reordered(output, self.keras.split(), self.axes)
+
+    def in_keras_order(self, given: NDArray[Any]) -> NDArray[Any]:
+        """Return what a layer is fed with its axes in Keras' order, see `in_torch_order`."""
+        return _reordered(given, self.axes, self.keras.split())
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,13 @@ def mapping_path(pair: Pair) -> Path:
         what = f"{type(pair).__name__} names no mapping"
         raise PortError(file, what, 'Name its file: mapping = "net.yaml"')
     return file.parent / mapping
+
+
+def _reordered(array: NDArray[Any], axes: Sequence[str], wanted: Sequence[str]) -> NDArray[Any]:
+    """Return an array of these axes with them in the `wanted` order, if one is."""
+    if not wanted or not axes or array.ndim != len(axes):
+        return array
+    return array.transpose([axes.index(axis) for axis in wanted])
 
 
 def _only(outputs: Any) -> Any:

@@ -14,6 +14,7 @@ import torch
 import signbart_port
 from signbart_port import Case, Pair, Tap
 from signbart_port.parity.keras_pairs import merged
+from signbart_port.parity.report import Evidence, Report
 from signbart_port.parity.workers.torch_perturbed import perturb
 
 MAPPING = """
@@ -133,3 +134,80 @@ def test_positions_of_all_examples_are_those_of_each(tmp_path: Path) -> None:
         report = signbart_port.prove(module, model, mapping=mapping, cases=case)
         assert [row.tap for row in report.rows] == taps
         assert report.passed == ("table" in taps)
+
+
+class Images(torch.nn.Module):
+    """Normalizes channels that come second, by groups and as a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 4, 2, stride=2)
+        self.groups = torch.nn.GroupNorm(2, 4)
+        self.norm = FirstChannels(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.groups(self.conv(x)))
+
+
+class FirstChannels(torch.nn.LayerNorm):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+IMAGES = """
+schema: 2
+family: images
+kinds:
+  conv:
+    - {torch: weight, keras: kernel, axes: out in y x -> y x in out}
+    - {torch: bias, keras: bias, axes: out}
+  norm:
+    - {torch: weight, keras: gamma, axes: width}
+    - {torch: bias, keras: beta, axes: width}
+modules:
+  - {path: conv, kind: conv}
+  - {path: groups, kind: norm}
+  - {path: norm, kind: norm}
+"""
+
+
+class Channels(Pair):
+    def __init__(self, declared: str) -> None:
+        self.declared = declared
+
+    def taps(self, config: Any) -> Mapping[str, Tap]:
+        last = Tap("batch channel y x", "batch y x channel")
+        return {"logits": last, self.declared: last}
+
+
+def of_images(folder: Path, declared: str, wrong: bool = False) -> Report:
+    (mapping := folder / "images.yaml").write_text(IMAGES)
+    given = keras.Input((8, 10, 3))
+    x = keras.layers.Conv2D(4, 2, 2, name="conv")(given)
+    x = keras.layers.GroupNormalization(2, epsilon=1e-3 if wrong else 1e-5, name="groups")(x)
+    x = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")(x)
+    module, model = perturb(Images()), keras.Model(given, x)
+    signbart_port.transfer_weights(module, model, mapping=mapping)
+    x = np.random.default_rng(0).normal(size=(2, 3, 8, 10)).astype(np.float32)
+    case = Case("images", {"x": x}, {"x": np.moveaxis(x, 1, -1)})
+    pair = Channels(declared)
+    return signbart_port.prove(module, model, mapping=mapping, cases=case, pair=pair)
+
+
+@pytest.mark.parametrize("declared", ["norm", "*"])
+def test_what_is_declared_is_also_fed_in_the_order_of_keras(tmp_path: Path, declared: str) -> None:
+    report = of_images(tmp_path, declared)
+    assert report.passed, report.verdict()
+    assert [row.tap for row in report.isolated] == ["conv", "groups", "norm"]
+    blame = of_images(tmp_path, declared, wrong=True).blame
+    assert blame and (blame.module, blame.evidence) == ("groups", Evidence.ISOLATED)
+
+
+def test_an_output_in_an_order_that_nobody_declares_is_left_out_and_named(tmp_path: Path) -> None:
+    report = of_images(tmp_path, "nothing")
+    assert report.passed, report.verdict()
+    assert [row.tap for row in report.isolated] == ["conv", "groups"]
+    assert [note for note in report.notes if "another order" in note] == [
+        "the axes of norm have another order in Keras, such as (2, 4, 5, 4) for (2, 4, 4, 5):"
+        " the pair's taps can name both orders"
+    ]
