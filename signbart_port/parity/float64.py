@@ -82,7 +82,7 @@ class InFloat64:
     def _copy(self) -> tuple[Any, str]:
         from signbart_port.parity.keras_pairs import doubled
 
-        return doubled(self._model, self._exact)
+        return doubled(self._model, self._exact, self._pair, self._config)
 
     @contextmanager
     def _running_apart(self, origin: Origin, case: Case) -> Iterator[tuple[Run | None, str]]:

@@ -146,26 +146,44 @@ def merged(output: Floats, shape: tuple[int, ...]) -> Floats:
     return output if prod(left) != 1 or output.ndim <= len(shape) else output.reshape(shape)
 
 
-def doubled(model: keras.Model, exact: Arrays) -> tuple[keras.Model | None, str]:
-    """Return a copy of a model in float64, see `in_float64`; where none can be made, why."""
-    try:
-        return in_float64(model, exact), ""
-    except Exception as error:  # its own code may raise anything
-        return None, f"{type(error).__name__}: {printable(error)}"
+def doubled(
+    model: keras.Model, exact: Arrays, pair: Pair, config: Any
+) -> tuple[keras.Model | None, str]:
+    """Return a copy of a model in float64, see `in_float64`; where none can be made, why.
+
+    It is made from its own config, or else as its pair builds it from the pair's `config`, which is
+    None for a model that the pair has not built.
+    """
+    first = ""
+    for build in (None, *([] if config is None else [built_by(pair, config)])):
+        try:
+            with keras.saving.custom_object_scope(dict(pair.custom_objects)):
+                return in_float64(model, exact, build), ""
+        except Exception as error:  # its own code may raise anything
+            first = first or f"{type(error).__name__}: {printable(error)}"
+    return None, first
 
 
-def in_float64(model: keras.Model, exact: Arrays) -> keras.Model:
+def in_float64(
+    model: keras.Model, exact: Arrays, build: Callable[[], keras.Model] | None = None
+) -> keras.Model:
     """Return a copy of a model in float64, with its weights, or with what is rounded to them, where
     `exact` has that, by path.
 
-    Raises ValueError, or whatever its code raises, where it cannot be made from its own config.
+    Raises ValueError, or whatever its code raises, where `build` does not make it in that
+    precision: by default, from its own config.
     """
-    double = builder_in_float64(model)()
+    double = (build or builder_in_float64(model))()
     carry(model, double)
     for variable, rounded in zip(double.weights, model.weights, strict=True):
         if (value := exact_value(rounded, exact)) is not None:
             variable.assign(value)
     return double
+
+
+def built_by(pair: Pair, config: Any) -> Callable[[], keras.Model]:
+    """Return what lets a pair build its model in float64. Raises whatever the pair's code does."""
+    return lambda: in_precision("float64", lambda: pair.keras_model(config))
 
 
 def builder_in_float64(model: keras.Model) -> Callable[[], keras.Model]:

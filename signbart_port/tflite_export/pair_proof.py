@@ -160,7 +160,7 @@ class PairProof:
     def _doubled(self) -> tuple[Any, str]:
         from signbart_port.parity.keras_pairs import doubled
 
-        return doubled(self.model, {})
+        return doubled(self.model, {}, self.pair, self.config)
 
 
 def _graph(path: Path, signature: str) -> SignatureGraph:

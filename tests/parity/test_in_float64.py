@@ -11,8 +11,9 @@ import pytest
 import torch
 
 import signbart_port
+from signbart_port import Pair
 from signbart_port.parity import float64, torch_recording
-from signbart_port.parity.keras_pairs import in_float64
+from signbart_port.parity.keras_pairs import doubled, in_float64
 from signbart_port.parity.load_pair import load_pair
 from signbart_port.parity.workers import keras_float64
 from signbart_port.parity.workers.torch_perturbed import perturb
@@ -90,3 +91,53 @@ def test_pytorchs_weights_are_cast_and_come_back():
     after = module.state_dict()
     assert module[0].bias is module[1].bias
     assert all(v.dtype == before[n].dtype and torch.equal(v, before[n]) for n, v in after.items())
+
+
+class Forgetful(keras.layers.Layer):
+    """Cannot be made from its config, which lacks the units; nor is it registered."""
+
+    def __init__(self, units: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.units = units
+
+    def build(self, shape: Any) -> None:
+        self.table = self.add_weight(shape=(self.units, shape[-1]))
+
+    def call(self, given: Any) -> Any:
+        return given + keras.ops.sum(self.table, 0)
+
+
+class Builds(Pair):
+    def keras_model(self, config: Any) -> Any:
+        given = keras.Input((4,))
+        return keras.Model(given, Forgetful(config["units"])(given))
+
+
+def test_what_its_own_config_does_not_make_the_pair_builds() -> None:
+    config = {"units": 3}
+    model = Builds().keras_model(config)
+    double, why = doubled(model, {}, Builds(), config)
+    assert double is not None and not why
+    (copied,), (table,) = double.weights, model.weights
+    assert copied.dtype == "float64" and np.array_equal(copied.numpy(), table.numpy())
+
+
+@pytest.mark.parametrize("config", [None, {"units": 2}, {}])
+def test_where_no_copy_is_made_it_is_said_why(config: Any) -> None:
+    double, why = doubled(Builds().keras_model({"units": 3}), {}, Builds(), config)
+    assert double is None and "Forgetful" in why
+
+
+class Unregistered(Offset):
+    pass
+
+
+class Names(Pair):
+    custom_objects = {"Unregistered": Unregistered}  # noqa: RUF012
+
+
+@pytest.mark.parametrize(("pair", "made"), [(Names(), True), (Pair(), False)])
+def test_the_classes_that_a_pair_names_need_not_be_registered(pair: Pair, made: bool) -> None:
+    given = keras.Input((4,))
+    model = keras.Model(given, Unregistered()(given))
+    assert (doubled(model, {}, pair, None)[0] is not None) is made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,37 @@ def _run(job: Float64Job, arrays: Arrays) -> tuple[Float64Result, Arrays]:
 
 
 def _built(pair: Pair, config: Any, arrays: Arrays) -> Any:
-    """Return the model with its weights. Raises whatever the pair's code raises."""
+    """Return the model with its weights, from its own config, or else as its pair builds it.
+
+    Raises whatever the pair's code raises.
+    """
+    import keras
+
+    from signbart_port.parity import keras_pairs
+
+    with keras.saving.custom_object_scope(dict(pair.custom_objects)):
+        try:
+            return _filled(_builder_of_own_config(pair, config)(), arrays)
+        except Exception as error:  # its own code may raise anything
+            try:
+                return _filled(keras_pairs.built_by(pair, config)(), arrays)
+            except Exception:
+                raise error from None
+
+
+def _builder_of_own_config(pair: Pair, config: Any) -> Callable[[], Any]:
     from signbart_port.parity import keras_pairs, keras_run
 
     single = keras_run.in_precision("float32", lambda: pair.keras_model(config))
     build = keras_pairs.builder_in_float64(single)
     del single
     gc.collect()  # layers and models refer to each other
-    model = build()
+    return build
+
+
+def _filled(model: Any, arrays: Arrays) -> Any:
+    from signbart_port.parity import keras_run
+
     for number, variable in enumerate(model.variables):
         value = arrays[f"{WEIGHT}{number}"]
         keras_run.check_in_float64(variable, value)
