@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 from signbart_port.parity.compare import Comparison, Row
 from signbart_port.parity.report import Blame, Evidence, Report
@@ -22,6 +22,7 @@ def find(
     structure: Comparison | None,
     finder: Finder | None = None,
     inputs_of: Callable[[str], ModuleInputs | None] | None = None,
+    right: Set[str] = frozenset(),
 ) -> Blame | None:
     """Find the module to blame for a failed proof; None if nothing failed.
 
@@ -29,10 +30,10 @@ def find(
     One that is wrong when fed the reference's own inputs is wrong itself, or the module in it that
     has a wrong tensor (too little wrong to be seen alone). Where none is, but a tensor differs,
     that tensor's module is, the whole model for one of its own. Where neither is, the first wrong
-    output of the run tells; unless its module passed alone: then what is wrong lies before it, and
-    the module around it is blamed that is wrong and did not, at last the whole model. What is too
-    little wrong for float32 is told by the first wrong output in float64. `inputs_of` returns what
-    the module of a tap was fed, alone.
+    output of the run tells; unless its module passed alone, or is one of the `right` ones: then
+    what is wrong lies before it, and the module around it is blamed that is wrong and did not, at
+    last the whole model. What is too little wrong for float32 is told by the first wrong output in
+    float64. `inputs_of` returns what the module of a tap was fed, alone.
     The comparisons are those that the rows of the report come from.
     """
     weights = report.weights
@@ -47,8 +48,9 @@ def find(
     if differing:
         return Blame(differing[0] or LOGITS, Evidence.WEIGHTS, row)
     if row is not None:
-        module = _between(report, row) if alone else row.module
-        return Blame(module, Evidence.CHAINED, row, _of_logits(finder, chained))
+        module = _between(report, row, right) if alone else row.module
+        after = "" if module == row.module else _before(report, row)
+        return Blame(module, Evidence.CHAINED, row, _of_logits(finder, chained), after)
     row = _first_wrong(report, report.structure)
     if structure and row:
         return Blame(row.module, Evidence.STRUCTURE, row, _of_logits(finder, structure))
@@ -60,9 +62,15 @@ def _first_wrong(report: Report, rows: Sequence[Row]) -> Row | None:
     return next((row for row in rows if not row.passed and row not in undecided), None)
 
 
-def _between(report: Report, row: Row) -> str:
+def _before(report: Report, row: Row) -> str:
+    """Return the tap of the last right output before `row` in the run; "" where there is none."""
+    before = report.rows[: report.rows.index(row)]
+    return next((one.tap for one in reversed(before) if one.passed), "")
+
+
+def _between(report: Report, row: Row, right: Set[str]) -> str:
     """Return the innermost module that has `row` in it, is wrong too and has not passed alone."""
-    passed = {one.module for one in report.isolated}
+    passed = {one.module for one in report.isolated} | right
     wrong = {one.module for one in report.rows if not one.passed} - passed
     path = row.module
     while path and path not in wrong:

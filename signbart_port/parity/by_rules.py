@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -132,6 +133,7 @@ class KerasCandidate:
         pair, layers, layouts = self.pair, self.layers, layouts_of(self.pair, self.config)
         shapes = {tap: reference.shape(tap) for tap in reference.record.taps}
         calls = [call for call in reference.calls if layers.takes(call)]
+        doubtful = [call for call in reference.calls if call not in calls and layers.may_take(call)]
         other: dict[str, tuple[int, ...]] = {}  # the outputs of another shape
 
         def run(record: Record) -> None:
@@ -147,8 +149,10 @@ class KerasCandidate:
         def alone(calls: Iterable[Call], record: Record) -> None:
             fitted = layers.fitted(record, shapes)
             for call in calls:
+                named = f"{self.name}: {call.path}, alone"
                 if other.keys().isdisjoint(call.taps):
-                    with refusing(f"{self.name}: {call.path}, alone", "Keras"):
+                    # A layer of another meaning may raise anything.
+                    with suppress(Exception) if call in doubtful else refusing(named, "Keras"):
                         layers.feed(call, fitted)
 
         with self._in_float64.running(case) as (run_in_float64, why):
@@ -166,7 +170,7 @@ class KerasCandidate:
                 run,
                 config=self.config,
                 layouts=layouts,
-                isolation=Isolation(reference.alone, calls, alone),
+                isolation=Isolation(reference.alone, calls, alone, doubtful),
                 in_float64=None if run_in_float64 is None else in_float64,
                 weights=weights,
                 optional={tap for tap in shapes if tap != LOGITS},

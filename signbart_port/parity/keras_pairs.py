@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from signbart_port.errors import printable
 from signbart_port.parity.keras_run import Observed, Taps, carry, in_precision, modules, run_one
 from signbart_port.parity.module_pairs import ModulePair, module_pairs
-from signbart_port.parity.pair import Arrays, tap_of
+from signbart_port.parity.pair import Arrays, Pair, tap_of
 from signbart_port.parity.proof import Call, Record
 from signbart_port.parity.taps import LOGITS, Floats, module_of
 from signbart_port.transfer import Plan
@@ -100,9 +100,14 @@ class Layers:
     def takes(self, call: Call) -> bool:
         """Return whether the layer of a call can be fed alone what the module was."""
         layer = next((one.layer for one in self.observed if one.path == call.path), None)
-        if not isinstance(layer, _FED) or len(call.files) != 1:
+        if not isinstance(layer, _FED) or not self.may_take(call):
             return False
         return bool(_input_shape(layer, np.load(call.files[0], mmap_mode="r").shape))
+
+    def may_take(self, call: Call) -> bool:
+        """Return whether a call is of a module with a layer, and has one tensor, such as any layer
+        may be fed."""
+        return len(call.files) == 1 and any(one.path == call.path for one in self.observed)
 
 
 def observed(model: keras.Model, pairs: Iterable[ModulePair]) -> tuple[Observed, ...]:

@@ -53,6 +53,9 @@ class Isolation:
     truth: Truth
     calls: Sequence[Call]
     run: Callable[[Sequence[Call], Record], object]
+    doubtful: Sequence[Call] = ()
+    """The calls of modules that may be given something else in the candidate. They are run once a
+    proof has failed: what is right then is not to blame."""
 
     def inputs_of(self, tap: str) -> tuple[Floats, ...] | None:
         """Return what the module of a tap was fed; None where no call has that tap."""
@@ -120,7 +123,19 @@ def judge(
     if report.passed:
         return report
     inputs_of = isolation.inputs_of if isolation else None
-    return replace(report, blame=find(report, chained, alone, structure, finder, inputs_of))
+    right = _right(isolation, counting) if isolation else frozenset()
+    blame = find(report, chained, alone, structure, finder, inputs_of, right)
+    return replace(report, blame=blame)
+
+
+def _right(isolation: Isolation, counting: Counting) -> frozenset[str]:
+    """Return the modules that are right alone, of those that are run after a failure."""
+    taps = [tap for call in isolation.doubtful for tap in call.taps]
+    comparison = Comparison(isolation.truth, taps, counting, ALONE, {*taps})
+    isolation.run(isolation.doubtful, comparison.record)
+    rows = comparison.rows()
+    wrong = {row.module for row in rows if not row.passed}
+    return frozenset(row.module for row in rows) - wrong
 
 
 def _told(

@@ -28,13 +28,15 @@ class Blame:
     """The module that is wrong, and what its numbers say.
 
     `row` is the comparison that shows it (None where only the weights do). `cause` is what such an
-    error usually means: one that was tried and gives the numbers that were found, else empty.
+    error usually means: one that was tried and gives the numbers that were found, else empty. If
+    `row` is right alone, what is wrong lies between it and `after`, the last right output.
     """
 
     module: str
     evidence: Evidence
     row: Row | None = None
     cause: str = ""
+    after: str = ""
 
     def sentence(self) -> str:
         """Return one line: the module, its worst element, the cause where one is known."""
@@ -42,6 +44,8 @@ class Blame:
         if self.row is not None:
             of_other = "" if self.row.module == self.module else f"{self.row.tap} is "
             parts.append(of_other + self.row.sentence())
+        if self.after:
+            parts.append(f"{self.after} before it is right")
         if self.cause:
             parts.append(self.cause)
         return "; ".join(parts)

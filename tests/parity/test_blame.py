@@ -27,9 +27,10 @@ def verdict(
     weights: WeightComparison | None = None,
     finder=None,
     between: tuple[str, ...] = (),
+    doubtful: tuple[str, ...] = (),
 ) -> Report:
     """A proof whose outputs are off by so much, in the run and alone; those `between` others did
-    not run alone."""
+    not run alone, and the `doubtful` among them do once it has failed."""
 
     def outputs(off: dict[str, float], record) -> None:
         for tap, value in VALUES.items():
@@ -40,7 +41,8 @@ def verdict(
     if alone is not None:
         truth = Recorded(VALUES, NOISE)
         calls = [Call(module_of(tap), 1, (tap,), ()) for tap in TAPS[:-1] if tap not in between]
-        isolation = Isolation(truth, calls, lambda _, record: outputs(alone, record))
+        later = [Call(module_of(tap), 1, (tap,), ()) for tap in doubtful]
+        isolation = Isolation(truth, calls, lambda _, record: outputs(alone, record), later)
     return judge(
         Pair(),
         CASE,
@@ -96,6 +98,25 @@ def test_what_lies_between_modules_is_of_the_one_around_them() -> None:
         blame = verdict(wrong, {}, between=between).blame
         assert blame and (blame.module, blame.evidence) == (module, Evidence.CHAINED)
         assert blame.row and blame.row.tap == "part.inner"
+
+
+def test_what_is_right_alone_after_a_failure_is_not_blamed() -> None:
+    wrong, both = {"part.inner": 1.0, "part": 1.0, LOGITS: 1.0}, ("part.inner", "part")
+    for alone, module in (
+        ({}, LOGITS),
+        ({"part": 1.0}, "part"),
+        ({"part.inner": 1.0}, "part.inner"),  # wrong, or of another meaning: it stays
+        ({"part.inner": None}, "part.inner"),
+    ):
+        blame = verdict(wrong, alone, between=both, doubtful=both).blame
+        assert blame and (blame.module, blame.evidence) == (module, Evidence.CHAINED)
+    assert verdict({}, {"part": 1.0}, between=both, doubtful=both).passed
+
+
+def test_the_last_right_output_is_named_where_what_follows_is_wrong() -> None:
+    said = verdict({"drop": 1.0, LOGITS: 1.0}, {}).verdict()
+    assert said.endswith("; other[1] before it is right")
+    assert "before it" not in verdict({"drop": 1.0}, {}, between=("drop", "drop:2")).verdict()
 
 
 def test_the_cause_is_sought_where_inputs_are_known() -> None:
