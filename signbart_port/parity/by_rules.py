@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -65,6 +66,18 @@ class Values(Mapping[str, NDArray[Any]]):
 
     def __len__(self) -> int:
         return len(self._weights)
+
+
+def naming_hint(model: Any) -> str:
+    """Return what to do about a Keras model whose weights have its name in their paths, numbered
+    since another of its class was there before; "" for any other."""
+    numbered = re.fullmatch(r"(.+)_[0-9]+", model.name)
+    if not numbered or not all(one.path.startswith(f"{model.name}/") for one in model.weights):
+        return ""
+    return (
+        f"Keras has numbered the model, {model.name}, as it has no name of its own: give it one,"
+        f" such as super().__init__(name={numbered[1]!r})"
+    )
 
 
 def compare_weights(plan: Plan, tensors: Arrays, variables: Arrays) -> WeightComparison:

@@ -230,6 +230,8 @@ class Report(Presentable):
 
     def structure_sentence(self) -> str:
         """Return one line: how far the outputs in float64 are, or which is wrong first."""
+        if not self.structure:
+            return "not compared in float64"
         wrong = next((row for row in self.structure if not row.passed), None)
         if wrong is not None:
             return f"{wrong.tap}: {wrong.sentence()}"

@@ -24,6 +24,7 @@ from signbart_port.parity import weights as weights_of
 from signbart_port.parity.by_rules import (
     KerasCandidate,
     compare_weights,
+    naming_hint,
     of_cases,
     tensors_within,
     variables_of,
@@ -151,7 +152,8 @@ class PairCheckpoint(PairModels):
         plan = transfer.plan(self.mapping, sizes, shapes)
         tensors = self.checkpoint.tensors
         if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, tensors, keras):
-            raise PortError(self.checkpoint.path, transfer.summary(findings))
+            hint = naming_hint(model)
+            raise PortError(self.checkpoint.path, transfer.summary(findings), hint)
         return plan
 
     @contextmanager

@@ -67,7 +67,8 @@ def transfer_weights(source: Any, target: Any, *, mapping: str | Path) -> Transf
     read, written = (tensors, values) if to_keras else (values, tensors)
     shapes = {name: array.shape for name, array in written.items()}
     if findings := transfer.check(plan, direction, read, shapes):
-        raise PortError(plan.mapping.path, transfer.summary(findings))
+        hint = by_rules.naming_hint(keras_model)
+        raise PortError(plan.mapping.path, transfer.summary(findings), hint)
     assign = _assigning(variables) if to_keras else _loading(torch_model)
     names = []
     for name, tensor in transfer.apply(plan, direction, read):
@@ -87,6 +88,7 @@ def prove(
     mapping: str | Path,
     cases: Case | Sequence[Case],
     pair: Pair | None = None,
+    config: Any = None,
 ) -> Report:
     """Compare a PyTorch module and a Keras model of any kind: their weights, and what they compute.
 
@@ -101,6 +103,8 @@ def prove(
         cases: The inputs of both, by the names of their arguments: a `Case`, or several.
         pair: How the models are called, which output is compared, the layout of outputs, where that
             is not the default: an object of a subclass of `Pair`.
+        config: The config that both models are built from, for the methods of the pair. With it the
+            pair builds the model in float64 that Keras cannot.
 
     Returns:
         The report; `passed` tells whether the two are equal. Of several cases, that of the first
@@ -115,13 +119,14 @@ def prove(
     direction = Direction.TORCH_TO_KERAS
     shapes = {path: array.shape for path, array in values.items()}
     if findings := transfer.check(plan, direction, tensors, shapes):
-        raise PortError(plan.mapping.path, transfer.summary(findings))
+        hint = by_rules.naming_hint(keras_model)
+        raise PortError(plan.mapping.path, transfer.summary(findings), hint)
     weights = by_rules.compare_weights(plan, tensors, values)
     cases = (cases,) if isinstance(cases, Case) else tuple(cases)
     if not cases:
         raise PortError(None, "there is no case to compare the two models on")
     exact = transfer.in_float64(plan, tensors)
-    candidate = by_rules.KerasCandidate(pair or Pair(), None, keras_model, plan, _NAMES[1], exact)
+    candidate = by_rules.KerasCandidate(pair or Pair(), config, keras_model, plan, _NAMES[1], exact)
     reports = [
         by_rules.prove_live(candidate, torch_model, case, _NAMES[0], weights) for case in cases
     ]
@@ -137,12 +142,13 @@ def assert_equal(
     mapping: str | Path,
     cases: Case | Sequence[Case],
     pair: Pair | None = None,
+    config: Any = None,
 ) -> None:
     """Raise ProofError unless `prove` finds the two models equal; see there.
 
     The message has the verdict and the table of the modules.
     """
-    report = prove(torch_model, keras_model, mapping=mapping, cases=cases, pair=pair)
+    report = prove(torch_model, keras_model, mapping=mapping, cases=cases, pair=pair, config=config)
     if not report.passed:
         error = ProofError(f"NOT EQUAL: {report.verdict()}", report)
         error.add_note(_drawn(report))

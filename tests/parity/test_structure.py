@@ -114,3 +114,7 @@ def test_what_rounding_becomes_is_seen_in_float64() -> None:
 def test_float64_is_float32_in_small() -> None:
     assert in_float32(2.0**-52) == EPSILON
     assert STRUCTURE.limit(NOISE, 1) < 1e-11
+
+
+def test_a_report_without_a_run_in_float64_says_so() -> None:
+    assert Report("a", "b", rows=()).structure_sentence() == "not compared in float64"
