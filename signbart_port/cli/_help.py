@@ -27,14 +27,14 @@ EXAMPLES = {
     "inspect": ("inspect model.pth", "inspect model.h5 --config-out signs.yaml"),
     "list": ("pair list", "pair list --json"),
     "plan": ("plan model.pth", "plan fork.pth --out my.yaml"),
-    "predict": ("predict phone.tflite clip.npy", "predict model.h5 clips/ --top 1"),
-    "snippets": (
-        "snippets phone.tflite --language kotlin",
-        "snippets phone.tflite --language javascript --runtime node --out recognize.mjs",
     "predict": (
         "predict phone.tflite clip.npy",
         "predict model.h5 clips/ --top 1",
         "predict --check golden.json",
+    ),
+    "snippets": (
+        "snippets phone.tflite --language kotlin",
+        "snippets phone.tflite --language javascript --runtime node --out recognize.mjs",
     ),
     "synth": ("data synth signs/", "data synth signs/ --signers 6 --classes 10"),
     "tflite": (
