@@ -7,6 +7,7 @@ clips that the file has, and hold for every signature, so that all share their w
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,11 +20,16 @@ from numpy.typing import NDArray
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.system.serving import Arrays, Result, serve
 from signbart_port.tflite import model_file, object_tree, signature_graph
-from signbart_port.tflite_export import packing
 from signbart_port.tflite_export.conversion import PREPROCESSING
 from signbart_port.tflite_export.quantization import ROOM, Integers, QuantizerJob, module_of
+from signbart_port.tflite_export.workers.integer_graphs import (
+    Range,
+    measured,
+    name_of,
+    quantized,
+    recipe_of,
+)
 
-Range = dict[str, Any]  # "min" and "max", arrays
 _NORM = re.compile(r"/(layernorm|\w+_layer_norm)")
 
 
@@ -34,25 +40,23 @@ def calibrated(data: bytes, saved: Path, clips: Inputs, bits: int) -> dict[str, 
     if any(_wiring(graph) != _wiring(longest) for graph in model.subgraphs):
         raise ValueError("cannot give one signature the ranges of another: their graphs differ")
     if saved.exists():
-        from ai_edge_quantizer.utils.calibration_utils import load_calibration_results
-
-        ranges, _ = load_calibration_results(str(saved))
+        ranges = {
+            name: {edge: np.array(value, np.float32) for edge, value in one.items()}
+            for name, one in json.loads(saved.read_text()).items()
+        }
     else:
-        from ai_edge_quantizer import calibrator, recipe, recipe_manager
-        from ai_edge_quantizer.utils.qsv_utils import min_max_update
-
-        recipes = recipe_manager.RecipeManager()
-        recipes.load_quantization_recipe(recipe.static_wi8_ai8())
-        observer = calibrator.Calibrator(data, num_threads=1, qsv_update_func=min_max_update)
-        observer.calibrate({model_file.SIGNATURE: _calibration_inputs(clips)}, recipes)
-        observer.save_calibration_result(str(saved))
-        ranges = observer.get_model_qsvs()
+        ranges = measured(data, {model_file.SIGNATURE: _calibration_inputs(clips)})
+        plain = {
+            name: {edge: value.tolist() for edge, value in one.items()}
+            for name, one in ranges.items()
+        }
+        saved.write_text(json.dumps(plain))
     _bound_scores(model, longest, ranges, ROOM[bits])
     return {
-        _name(other): ranges[_name(tensor)]
+        name_of(other): ranges[name_of(tensor)]
         for graph in model.subgraphs
         for tensor, other in zip(longest.tensors, graph.tensors, strict=True)
-        if _name(tensor) in ranges
+        if name_of(tensor) in ranges
     }
 
 
@@ -91,40 +95,13 @@ def _bound_scores(model: Any, graph: Any, ranges: Mapping[str, Range], room: flo
         added = made_by[int(op.inputs[0])]
         if object_tree.kind_of(model, added) != "ADD":
             continue  # the probabilities of the labels
-        masked = ranges[_name(graph.tensors[op.inputs[0]])]
-        lows = [ranges[_name(graph.tensors[place])]["min"] for place in added.inputs]
+        masked = ranges[name_of(graph.tensors[op.inputs[0]])]
+        lows = [ranges[name_of(graph.tensors[place])]["min"] for place in added.inputs]
         masked["min"] = np.maximum(masked["min"], max(float(low.min()) for low in lows) - room)
 
 
-def recipe_for(job: Integers, data: bytes) -> Any:
-    """Return the recipe of ai-edge-quantizer: what to do with each operator."""
-    from ai_edge_quantizer import recipe, recipe_manager
-    from ai_edge_quantizer.qtyping import TFLOperationName as Operator
-
-    spec = job.quantization.spec
-    if spec.recipe is None:
-        raise ValueError(f"{job.quantization} is made by the converter alone")
-    recipes = recipe_manager.RecipeManager()
-    recipes.load_quantization_recipe(getattr(recipe, spec.recipe)())
-
-    def keep(regex: str, operator: Any) -> None:
-        recipes.add_quantization_config(
-            regex=regex,
-            operation_name=operator,
-            algorithm_key=recipe.AlgorithmName.NO_QUANTIZE,
-        )
-
-    if not spec.integer_io:
-        keep(".*", Operator.INPUT)
-        keep(".*", Operator.OUTPUT)
-    model = object_tree.parsed(data)
-    for names in _in_float(model, job):
-        keep(names, Operator.ALL_SUPPORTED)
-    return recipes.get_quantization_recipe()
-
-
-def _in_float(model: Any, job: Integers) -> Iterator[str]:
-    """Yield regular expressions of the names of all tensors that are computed in float. Of the
+def _in_float(model: Any, job: Integers) -> Iterator[list[str]]:
+    """Yield the names of all tensors that are computed in float, a list for a signature. Of the
     kept modules themselves, not of those inside. The preparation of raw keypoints in any case: its
     divisions are not for integers. And of a wide integer graph the layer norms: LiteRT has no int16
     form of some of their operators, and cut in pieces they lose thirteen times as much as all the
@@ -133,7 +110,7 @@ def _in_float(model: Any, job: Integers) -> Iterator[str]:
     for graph in model.subgraphs:
         names = []
         for op in graph.operators:
-            name = _name(graph.tensors[op.outputs[0]])
+            name = name_of(graph.tensors[op.outputs[0]])
             weights = object_tree.kind_of(model, op) == "FULLY_CONNECTED"
             kept = module_of(name) in job.kept and (job.with_weights or not weights)
             norm = (
@@ -143,28 +120,17 @@ def _in_float(model: Any, job: Integers) -> Iterator[str]:
             )
             prepared = name.startswith(f"{PREPROCESSING}/")
             if kept or norm or prepared:
-                names.append(re.escape(name))
-        if names:
-            yield f"^({'|'.join(names)});?$"
-
-
-def _name(tensor: Any) -> str:
-    name: str = tensor.name.decode()
-    return name
+                names.append(name)
+        yield names
 
 
 def _run(job: QuantizerJob, arrays: Arrays) -> Result:
-    from ai_edge_quantizer import quantizer
-
     data, integers = job.source.read_bytes(), job.integers
-    bits = integers.quantization.spec.precision.spec.activation_bits
+    spec = integers.quantization.spec
+    bits = spec.precision.spec.activation_bits
     ranges = calibrated(data, job.ranges, Inputs.from_arrays(arrays), bits) if arrays else None
-    quantized = bytes(
-        quantizer.Quantizer(data, recipe_for(integers, data)).quantize(ranges).quantized_model
-    )
-    model = object_tree.parsed(quantized)
-    packing.inline(model, quantized)
-    job.out.write_bytes(packing.pack(model))
+    recipe = recipe_of(spec, _in_float(object_tree.parsed(data), integers))
+    job.out.write_bytes(quantized(data, recipe, ranges))
     return None, {}
 
 
