@@ -24,6 +24,7 @@ def tflite(
     config: str | None,
     weights: str | None,
     *,
+    max_error: float | None,
     not_proven: bool,
     force: bool,
     json: bool,
@@ -35,7 +36,12 @@ def tflite(
 
     paths = outputs(model, out, modes)
     parsed = [parse_quantization(mode) for mode in modes]
-    with tflite_files(model, pair, parsed, config, weights, not_proven, force) as emit:
+    with tflite_files(
+        *(model, pair, parsed, config, weights),
+        max_error=max_error,
+        not_proven=not_proven,
+        force=force,
+    ) as emit:
         if len(modes) > 1:
             made = [
                 _many.Output(model, path, partial(_in_a_line, emit, mode, path))
@@ -66,7 +72,17 @@ def _in_a_line(
 def _verdict(done: PairEmitted) -> str:
     if not done.correspondences:
         return done.reports[0].verdict()
-    return next(iter(done.correspondences.values())).sentence()
+    return f"{next(iter(done.correspondences.values())).sentence()}; {', '.join(_errors(done))}"
+
+
+def _errors(done: PairEmitted) -> list[str]:
+    """Return how far each output of a file with rounded weights is off."""
+    several = len(done.errors) > 1
+    return [
+        f"{f'{name}: ' if several else ''}{output} off by {error:.2%} of its spread"
+        for name, outputs in done.errors.items()
+        for output, error in outputs.items()
+    ]
 
 
 def _cautions(done: PairEmitted) -> list[str]:
@@ -95,14 +111,24 @@ def _print(done: PairEmitted) -> None:
     ]
     if done.correspondences:
         rows += [(done.quantization.value, one.sentence()) for one in done.correspondences.values()]
+        rows += [("", line) for line in _errors(done)]
         rows.append(("", f"its outputs are off by {done.drift:.2%} of the largest value"))
+    if done.in_float:
+        kept = ", ".join(f"{count} {kind}" for kind, count in done.in_float.items())
+        rows.append(("in float32", kept))
     rows.append(("weights", f"{found}, in every value"))
     if folded:
         rows.append(("", f"in others, compared by outputs alone: {first_of(done.folded, 4)}"))
     for name, signature in done.signatures.items():
-        inputs = ", ".join(f"{key} {list(one.shape)}" for key, one in signature.inputs.items())
-        gives = ", ".join(f"{key} {list(one.shape)}" for key, one in signature.outputs.items())
+        inputs, gives = (
+            ", ".join(f"{key} {list(one.shape)}" for key, one in edge.items())
+            for edge in (signature.inputs, signature.outputs)
+        )
         rows.append(("signature", f"{name}: {inputs} -> {gives}"))
+        rows += [
+            ("", f"{key}: {one['type']}, step {one['scale']:.6g}, zero {one['zero_point']}")
+            for key, one in signature.integers.items()
+        ]
         if milliseconds := done.milliseconds[name]:
             rows.append(("latency", f"{milliseconds:.2f} ms, one thread, this machine"))
     rows += [("", note) for note in done.notes]
@@ -125,6 +151,7 @@ def _as_dict(done: PairEmitted) -> dict[str, Any]:
             name: {
                 "inputs": {key: list(tensor.shape) for key, tensor in one.inputs.items()},
                 "outputs": {key: list(tensor.shape) for key, tensor in one.outputs.items()},
+                "integers": dict(one.integers),
                 "operators": dict(one.ops),
                 "milliseconds": done.milliseconds[name],
             }
@@ -132,6 +159,8 @@ def _as_dict(done: PairEmitted) -> dict[str, Any]:
         },
         "graph": {name: one.sentence() for name, one in done.correspondences.items()},
         "drift": done.drift,
+        "errors": {name: dict(one) for name, one in done.errors.items()},
+        "in_float": dict(done.in_float),
         "folded": list(done.folded),
         "weights": done.weights,
         "notes": list(done.notes),

@@ -178,6 +178,15 @@ def tflite(
     weights: _options.Weights = None,
     mapping: _options.Mapping = None,
     pair: _options.Pair = None,
+    max_error: Annotated[
+        float | None,
+        typer.Option(
+            "--max-error",
+            metavar="SHARE",
+            help="With --pair: the largest error of an output of a rounded file on the cases, as a"
+            " share of its spread. Default: any.",
+        ),
+    ] = None,
     not_proven: Annotated[
         bool,
         typer.Option(
@@ -192,7 +201,7 @@ def tflite(
     """Emit a TFLite file from a Keras model.h5 or a checkpoint: builtin operators only, checked
     against Keras."""
     if pair is not None:
-        _pair.check_options(context, "quantization", "not_proven")
+        _pair.check_options(context, "quantization", "max_error", "not_proven")
         _pair_tflite.tflite(
             _pair.only(files),
             pair,
@@ -200,14 +209,16 @@ def tflite(
             quantization.split(","),
             config,
             weights,
+            max_error=max_error,
             not_proven=not_proven,
             force=force,
             json=json,
             quiet=quiet,
         )
         return
-    if not_proven:
-        raise PortError(None, "--not-proven is for --pair: a SignBART's file is always proven")
+    if not_proven or max_error is not None:
+        what = "--not-proven and --max-error are for --pair: a SignBART's file is always proven"
+        raise PortError(None, what, "It has --min-agreement and --max-drop")
     from signbart_port.tflite_export.request import TFLiteOptions
     from signbart_port.verbs.to_tflite import TFLiteFiles, default_name, outputs
 

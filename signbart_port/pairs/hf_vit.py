@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from signbart_port.pairs import hf, hf_keys
-from signbart_port.parity.pair import Case
+from signbart_port.parity.pair import Case, Signature
 
 
 class ViT(hf.HubPair):
@@ -47,6 +47,11 @@ class ViT(hf.HubPair):
     def cases(self, config: hf.Config, seed: int) -> Sequence[Case]:
         channels_first, images = hf.images(np.random.default_rng(seed), config)
         return [Case("two images", {"pixel_values": channels_first}, {"images": images})]
+
+    def tflite(self, config: hf.Config) -> Sequence[Signature]:
+        """Return the signature of one image, with others to calibrate on."""
+        images = self.cases(config, seed=1)
+        return [Signature.of(images[0], images)]
 
     def call_keras(self, model: Any, inputs: Mapping[str, Any]) -> Any:
         return model(inputs["images"], training=False)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from signbart_port.parity.config_keys import Mapped
-from signbart_port.parity.pair import Case, Pair, Tap
+from signbart_port.parity.pair import Case, Pair, Signature, Tap
 from signbart_port.parity.taps import LOGITS
 
 
@@ -64,6 +64,11 @@ class Convolutions(Pair):
         """Return one batch of noise."""
         noise = np.random.default_rng(seed).standard_normal((2, 11, config["inputs"]), np.float32)
         return (Case("noise", {"x": noise.transpose(0, 2, 1).copy()}, {"x": noise}),)
+
+    def tflite(self, config: Mapping[str, int]) -> Sequence[Signature]:
+        """Return the signature of one example, with other noise to calibrate on."""
+        noise = self.cases(config, seed=1)
+        return (Signature.of(noise[0], noise),)
 
     def vary(self, config: Mapping[str, int]) -> Sequence[Mapping[str, int]]:
         """Return more channels, and sizes of one."""

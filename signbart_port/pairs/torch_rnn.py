@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from signbart_port.parity.config_keys import Mapped
-from signbart_port.parity.pair import Case, Pair
+from signbart_port.parity.pair import Case, Pair, Signature
 
 
 class LSTM(Pair):
@@ -58,6 +58,11 @@ class LSTM(Pair):
         """Return one batch of noise."""
         noise = np.random.default_rng(seed).standard_normal((2, 9, config["inputs"]), np.float32)
         return (Case("noise", {"x": noise}, {"x": noise}),)
+
+    def tflite(self, config: Mapping[str, int]) -> Sequence[Signature]:
+        """Return the signature of one example, with other noise to calibrate on."""
+        noise = self.cases(config, seed=1)
+        return (Signature.of(noise[0], noise),)
 
     def vary(self, config: Mapping[str, int]) -> Sequence[Mapping[str, int]]:
         """Return other numbers of layers, and sizes of one."""

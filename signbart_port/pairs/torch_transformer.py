@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from signbart_port.parity.config_keys import Mapped, Required
-from signbart_port.parity.pair import Case, Pair, Tap
+from signbart_port.parity.pair import Case, Pair, Signature, Tap
 
 _EPSILON = 1e-5
 
@@ -66,6 +66,11 @@ class TransformerEncoder(Pair):
         real = np.arange(9) < np.array([[9], [6]])
         torch = {"src": noise, "src_key_padding_mask": ~real}
         return (Case("noise", torch, {"src": noise, "padding_mask": real}, {"time": real}),)
+
+    def tflite(self, config: Mapping[str, Any]) -> Sequence[Signature]:
+        """Return the signature of one example, with other noise to calibrate on."""
+        noise = self.cases(config, seed=1)
+        return (Signature.of(noise[0], noise),)
 
     def vary(self, config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Return other numbers of heads and layers, the activations, the places of the norms."""

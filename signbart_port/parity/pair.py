@@ -85,6 +85,17 @@ class Signature:
     calibration: Sequence[Case] = ()
     """The cases that measure the ranges of activations for integer files."""
 
+    @classmethod
+    def of(
+        cls, case: Case, calibration: Sequence[Case] = (), name: str = "serving_default"
+    ) -> Signature:
+        """Return the signature of one example of a case, whose output is what the pair compares."""
+        shapes = {name: (1, *array.shape[1:]) for name, array in case.keras.items()}
+        floats = {name for name, array in case.keras.items() if array.dtype.kind == "f"}
+        dtypes = {name: str(array.dtype) for name, array in case.keras.items()}
+        dtypes |= dict.fromkeys(floats, "float32")
+        return cls(name, shapes, {"output": ()}, dtypes, calibration)
+
 
 class Pair:
     """A PyTorch module and a Keras model that are meant to compute the same.

@@ -60,20 +60,26 @@ class Criterion:
 
 @dataclass(frozen=True)
 class SpreadCriterion:
-    """A limit on the distance of an output of rounded weights from float64: a share of its spread
-    over the examples of a batch, so that a constant that all share does not help."""
+    """A limit on the distance of an output of rounded weights from float64: a share of its
+    spread."""
 
     share: float
 
     def limit_of(self, expected: NDArray[np.floating], noise: float) -> float:
         """Return the limit for an output, see `Tolerance`."""
-        return self.share * largest(expected - expected.mean(axis=0))
+        return self.share * spread(expected)
 
 
 def rounded_to(share: float | None) -> Tolerance:
     """Return what the logits of a file are held to: a share of their spread where its weights are
     rounded, else (None) the limits of float32."""
     return RUN if share is None else SpreadCriterion(share)
+
+
+def spread(values: NDArray[np.floating]) -> float:
+    """Return the largest distance of a value from its mean over the examples of a batch, so that a
+    constant that all share does not help."""
+    return largest(values - values.mean(axis=0))
 
 
 def largest(values: NDArray[np.floating]) -> float:

@@ -22,6 +22,13 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.INT32: np.dtype("<i4"),
     schema.TensorType.INT64: np.dtype("<i8"),
 }
+_OF_PRODUCTS = {
+    "FULLY_CONNECTED": (0, 1, 2),
+    "CONV_2D": (0, 1, 2),
+    "DEPTHWISE_CONV_2D": (0, 1, 2),
+    "TRANSPOSE_CONV": (2, 1, 3),
+}
+"""The numbers of the input, the weights and the bias of operators that add an integer bias."""
 _LARGEST = {np.dtype("i1"): 2**7 - 1, np.dtype("<i2"): 2**15 - 1}
 
 
@@ -90,11 +97,13 @@ def of_graph(model: Any, graph: Any) -> Iterator[tuple[Any, StoredConstant]]:
 def _steps_of_products(model: Any, graph: Any) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Return, for the number of each integer bias, the steps of the product that it is added to."""
     for op in graph.operators:
-        kind = object_tree.kind_of(model, op)
-        if kind == "FULLY_CONNECTED" and len(op.inputs) > 2 and op.inputs[2] >= 0:
-            factors = [graph.tensors[place].quantization for place in op.inputs[:2]]
+        given, weights, bias = _OF_PRODUCTS.get(
+            object_tree.kind_of(model, op), (0, 0, len(op.inputs))
+        )
+        if bias < len(op.inputs) and op.inputs[bias] >= 0:
+            factors = [graph.tensors[op.inputs[n]].quantization for n in (given, weights)]
             if all(factor is not None and factor.scale is not None for factor in factors):
-                yield int(op.inputs[2]), factors[0].scale * factors[1].scale
+                yield int(op.inputs[bias]), factors[0].scale * factors[1].scale
 
 
 def _as_counted(said: Steps, product: NDArray[np.float32]) -> Steps:

@@ -13,6 +13,7 @@ from signbart_port.tflite.modes import PRECISIONS, Precision, precision_of
 from signbart_port.tflite.object_tree import graph_of, kind_of, signatures, text
 
 PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL")
+_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
 _WEIGHT_TYPES = {spec.weight_type for spec in PRECISIONS.values()}
 _ACTIVATION_TYPES = {spec.activation_type for spec in PRECISIONS.values()}
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
@@ -50,7 +51,7 @@ class SignatureGraph:
     """One signature as the file's bytes have it.
 
     `ops` are counted by name, a custom one as `custom:NAME`; `computed` by the type of what they
-    give, and of these the matrix `products`.
+    give, and of these the `products` of matrices, convolutions among them.
     """
 
     signature: str
@@ -73,6 +74,15 @@ class SignatureGraph:
         A file whose activations are integers may keep some operators in float.
         """
         return precision_of(self.products, self.share_of_types())
+
+    @property
+    def integers(self) -> dict[str, dict[str, Any]]:
+        """The inputs and outputs that are integers for floats, as plain data."""
+        return {
+            name: {"type": one.type.lower(), "scale": one.scale, "zero_point": one.zero_point}
+            for name, one in (self.inputs | self.outputs).items()
+            if one.scale is not None
+        }
 
     def share_of_types(self) -> dict[str, float]:
         """Return the share of the weights' values in each floating or quantized type."""
@@ -103,7 +113,7 @@ def described(model: Any, name: str) -> SignatureGraph:
         signature=name,
         ops=Counter(kind for kind, _ in operators),
         computed=Counter(of for kind, of in operators if kind not in CONVERSIONS),
-        products=Counter(of for kind, of in operators if kind in PRODUCTS),
+        products=Counter(of for kind, of in operators if kind in (*PRODUCTS, *_CONVOLUTIONS)),
         constants=tuple(
             Constant(text(t.name), tensor.shape, tensor.type, len(data))
             for t, tensor in ((t, _tensor(t)) for t in graph.tensors)

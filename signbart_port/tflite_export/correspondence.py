@@ -2,7 +2,9 @@
 
 The graphs are followed from the outputs back, side by side. Where every operator of the one is
 that of the other, and every constant the nearest that its type allows, the two compute the same but
-for the rounding of the weights: what is proven of the exact file holds for the graph of the other.
+for that rounding: what is proven of the exact file holds for the graph of the other. Where the
+other computes with integers, these are besides for the ranges that a calibration has measured in
+the exact file.
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ from numpy.typing import NDArray
 from signbart_port.errors import printable
 from signbart_port.parity.report import Differing
 from signbart_port.parity.weights import difference
-from signbart_port.tflite import constants, object_tree
+from signbart_port.tflite import object_tree
 from signbart_port.tflite.constants import StoredConstant
 from signbart_port.tflite.modes import Precision
-from signbart_port.tflite.signature_graph import CONVERSIONS
+from signbart_port.tflite_export import activation_ranges
+from signbart_port.tflite_export.activation_ranges import Ranges
+from signbart_port.tflite_export.graph_view import Graph, Tree
 from signbart_port.tflite_export.weight_matching import differs
 
 _OF_STORAGE = {"asymmetricQuantizeInputs", "quantizedBiasType", "weightsFormat"}
@@ -41,10 +45,14 @@ class Correspondence:
     """Those that are not what their type's rounding gives."""
     parted: str | None = None
     """Where the two graphs part, in words. None: nowhere."""
+    activations: int = 0
+    """The activations that are integers."""
+    out_of_range: tuple[str, ...] = ()
+    """Those whose integers are not for the ranges of the calibration, in words."""
 
     @property
     def same(self) -> bool:
-        return not self.wrong and self.parted is None
+        return not self.wrong and not self.out_of_range and self.parted is None
 
     def sentence(self) -> str:
         """Return the verdict in words."""
@@ -56,89 +64,55 @@ class Correspondence:
                 f"{len(self.wrong)} constants are wrong: {first.name} in {first.values} of"
                 f" {first.of} values"
             )
+        if self.out_of_range:
+            return f"{len(self.out_of_range)} ranges are wrong: {self.out_of_range[0]}"
+        ranges = (
+            f"; the ranges of its {self.activations} integer activations are those of calibration"
+        )
         return (
             f"the graph is that of the float32 file; of its {self.constants} constants"
             f" {self.rounded} are rounded, each to the nearest, the others equal in every bit"
+            f"{ranges if self.activations else ''}"
         )
 
 
-def correspond(exact: bytes, other: bytes, signature: str, precision: Precision) -> Correspondence:
-    """Hold a signature of a file of `precision` against that of an `exact` one, in float32."""
-    walk, parted = _Walk(_Tree(exact), _Tree(other), precision), None
+def correspond(
+    exact: bytes,
+    other: bytes,
+    signature: str,
+    precision: Precision,
+    ranges: Ranges | None = None,
+) -> Correspondence:
+    """Hold a signature of a file of `precision` against that of an `exact` one, in float32.
+
+    `ranges` are those of the exact file's activations in a calibration: they are needed where those
+    of the other file are integers.
+    """
+    walk, parted = _Walk(Tree(exact), Tree(other), precision, ranges), None
     try:
         walk.signature(signature)
     except _Parted as where:
         parted = str(where)
     counted = walk.constants, walk.values, walk.rounded
-    return Correspondence(*counted, tuple(walk.wrong), parted)
+    wrong, unfit = tuple(walk.wrong), tuple(walk.out_of_range)
+    return Correspondence(*counted, wrong, parted, walk.activations, unfit)
 
 
 class _Parted(Exception):
     """Where two graphs differ."""
 
 
-class _Tree:
-    """A file."""
-
-    def __init__(self, data: bytes) -> None:
-        self.model = object_tree.parsed(data)
-        self.signatures = object_tree.signatures(self.model)
-
-    def graph(self, number: int) -> _Graph:
-        return _Graph(self.model, self.model.subgraphs[number])
-
-
-class _Graph:
-    """A subgraph of a file."""
-
-    def __init__(self, model: Any, graph: Any) -> None:
-        self._model, self._graph = model, graph
-        self.inputs = [int(place) for place in graph.inputs]
-        self.outputs = [int(place) for place in graph.outputs]
-        self._made_by = {int(place): op for op in graph.operators for place in op.outputs}
-        stored = {id(tensor): one for tensor, one in constants.of_graph(model, graph)}
-        self._stored = {
-            place: stored[id(tensor)]
-            for place, tensor in enumerate(graph.tensors)
-            if id(tensor) in stored
-        }
-
-    def source(self, place: int) -> int:
-        """Return the tensor whose numbers a tensor has: what only converts their type is passed."""
-        while place in self._made_by and self.kind(self._made_by[place]) in CONVERSIONS:
-            place = int(self._made_by[place].inputs[0])
-        return place
-
-    def kind(self, op: Any) -> str:
-        return object_tree.kind_of(self._model, op)
-
-    def maker(self, place: int) -> tuple[Any, int] | None:
-        """Return the operator that makes a tensor, and which of its outputs that is."""
-        if place not in self._made_by:
-            return None
-        op = self._made_by[place]
-        return op, [int(output) for output in op.outputs].index(place)
-
-    def constant(self, place: int) -> StoredConstant | None:
-        """Return the constant of numbers at a place, if there is one."""
-        return self._stored.get(place)
-
-    def raw(self, place: int) -> tuple[int, tuple[int, ...], bytes]:
-        """Return the type, shape and bytes of what no operator makes."""
-        tensor = self._graph.tensors[place]
-        data = self._model.buffers[tensor.buffer].data
-        shape = tuple(int(n) for n in (tensor.shape if tensor.shape is not None else ()))
-        return tensor.type, shape, b"" if data is None else bytes(data)
-
-
 class _Walk:
     """A walk through both files at once, from the outputs of a signature."""
 
-    def __init__(self, exact: _Tree, other: _Tree, precision: Precision) -> None:
-        self._trees, self._precision = (exact, other), precision
+    def __init__(
+        self, exact: Tree, other: Tree, precision: Precision, ranges: Ranges | None
+    ) -> None:
+        self._trees, self._precision, self._ranges = (exact, other), precision, ranges
         self._graphs: dict[int, int] = {}
-        self.constants = self.values = self.rounded = 0
+        self.constants = self.values = self.rounded = self.activations = 0
         self.wrong: list[Differing] = []
+        self.out_of_range: list[str] = []
 
     def signature(self, name: str) -> None:
         """Follow the outputs of a signature. Raises _Parted."""
@@ -166,11 +140,19 @@ class _Walk:
                     raise _Parted("a subgraph of the one is two of the other")
                 continue
             self._graphs[one] = two
-            graphs = (self._trees[0].graph(one), self._trees[1].graph(two))
-            left += _GraphWalk(self, *graphs).called()
+            exact, other = self._trees[0].graph(one), self._trees[1].graph(two)
+            followed = _GraphWalk(self, exact, other)
+            left += followed.called()
+            if self._ranges is not None:
+                places, ranges = followed.integers, exact.ranges(self._ranges.get(one))
+                self.activations += sum(other.constant(place) is None for place in places)
+                self.out_of_range += other.wrong_ranges(places, ranges)
 
-    def leaf(self, expected: StoredConstant | None, stored: StoredConstant | None) -> bool:
-        """Compare two constants of numbers. Returns whether both are such."""
+    def leaf(
+        self, expected: StoredConstant | None, stored: StoredConstant | None, *, any_steps: bool
+    ) -> bool:
+        """Compare two constants of numbers. Returns whether both are such. Of integers with
+        `any_steps`, what the steps are is not compared."""
         self.constants += 1
         if expected is None or stored is None:
             return False
@@ -179,7 +161,7 @@ class _Walk:
         self.values += stored.values.size
         if stored.values.dtype != expected.values.dtype:
             self.rounded += 1
-            wrong = differs(expected.real, stored, self._precision)
+            wrong = differs(expected.real, stored, self._precision, any_steps=any_steps)
         else:
             wrong = _bits(expected.values) != _bits(stored.values)
             if stored.steps is not None and expected.steps is not None:
@@ -194,10 +176,14 @@ class _Walk:
 class _GraphWalk:
     """The part of a walk that is in one subgraph of each file."""
 
-    def __init__(self, walk: _Walk, exact: _Graph, other: _Graph) -> None:
+    def __init__(self, walk: _Walk, exact: Graph, other: Graph) -> None:
         self._walk, self._exact, self._other = walk, exact, other
         self._same: dict[int, int] = {}
+        self._shared: set[int] = set()
         self._called: list[tuple[int, int]] = []
+        self.integers: dict[int, int] = {}
+        """The tensors of the other graph that are integers with a range, constants among them that
+        share the steps of an activation: each with the tensor of the exact graph."""
 
     def called(self) -> list[tuple[int, int]]:
         """Follow every output; return the subgraphs that are called. Raises _Parted."""
@@ -207,15 +193,23 @@ class _GraphWalk:
         left = list(zip(exact.outputs, other.outputs, strict=True))
         while left:
             one, two = left.pop()
-            left += self._pair(exact.source(one), other.source(two))
+            before, places = exact.converted(one), other.converted(two)
+            same = [exact.grid(place) for place in before]
+            if any(same) and same != [other.grid(place) for place in places]:
+                raise _Parted("an activation has other integers")
+            for place in filter(other.grid, places):
+                if other.constant(place) is None or place in self._shared:
+                    self.integers[place] = before[-1]
+            left += self._pair(before[-1], places[-1])
         return self._called
 
     def _pair(self, one: int, two: int) -> Sequence[tuple[int, int]]:
         """Compare two tensors; return the inputs of what makes them, to be compared next."""
-        if one in self._same:
-            if self._same[one] != two:
-                raise _Parted("a value of the one is two values of the other")
+        if self._same.get(one) == two:
             return ()
+        # A constant may be there once for each operator, in other steps.
+        if one in self._same and self._other.constant(two) is None:
+            raise _Parted("a value of the one is two values of the other")
         self._same[one] = two
         makers = self._exact.maker(one), self._other.maker(two)
         if makers[0] is None or makers[1] is None:
@@ -236,6 +230,9 @@ class _GraphWalk:
         if len(op.inputs) != len(op2.inputs):
             raise _Parted(f"a {kind} has {len(op2.inputs)} inputs, not {len(op.inputs)}")
         pairs = [(int(a), int(b)) for a, b in zip(op.inputs, op2.inputs, strict=True)]
+        if kind in activation_ranges.SHARED_STEPS:
+            grids = ((place, self._other.grid(place)) for _, place in pairs)
+            self._shared.update(place for place, grid in grids if grid and grid.bits)
         if any((a < 0) != (b < 0) for a, b in pairs):
             raise _Parted(f"a {kind} lacks an input")
         return [pair for pair in pairs if pair[0] >= 0]
@@ -248,7 +245,8 @@ class _GraphWalk:
             if exact.inputs.index(one) != other.inputs.index(two):
                 raise _Parted("another input is read")
             return
-        both = self._walk.leaf(exact.constant(one), other.constant(two))
+        shared = two in self._shared
+        both = self._walk.leaf(exact.constant(one), other.constant(two), any_steps=shared)
         if not both and exact.raw(one) != other.raw(two):
             raise _Parted("a constant of no weights differs")
 

@@ -36,6 +36,7 @@ def facts(
             name: {
                 "inputs": {key: list(one.shape) for key, one in signature.graph.inputs.items()},
                 "outputs": {key: list(one.shape) for key, one in signature.graph.outputs.items()},
+                **({"integers": found} if (found := signature.graph.integers) else {}),
             }
             for name, signature in made.items()
         },
@@ -48,6 +49,8 @@ def facts(
                 if one.correspondence is not None
             },
             "drift": max(one.drift for one in made.values()),
+            "errors": {name: dict(one.errors) for name, one in made.items() if one.errors},
+            "in_float": dict(next(iter(made.values())).in_float),
         },
     }
 

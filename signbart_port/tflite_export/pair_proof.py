@@ -2,19 +2,22 @@
 
 The float32 file computes what Keras does, within the criterion for float32, on every case of the
 pair. A file with rounded weights is held against the float32 one: the same graph, and each constant
-the nearest that its type allows. How far its outputs then are is no fault, and is measured.
+the nearest that its type allows; integer activations are for the ranges of the calibration. How far
+its outputs then are is no fault, and is measured.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from signbart_port.errors import PortError, ProofError, first_of, printable
@@ -23,9 +26,9 @@ from signbart_port.parity.pair import Case, Pair, tap_of
 from signbart_port.parity.proof import Record, Recorded, judge
 from signbart_port.parity.report import Report
 from signbart_port.parity.taps import LOGITS, Floats
-from signbart_port.parity.tolerances import UNMEASURED, largest
+from signbart_port.parity.tolerances import UNMEASURED, largest, spread
 from signbart_port.tflite import constants, object_tree
-from signbart_port.tflite.signature_graph import SignatureGraph, described
+from signbart_port.tflite.signature_graph import CONVERSIONS, SignatureGraph, described
 from signbart_port.tflite_export.correspondence import Correspondence
 from signbart_port.tflite_export.pair_conversion import Arrays, Ran, SignatureSpec, run
 
@@ -56,6 +59,10 @@ class Proven:
     the output."""
     milliseconds: float | None
     """The time of one run on one thread."""
+    errors: Mapping[str, float] = field(default_factory=dict)
+    """Of a rounded file: the largest difference of each output, as a share of its spread."""
+    in_float: Mapping[str, int] = field(default_factory=dict)
+    """Of an integer file: the operators that compute in float32, by kind."""
 
 
 class PairProof:
@@ -94,17 +101,22 @@ class PairProof:
         ProofError where they are not finite."""
         graph = _graph(path, inputs.name)
         drift, milliseconds = 0.0, None
+        errors = dict.fromkeys(inputs.outputs, 0.0)
         for one in self.fitted(inputs):
             ran = run(path, inputs.name, one.inputs, named, timed=milliseconds is None)
             milliseconds = milliseconds or ran.milliseconds
             counting = Counting(self.pair.taps(self.config), one.case.counted)
-            for tap, output in self._taps(inputs, ran.outputs):
+            taps = self._taps(inputs, ran.outputs)
+            for name, (tap, output) in zip(inputs.outputs, taps, strict=True):
                 expected = one.truth.value(tap)
                 off = largest_difference(tap, output, expected, counting)
                 if not np.isfinite(off):
                     raise ProofError(f"{named}: {tap} has values that are not finite")
-                drift = max(drift, off / (largest(counting.select(tap, expected)) or 1.0))
-        return Proven(graph, (), None, drift, milliseconds)
+                counted = counting.select(tap, expected)
+                drift = max(drift, off / (largest(counted) or 1.0))
+                errors[name] = max(errors[name], off / (_spread(counted) or 1.0))
+        in_float = _in_float(path, inputs.name) if graph.precision.integer else {}
+        return Proven(graph, (), None, drift, milliseconds, errors, in_float)
 
     def _report(
         self, one: Fitted, ran: Ran, inputs: SignatureSpec, names: tuple[str, str]
@@ -175,6 +187,23 @@ def _graph(path: Path, signature: str) -> SignatureGraph:
     if wrong := [kind for kind in kinds if kind.startswith(_NOT_BUILTIN)]:
         raise ProofError(f"the converter left {first_of(wrong, 3)} in the graph")
     return graph
+
+
+def _in_float(path: Path, signature: str) -> Mapping[str, int]:
+    """Return the operators of a signature that compute in float32, loops' among them, by kind."""
+    with object_tree.opened(path) as tree:
+        return Counter(
+            object_tree.kind_of(tree, op)
+            for number in object_tree.graphs_of(tree, signature)
+            for op in tree.subgraphs[number].operators
+            if tree.subgraphs[number].tensors[op.outputs[0]].type == schema.TensorType.FLOAT32
+            and object_tree.kind_of(tree, op) not in CONVERSIONS
+        )
+
+
+def _spread(values: Floats) -> float:
+    """Return the spread of an output: over its examples, or of a single one, over its values."""
+    return spread(values if len(values) > 1 else values.ravel())
 
 
 def folded(path: Path, signatures: Sequence[str], weights: Mapping[str, NDArray[Any]]) -> list[str]:

@@ -107,18 +107,22 @@ def match(
 
 
 @np.errstate(all="ignore")
-def differs(expected: Float32, stored: StoredConstant, precision: Precision) -> NDArray[np.bool_]:
+def differs(
+    expected: Float32, stored: StoredConstant, precision: Precision, *, any_steps: bool = False
+) -> NDArray[np.bool_]:
     """Mark the values of a constant that a file of this precision must not have.
 
     Float32 ones must be equal in every bit (but for the sign of a zero, which the converter's sums
     lose), float16 ones rounded to the nearest, integers within half a step, of the size that the
-    values' range asks for.
+    values' range asks for, unless they may have `any_steps`.
     """
     different: NDArray[np.bool_]
     if stored.values.dtype == np.float16 and precision.spec.float_type == "float16":
         different = _float16(expected) != stored.values
     elif stored.steps is not None and precision.stores_integers:
-        different = ~_near(expected, stored) | ~_fine(expected, stored, precision)
+        different = ~_near(expected, stored)
+        if not any_steps:
+            different = different | ~_fine(expected, stored, precision)
     else:
         different = expected != stored.real
     return different

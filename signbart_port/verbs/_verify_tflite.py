@@ -34,7 +34,7 @@ def verify_tflite(
     file is held against that one. Raises PortError for a file that cannot be: one with rounded
     weights and another graph.
     """
-    with PairTFLiteFiles(path, pair, [], config, weights, False, False) as made:
+    with PairTFLiteFiles(path, pair, [], config, weights) as made:
         made.progress = progress
         with silenced_stderr():
             exact = made.reports  # which proves the file that the given one is held against
@@ -59,8 +59,9 @@ def _held(made: PairTFLiteFiles, file: Path, inputs: SignatureSpec) -> Proven:
     graph and constants where it is the same graph."""
     precision = _precision(file, inputs)
     exact = made.files[Quantization.NONE].read_bytes()
+    ranges = made.integers.ranges if precision.integer else None
     try:
-        found = correspond(exact, file.read_bytes(), inputs.name, precision)
+        found = correspond(exact, file.read_bytes(), inputs.name, precision, ranges)
     except Exception as error:  # whatever damaged bytes provoke
         raise PortError(file, f"is damaged ({type(error).__name__})", "Make it again") from None
     if precision is not Precision.FLOAT32:
@@ -84,10 +85,11 @@ def _precision(file: Path, inputs: SignatureSpec) -> Precision:
 
 def _drifted(one: Proven) -> str:
     """Return how far the outputs of a file with rounded weights are."""
+    errors = ", ".join(f"{name} by {error:.2%} of its spread" for name, error in one.errors.items())
     return (
         f"{one.graph.signature}: the outputs are those of the float32 file of this graph; with the"
         f" weights rounded ({one.graph.precision.value}) they are off by {one.drift:.2%} of the"
-        " largest value"
+        f" largest value: {errors}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -16,13 +16,13 @@ from signbart_port.parity.report import Report
 from signbart_port.system import atomic_output, processes
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import silenced_stderr
-from signbart_port.tflite.model_file import SIGNATURE
 from signbart_port.tflite.modes import Quantization, parse_quantization
 from signbart_port.tflite.signature_graph import SignatureGraph
 from signbart_port.tflite_export import pair_card, pair_conversion
 from signbart_port.tflite_export.correspondence import Correspondence, correspond
 from signbart_port.tflite_export.pair_conversion import PairConverterJob, SignatureSpec
 from signbart_port.tflite_export.pair_proof import PairProof, Proven, folded
+from signbart_port.verbs._pair_integers import PairIntegers
 from signbart_port.verbs._pair_keras import PairKeras, open_keras
 from signbart_port.verbs._pair_process import pair_process
 from signbart_port.verbs._tflite_files import outputs
@@ -56,6 +56,11 @@ class PairEmitted:
     """Whether the Keras file was proven equal to PyTorch's."""
     proven: bool
     """Whether the file itself was: False only where that was allowed."""
+    errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Of a file with rounded weights, by signature: the largest difference of each output from
+    Keras in float64, as a share of its spread."""
+    in_float: Mapping[str, int] = field(default_factory=dict)
+    """Of an integer file: the operators that compute in float32, by kind."""
     conversion: Report | None = None
     """The proof that the Keras model is equal to the checkpoint, if it was made of one."""
     notes: tuple[str, ...] = ()
@@ -74,6 +79,7 @@ def to_tflite_pair(
     quantization: Quantization | str = Quantization.NONE,
     config: str | Path | None = None,
     weights: str | None = None,
+    max_error: float | None = None,
     not_proven: bool = False,
     force: bool = False,
     progress: ProgressCallback = no_progress,
@@ -83,16 +89,21 @@ def to_tflite_pair(
     The file has builtin operators only, and the signatures that `Pair.tflite` returns; where it
     returns none, one for an example of the first case. The float32 file is compared with Keras on
     every case. Of a file with rounded weights every constant is compared with the float32 file's,
-    and the graph must be the same.
+    and the graph must be the same; of one with integer activations also their ranges, with those of
+    the signatures' calibration cases.
 
     Args:
         path: A .keras, .weights.h5 or .h5 of the pair; or a checkpoint, which is converted first.
         pair: The pair: `FILE.py`, `FILE.py:NAME`, the name of an installed one, or an object.
         out: The .tflite to write. Default: the model's name with .tflite.
-        quantization: "none": float32. "float16": half the size. "dynamic": int8 weights.
+        quantization: "none": float32. "float16": half the size. "dynamic": int8 weights. "int8",
+            "int8_full" and "int16x8" compute with integers and need `Signature.calibration`; with
+            "int8_full", inputs and outputs are integers too.
         config: A YAML or JSON file with the config of the models. Default: what the file has in its
             provenance, or the checkpoint.
         weights: The key that holds the weights of a checkpoint with several.
+        max_error: The largest error of an output of a file with rounded weights on the pair's
+            cases, as a share of its spread. Default: any is written, and said.
         not_proven: Whether to write a file with rounded weights also where its graph is not that of
             the float32 file: then nothing but its outputs was measured.
         force: Whether to replace an existing `out`.
@@ -107,7 +118,9 @@ def to_tflite_pair(
     """
     mode = parse_quantization(quantization)
     (to,) = outputs(path, out, [mode])
-    with tflite_files(path, pair, [mode], config, weights, not_proven, force) as emit:
+    with tflite_files(
+        path, pair, [mode], config, weights, max_error=max_error, not_proven=not_proven, force=force
+    ) as emit:
         return emit(mode, to, progress)
 
 
@@ -118,45 +131,40 @@ def tflite_files(
     modes: Sequence[Quantization],
     config: str | Path | None,
     weights: str | None,
+    *,
+    max_error: float | None,
     not_proven: bool,
     force: bool,
 ) -> Iterator[Callable[[Quantization, Path, ProgressCallback], PairEmitted]]:
     """Yield what writes the file of a mode, for one or several of a model that is opened once."""
-    files = PairTFLiteFiles(path, pair, modes, config, weights, not_proven, force)
+    given: dict[str, Any] = {
+        "path": Path(path),
+        "modes": tuple(modes),
+        "config": config,
+        "weights": weights,
+    }
+    given |= {"max_error": max_error, "not_proven": not_proven, "force": force}
+    files = PairTFLiteFiles(pair=pair, **given)
     if not isinstance(pair, str):
         with files:
             yield files.emit
         return
-    about = {"path": Path(path), "modes": tuple(modes), "config": config, "weights": weights}
-    about |= {"not_proven": not_proven, "force": force}
     with pair_process(pair, kept=False) as process:
 
         def emit(mode: Quantization, out: Path, progress: ProgressCallback) -> PairEmitted:
-            return process.call(_emit, **about, mode=mode, out=out, progress=progress)
+            return process.call(_emit, **given, mode=mode, out=out, progress=progress)
 
         yield emit
 
 
-def _emit(
-    path: Path,
-    pair: str,
-    modes: tuple[Quantization, ...],
-    config: str | Path | None,
-    weights: str | None,
-    not_proven: bool,
-    force: bool,
-    mode: Quantization,
-    out: Path,
-    progress: ProgressCallback,
-) -> PairEmitted:
+def _emit(mode: Quantization, out: Path, progress: ProgressCallback, **given: Any) -> PairEmitted:
     """Write the file of a mode, in a process that is for this model alone."""
-    opened = _opened(path, pair, modes, config, weights, not_proven, force)
-    return opened.emit(mode, out, progress)
+    return _opened(**given).emit(mode, out, progress)
 
 
 @cache
-def _opened(*given: Any) -> PairTFLiteFiles:
-    return PairTFLiteFiles(*given).__enter__()  # its folder is in the process' own
+def _opened(**given: Any) -> PairTFLiteFiles:
+    return PairTFLiteFiles(**given).__enter__()  # its folder is in the process' own
 
 
 class PairTFLiteFiles:
@@ -172,17 +180,19 @@ class PairTFLiteFiles:
         modes: Sequence[Quantization],
         config: str | Path | None,
         weights: str | None,
-        not_proven: bool,
-        force: bool,
+        *,
+        max_error: float | None = None,
+        not_proven: bool = False,
+        force: bool = False,
     ) -> None:
         self._path, self._pair, self._config, self._weights = Path(path), pair, config, weights
-        self._not_proven, self._force = not_proven, force
+        self._max_error, self._not_proven, self._force = max_error, not_proven, force
         self._stack = ExitStack()
         self.progress: ProgressCallback = no_progress
-        self._modes = tuple(dict.fromkeys((Quantization.NONE, *modes)))
-        if calibrated := [mode.value for mode in modes if mode.calibrated]:
-            what = f"quantization {', '.join(calibrated)} is made of SignBARTs alone"
-            raise PortError(None, what, "Of a pair's models: none, float16, dynamic")
+        converted = (mode for mode in modes if not mode.calibrated)
+        self._modes = tuple(dict.fromkeys((Quantization.NONE, *converted)))
+        if max_error is not None and not max_error >= 0:
+            raise PortError(None, f"a largest error of {max_error:g} is no share", "Such as 0.05")
 
     def __enter__(self) -> Self:
         with processes.scratch_errors():
@@ -203,6 +213,8 @@ class PairTFLiteFiles:
             processes.scratch_errors(),
         ):
             opened = self.opened
+            if mode.calibrated:  # which may be refused: before a conversion that takes its time
+                self.integers.check_calibration()
             reports = self.reports
             made = self._exact if mode is Quantization.NONE else self._rounded(mode)
             wrong = [
@@ -214,9 +226,11 @@ class PairTFLiteFiles:
                 raise ProofError(
                     f"{opened.path}: the .tflite is not proven, {wrong[0]}. --not-proven writes it"
                 )
-            data = self.files[mode].read_bytes()
+            self._check_errors(mode, made)
+            data = self._file(mode).read_bytes()
             facts = pair_card.facts(mode, reports, made, not wrong)
-            card = {"pair": self._pair_facts, **self._source_facts, **facts}
+            calibrated = [self.integers.compared_on(self.proof)] if mode.calibrated else []
+            card = {"pair": self._pair_facts, **self._source_facts, **facts, "notes": calibrated}
             temp.write_bytes(pair_card.attach(data, card))
             pair_card.check_same_model(temp, data, made)
         return PairEmitted(
@@ -236,10 +250,24 @@ class PairTFLiteFiles:
             weights=len(opened.weights),
             source_proven=opened.proven,
             proven=not wrong,
+            errors={name: one.errors for name, one in made.items() if one.errors},
+            in_float=next(iter(made.values())).in_float,
             conversion=opened.conversion,
-            notes=(*opened.notes, *self._said_of_signatures),
+            notes=(*opened.notes, *self._said_of_signatures, *calibrated),
             cautions=(*opened.cautions, *self.proof.cautions, *wrong),
         )
+
+    def _check_errors(self, mode: Quantization, made: Mapping[str, Proven]) -> None:
+        """Raise ProofError for an output that is further off than the user wants."""
+        most = self._max_error
+        for signature, one in made.items():
+            for output, error in one.errors.items():
+                if most is not None and not error <= most:
+                    what = f"{signature}: {output} is off by {error:.2%} of its spread"
+                    raise ProofError(
+                        f"{self.opened.path}: the {mode.value} .tflite is not written, {what}, more"
+                        f" than {most:.2%} (--max-error)"
+                    )
 
     @cached_property
     def opened(self) -> PairKeras:
@@ -254,21 +282,27 @@ class PairTFLiteFiles:
     @cached_property
     def signatures(self) -> tuple[SignatureSpec, ...]:
         """The signatures of every file."""
-        if self._stated:
-            return self._stated
-        case = self.opened.models.cases[0]
-        shapes = {name: (1, *array.shape[1:]) for name, array in case.keras.items()}
-        dtypes = {name: str(array.dtype) for name, array in case.keras.items()}
-        floats = {name: "float32" for name, dtype in dtypes.items() if dtype.startswith("float")}
-        return (SignatureSpec.of(Signature(SIGNATURE, shapes, {"output": ()}, dtypes | floats)),)
+        with self.opened.models.named("tflite"):
+            return tuple(map(SignatureSpec.of, self._declared))
 
     @cached_property
-    def _stated(self) -> tuple[SignatureSpec, ...]:
+    def integers(self) -> PairIntegers:
+        """The files of calibrated modes."""
+        exact = self._folder / f"{Quantization.NONE.value}.tflite"
+        return PairIntegers(self.opened.models, self._declared, exact, str(self.opened.path))
+
+    @property
+    def _declared(self) -> tuple[Signature, ...]:
+        return self._stated or (Signature.of(self.opened.models.cases[0]),)
+
+    @cached_property
+    def _stated(self) -> tuple[Signature, ...]:
         """The signatures that the pair names."""
         models = self.opened.models
         with models.named("tflite"):
-            stated = tuple(SignatureSpec.of(one) for one in models.pair.tflite(models.config))
-        if len({one.name for one in stated}) < len(stated):
+            stated = tuple(models.pair.tflite(models.config))
+            names = {one.name for one in stated}
+        if len(names) < len(stated):
             raise PortError(models.loaded.name, "names two signatures alike")
         return stated
 
@@ -322,17 +356,27 @@ class PairTFLiteFiles:
         return reports
 
     def _rounded(self, mode: Quantization) -> Mapping[str, Proven]:
+        path, precision = self._file(mode), mode.spec.precision
         self.progress(f"Proving the {mode.value} file")
-        path, precision = self.files[mode], mode.spec.precision
         exact, rounded = self.files[Quantization.NONE].read_bytes(), path.read_bytes()
-        named = str(self.opened.path)
-        return {
+        named, ranges = str(self.opened.path), self.integers.ranges if mode.calibrated else None
+        made = {
             one.name: replace(
                 self.proof.measured(path, one, named),
-                correspondence=correspond(exact, rounded, one.name, precision),
+                correspondence=correspond(exact, rounded, one.name, precision, ranges),
             )
             for one in self.signatures
         }
+        found = {one.graph.precision for one in made.values()}
+        if mode.calibrated and found != {precision}:
+            what = f"{mode.value} would leave most products in float32"
+            raise ProofError(f"{named}: {what}, which is not what its name says. dynamic may do")
+        return made
+
+    def _file(self, mode: Quantization) -> Path:
+        if mode.calibrated:
+            return self.integers.file(mode, self.progress)
+        return self.files[mode]
 
     @cached_property
     def _folded(self) -> tuple[str, ...]:

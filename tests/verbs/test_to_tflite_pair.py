@@ -15,9 +15,10 @@ from signbart_port.errors import PortError, ProofError
 from signbart_port.model_files import pair_file
 from signbart_port.parity.load_pair import load_pair
 from signbart_port.parity.workers.torch_perturbed import perturb
+from signbart_port.tflite import object_tree
 from signbart_port.tflite_export.correspondence import Correspondence
 from signbart_port.verbs import to_tflite_pair as verb
-from tests.support.modified_tflite import flip, weights_in
+from tests.support.modified_tflite import flip, packed, weights_in
 
 PAIR = """
 from collections import OrderedDict
@@ -52,9 +53,12 @@ class Two(signbart_port.Pair):
 """
 SIGNATURES = """
     def tflite(self, config):
+        five, nine = self.cases(config, 1)
+        inputs, outputs = {"x": (1, 9, 8)}, {"scores": (1, 9, 30)}
+        free = {"x": (1, None, 8)}, {"scores": (1, None, 30)}
         return [
-            signbart_port.Signature("serving_default", {"x": (1, 9, 8)}, {"scores": (1, 9, 30)}),
-            signbart_port.Signature("any", {"x": (1, None, 8)}, {"scores": (1, None, 30)}),
+            signbart_port.Signature("serving_default", inputs, outputs, calibration=[nine]),
+            signbart_port.Signature("any", *free, calibration=[five, nine]),
         ]
 """
 MAPPING = """
@@ -106,6 +110,25 @@ def test_a_checkpoint_becomes_a_file(model):
 
 
 @pytest.mark.release
+def test_an_integer_file_is_verified_and_a_range_is_found(model, program):
+    Path("pair.py").write_text(PAIR + SIGNATURES)
+    options = {"quantization": "int8", "max_error": 0.3}
+    signbart_port.to_tflite_pair("net.pth", "pair.py", **options)
+    report = signbart_port.verify_pair("net.pth", "net.tflite", "pair.py")
+    assert report.passed and "but for 8 that are rounded" in report.weights.rule
+    assert any("(int8) they are off by" in note and "scores by" in note for note in report.notes)
+    tree = object_tree.parsed(Path("net.tflite").read_bytes())
+    made = tree.subgraphs[0].operators[1].outputs[0]
+    tree.subgraphs[0].tensors[made].quantization.scale *= np.float32(0.97)
+    Path("net.tflite").write_bytes(packed(tree))
+    code, _, said = program("verify", "net.pth", "net.tflite", "--pair", "pair.py", "-q")
+    assert code != 0 and said.count("\n") == 1
+    given = ("net.pth", "--pair", "pair.py", "--quantization", "int8", "--out", "other.tflite")
+    code, _, said = program("tflite", *given, "--max-error", "0.001", "-q")
+    assert code == 1 and "scores is off by" in said and not Path("other.tflite").exists()
+
+
+@pytest.mark.release
 def test_a_rounded_file_is_verified_and_one_bit_is_found(model, program):
     signbart_port.to_tflite_pair("net.pth", "pair.py", quantization="dynamic")
     report = signbart_port.verify_pair("net.pth", "net.tflite", "pair.py")
@@ -132,17 +155,23 @@ def test_signatures_and_modes_from_one_conversion(model, program):
     signbart_port.convert_pair("net.pth", "pair.py", "net.weights.h5")
     code, printed, said = program(
         *("tflite", "net.weights.h5", "--pair", "pair.py"),
-        *("--quantization", "none,float16,dynamic", "--json"),
+        *("--quantization", "none,float16,dynamic,int8_full", "--json"),
     )
     assert code == 0 and not said
-    exact, half, dynamic, summary = map(json.loads, printed.splitlines())
+    exact, half, dynamic, integers, summary = map(json.loads, printed.splitlines())
     assert exact["signatures"].keys() == {"serving_default", "any"} and exact["source_proven"]
     assert exact["signatures"]["any"]["inputs"] == {"x": [1, -1, 8]}
     assert len(exact["reports"]) == 3  # one case for the one signature, both for the other
-    for rounded in (half, dynamic):
+    for rounded in (half, dynamic, integers):
         assert rounded["proven"] and all("is that of" in one for one in rounded["graph"].values())
-    assert exact["drift"] < half["drift"] < dynamic["drift"] < 0.1
-    assert summary["summary"]["proven"] == 3
+        assert all(0 < one["scores"] < 0.3 for one in rounded["errors"].values())
+    assert exact["drift"] < half["drift"] < dynamic["drift"] < integers["drift"] < 0.1
+    steps = integers["signatures"]["any"]["integers"]
+    assert steps.keys() == {"x", "scores"} and steps["x"]["type"] == "int8"
+    assert integers["notes"][-1] == "calibrated on 9 examples; compared on 9, none among them"
+    assert summary["summary"]["proven"] == 4
+    card = pair_file.provenance_of(Path("net-int8_full.tflite"))
+    assert card["signatures"]["any"]["integers"] == steps and card["proof"]["errors"]
     x = np.random.default_rng(5).standard_normal((1, 7, 8), np.float32)
     expected = model(torch.from_numpy(x)).detach().numpy()
     assert np.allclose(run("net.tflite", "any", x)["scores"], expected, atol=1e-5)
@@ -176,7 +205,7 @@ def test_what_cannot_be_matched_is_written_only_where_that_is_wanted(model, prog
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"quantization": "int8"}, "quantization int8 is made of SignBARTs alone"),
+        ({"quantization": "dynamic", "max_error": -1.0}, "a largest error of -1 is no share"),
         ({"out": "net.h5"}, "the file is written as .tflite"),
         ({"weights": "ema"}, "ema"),
     ],

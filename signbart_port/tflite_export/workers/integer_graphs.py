@@ -44,11 +44,14 @@ def measured(data: bytes, examples: Examples) -> dict[str, Range]:
 
 
 def _activations(model: Any, graph: Any) -> Iterator[tuple[int, str]]:
-    """Yield the numbers and names of the float tensors that are computed or given."""
-    made = {int(place) for op in graph.operators for place in op.outputs} | {*graph.inputs}
-    for place in sorted(made):
-        if graph.tensors[place].type == schema.TensorType.FLOAT32:
-            yield int(place), name_of(graph.tensors[place])
+    """Yield the numbers and names of the float tensors that are read and are no constants: of a
+    loop's results that nothing reads, there may be none."""
+    read = {int(place) for op in graph.operators for place in op.inputs} | {*graph.outputs}
+    for place in sorted(read - {-1}):
+        tensor = graph.tensors[place]
+        data = model.buffers[tensor.buffer].data
+        if tensor.type == schema.TensorType.FLOAT32 and (data is None or not len(data)):
+            yield int(place), name_of(tensor)
 
 
 def _widen(ranges: dict[str, Range], name: str, values: NDArray[np.float32]) -> None:
@@ -79,7 +82,7 @@ def recipe_of(spec: ModeSpec, in_float: Iterable[Sequence[str]]) -> Any:
         keep(".*", Operator.INPUT)
         keep(".*", Operator.OUTPUT)
     for names in filter(None, in_float):
-        keep(f"^({'|'.join(map(re.escape, names))});?$", Operator.ALL_SUPPORTED)
+        keep(f"^({'|'.join(map(re.escape, names))})(;|$)", Operator.ALL_SUPPORTED)
     return recipes.get_quantization_recipe()
 
 

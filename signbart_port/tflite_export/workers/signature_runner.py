@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any
 
@@ -20,7 +21,7 @@ def _run(job: SignatureJob, arrays: Arrays) -> Result:
 
     runner = Interpreter(str(job.model), num_threads=1).get_signature_runner(job.signature)
     takes, gives = runner.get_input_details(), runner.get_output_details()
-    turns = list(_turns(arrays, takes))
+    turns = list(examples_of(arrays, takes))
     made: dict[str, list[Any]] = {name: [] for name in gives}
     for turn in turns:
         given = {
@@ -42,7 +43,7 @@ def _run(job: SignatureJob, arrays: Arrays) -> Result:
     return SignatureResult(1e3 * median(times) if times else None), joined
 
 
-def _turns(arrays: Arrays, takes: dict[str, Any]) -> Any:
+def examples_of(arrays: Arrays, takes: Mapping[str, Any]) -> Iterator[Arrays]:
     """Yield the inputs of each run: one example after the other where a signature takes one."""
     one_by_one = {
         name: array.ndim > 0 and takes[name]["shape_signature"][0] == 1
