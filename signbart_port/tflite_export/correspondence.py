@@ -114,6 +114,11 @@ class _Walk:
         self.wrong: list[Differing] = []
         self.out_of_range: list[str] = []
 
+    @property
+    def measured(self) -> bool:
+        """Whether there are ranges to hold integers against."""
+        return self._ranges is not None
+
     def signature(self, name: str) -> None:
         """Follow the outputs of a signature. Raises _Parted."""
         one, two = (tree.signatures[name] for tree in self._trees)
@@ -197,6 +202,8 @@ class _GraphWalk:
             same = [exact.grid(place) for place in before]
             if any(same) and same != [other.grid(place) for place in places]:
                 raise _Parted("an activation has other integers")
+            if not self._walk.measured and not any(same) and any(map(other.grid, places[:-1])):
+                raise _Parted("an activation is rounded to integers")
             for place in filter(other.grid, places):
                 if other.constant(place) is None or place in self._shared:
                     self.integers[place] = before[-1]
@@ -221,6 +228,10 @@ class _GraphWalk:
         kind, kind2 = self._exact.kind(op), self._other.kind(op2)
         if kind != kind2:
             raise _Parted(f"{kind2} stands for {kind}")
+        made = self._exact.grid(one), self._other.grid(two)
+        of_constants = kind in activation_ranges.SHARED_STEPS  # such as rows of a table
+        if not self._walk.measured and made[1] and not made[0] and not of_constants:
+            raise _Parted(f"a {kind} gives integers")
         if output != output2:
             raise _Parted(f"another output of a {kind} is read")
         if _options(op) != _options(op2):

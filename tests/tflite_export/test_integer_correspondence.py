@@ -196,6 +196,13 @@ def test_ranges_that_are_not_the_calibration_s():
     assert not found.same and len(found.out_of_range) > 5
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_integers_need_ranges(mode):
+    integers, precision = files().integers[mode], Quantization.DYNAMIC.spec.precision
+    found = correspond(files().exact, integers, INPUTS.name, precision)
+    assert not found.same and "integers" in found.sentence()
+
+
 def test_an_integer_file_is_held_against_itself():
     """As a file is that has got its card: with the same ranges, or it is another file."""
     integers, precision = files().integers[Quantization.INT8], Quantization.NONE.spec.precision
