@@ -32,6 +32,7 @@ ARGUMENTS = frozenset(
         "mapping",
         *(
             "max-drop",
+            "max-error",
             "min-agreement",
             "not-proven",
             "out",

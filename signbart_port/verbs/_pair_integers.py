@@ -34,7 +34,7 @@ class PairIntegers:
 
     def check_calibration(self) -> None:
         """Raise PortError for a signature without cases, and for a case that it cannot take."""
-        assert self._calibration
+        _ = self._calibration
 
     @cached_property
     def _calibration(self) -> Calibration:
@@ -66,7 +66,10 @@ class PairIntegers:
             for given in (self._calibration, compared)
         )
         common = len(seen & tried) or "none"
-        return f"calibrated on {len(seen)} examples; compared on {len(tried)}, {common} among them"
+        return (
+            f"calibrated on {len(seen)} examples, beyond whose ranges activations are cut off;"
+            f" compared on {len(tried)}, {common} among them"
+        )
 
 
 def _batches(models: PairModels, signature: Signature) -> Iterator[Arrays]:
@@ -95,6 +98,7 @@ def _examples(batches: Sequence[Arrays]) -> Iterator[bytes]:
         count = max((len(array) for array in batch.values() if array.ndim), default=1)
         for number in range(count):
             yield b"".join(
-                name.encode() + (array[number] if array.ndim else array).tobytes()
+                name.encode()
+                + (array[number] if np.shape(array)[:1] == (count,) else array).tobytes()
                 for name, array in sorted(batch.items())
             )
