@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,8 @@ from signbart_port.system.progress import ProgressCallback
 from signbart_port.tflite.modes import Quantization, parse_quantization
 
 if TYPE_CHECKING:
-    from signbart_port.verbs.to_tflite_pair import PairEmitted
+    from signbart_port.verbs._pair_tflite_files import PairEmitted
+    from signbart_port.verbs._pair_tflite_process import Emit
 
 
 def tflite(
@@ -31,8 +31,8 @@ def tflite(
     quiet: bool,
 ) -> None:
     """Write a pair's model as a .tflite, or one for each of several modes, and print the result."""
+    from signbart_port.verbs._pair_tflite_process import tflite_files
     from signbart_port.verbs._tflite_files import outputs
-    from signbart_port.verbs.to_tflite_pair import tflite_files
 
     paths = outputs(model, out, modes)
     parsed = [parse_quantization(mode) for mode in modes]
@@ -59,10 +59,7 @@ def tflite(
 
 
 def _in_a_line(
-    emit: Callable[[Quantization, Path, ProgressCallback], PairEmitted],
-    mode: Quantization,
-    path: Path,
-    progress: ProgressCallback,
+    emit: Emit, mode: Quantization, path: Path, progress: ProgressCallback
 ) -> _many.Done:
     done = emit(mode, path, progress)
     line = f"{done.source} -> {_show.written(done.out)}: {mode.value}, {_verdict(done)}"

@@ -17,7 +17,7 @@ from signbart_port.tflite.signature_graph import described
 from signbart_port.tflite_export.correspondence import Correspondence, correspond
 from signbart_port.tflite_export.pair_conversion import SignatureSpec
 from signbart_port.tflite_export.pair_proof import Proven
-from signbart_port.verbs.to_tflite_pair import PairTFLiteFiles
+from signbart_port.verbs._pair_tflite_files import PairTFLiteFiles
 
 
 def verify_tflite(
