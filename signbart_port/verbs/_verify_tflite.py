@@ -105,4 +105,5 @@ def _weights(found: list[Correspondence]) -> WeightComparison | None:
         tensors=sum(one.constants for one in found),
         values=sum(one.values for one in found),
         differing=tuple(wrong for one in found for wrong in one.wrong),
+        missing=tuple(f"the right range ({said})" for one in found for said in one.out_of_range),
     )
