@@ -90,9 +90,9 @@ class Signature:
         cls, case: Case, calibration: Sequence[Case] = (), name: str = "serving_default"
     ) -> Signature:
         """Return the signature of one example of a case, whose output is what the pair compares."""
-        shapes = {name: (1, *array.shape[1:]) for name, array in case.keras.items()}
-        floats = {name for name, array in case.keras.items() if array.dtype.kind == "f"}
-        dtypes = {name: str(array.dtype) for name, array in case.keras.items()}
+        shapes = {key: (1, *array.shape[1:]) for key, array in case.keras.items()}
+        floats = {key for key, array in case.keras.items() if array.dtype.kind == "f"}
+        dtypes = {key: str(array.dtype) for key, array in case.keras.items()}
         dtypes |= dict.fromkeys(floats, "float32")
         return cls(name, shapes, {"output": ()}, dtypes, calibration)
 

@@ -82,7 +82,7 @@ def _in_float(model: Any, ranges: Mapping[str, Range], bits: int) -> Iterator[li
             unfit = {
                 n for n, name in enumerate(names) if name in ranges and not _finite(ranges[name])
             }
-            unfit |= set(_coarse_scores(model, graph, ranges, bits))
+            unfit |= _coarse_scores(model, graph, ranges, bits)
             kept = [
                 op.outputs[0]
                 for op in graph.operators
@@ -94,21 +94,23 @@ def _in_float(model: Any, ranges: Mapping[str, Range], bits: int) -> Iterator[li
         yield [names[place] for place in kept]
 
 
-def _coarse_scores(model: Any, graph: Any, ranges: Mapping[str, Range], bits: int) -> Iterator[int]:
-    """Yield the tensors that softmax reads in steps that are too coarse, as those of masked scores
+def _coarse_scores(model: Any, graph: Any, ranges: Mapping[str, Range], bits: int) -> set[int]:
+    """Return the tensors that softmax reads in steps that are too coarse, as those of masked scores
     are, and those that these are made of, as far as they are as coarse."""
     made_by = {int(place): op for op in graph.operators for place in op.outputs}
     left = [
         int(op.inputs[0]) for op in graph.operators if object_tree.kind_of(model, op) == "SOFTMAX"
     ]
+    coarse: set[int] = set()
     while left:
         place = left.pop()
         found = ranges.get(name_of(graph.tensors[place]))
-        if found is None or not _finite(found):
+        if found is None or not _finite(found) or place in coarse:
             continue
         if grid_for(float(found["min"].min()), float(found["max"].max()), bits).size > _COARSEST:
-            yield place
+            coarse.add(place)
             left += [int(n) for n in made_by[place].inputs] if place in made_by else []
+    return coarse
 
 
 def _weights_first(model: Any, graph: Any, op: Any) -> bool:
