@@ -74,10 +74,8 @@ def naming_hint(model: Any) -> str:
     numbered = re.fullmatch(r"(.+)_[0-9]+", model.name)
     if not numbered or not all(one.path.startswith(f"{model.name}/") for one in model.weights):
         return ""
-    return (
-        f"Keras has numbered the model, {model.name}, as it has no name of its own: give it one,"
-        f" such as super().__init__(name={numbered[1]!r})"
-    )
+    named = f"super().__init__(name={numbered[1]!r})"
+    return f"Give the model a name, {named}: Keras has numbered it, {model.name}"
 
 
 def compare_weights(plan: Plan, tensors: Arrays, variables: Arrays) -> WeightComparison:
@@ -203,7 +201,7 @@ class KerasCandidate:
         return InFloat64(*about, self.exact, self.origin)
 
     def _not_in_float64(self, why: str) -> Sequence[str]:
-        what = f"not compared in float64: Keras cannot build {self.name} from its own config in"
+        what = f"not compared in float64: Keras cannot build {self.name} in"
         return (f"{what} that precision ({why})",) if why else ()
 
 

@@ -29,6 +29,7 @@ _CONVOLUTIONS = (
     keras.layers.DepthwiseConv2D,
 )
 _CHANNEL_NORMS = (keras.layers.BatchNormalization, keras.layers.GroupNormalization)
+_COARSE = ("float32", "float16", "bfloat16")
 _DENSE = (keras.layers.Dense, keras.layers.EinsumDense)
 _NORMS = (
     *_CHANNEL_NORMS,
@@ -157,15 +158,19 @@ def doubled(
     """Return a copy of a model in float64, see `in_float64`; where none can be made, why.
 
     It is made from its own config, or else as its pair builds it from the pair's `config`, which is
-    None for a model that the pair has not built.
+    None for a model that the pair has not built. A model with layers that stay in float32, such as
+    the softmax of keras-hub's Llama, has none: it rounds as in float32, and that adds up.
     """
     first = ""
     for build in (None, *([] if config is None else [built_by(pair, config)])):
         try:
             with keras.saving.custom_object_scope(dict(pair.custom_objects)):
-                return in_float64(model, exact, build), ""
+                double = in_float64(model, exact, build)
         except Exception as error:  # its own code may raise anything
             first = first or f"{type(error).__name__}: {printable(error)}"
+            continue
+        coarse = [path for path, layer in modules(double) if layer.compute_dtype in _COARSE]
+        return (None, f"its layer {coarse[0]} computes in less there") if coarse else (double, "")
     return None, first
 
 

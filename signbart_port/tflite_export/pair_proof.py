@@ -165,7 +165,7 @@ class PairProof:
     def cautions(self) -> tuple[str, ...]:
         """What must be known of the proof, however quiet the program is."""
         _, why = self._doubled
-        what = "compared with Keras in float32 alone: it cannot be built from its own config in"
+        what = "compared with Keras in float32 alone: it cannot be built in"
         return (f"{what} float64 ({why})",) if why else ()
 
     @cached_property

@@ -81,4 +81,6 @@ def test_a_model_without_a_name_is_told_to_have_one(reference: nn.Module, tmp_pa
     _, second = (OwnPair().keras_model({"name": None}) for _ in range(2))
     with pytest.raises(signbart_port.PortError) as refused:
         signbart_port.transfer_weights(reference, second, mapping=path)
-    assert refused.value.hint.startswith(f"Keras has numbered the model, {second.name}")
+    assert refused.value.hint.startswith(
+        "Give the model a name, super().__init__(name='keras_own')"
+    )

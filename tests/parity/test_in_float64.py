@@ -141,3 +141,15 @@ def test_the_classes_that_a_pair_names_need_not_be_registered(pair: Pair, made: 
     given = keras.Input((4,))
     model = keras.Model(given, Unregistered()(given))
     assert (doubled(model, {}, pair, None)[0] is not None) is made
+
+
+class Stays(Pair):
+    def keras_model(self, config: Any) -> Any:
+        given = keras.Input((4,))
+        softmax = keras.layers.Softmax(dtype="float32", name="softmax")
+        return keras.Model(given, softmax(Forgetful(3)(given)))
+
+
+def test_a_model_with_a_layer_that_stays_in_float32_has_no_copy() -> None:
+    double, why = doubled(Stays().keras_model({}), {}, Stays(), {})
+    assert double is None and why == "its layer softmax computes in less there"
