@@ -169,9 +169,15 @@ def doubled(
         except Exception as error:  # its own code may raise anything
             first = first or f"{type(error).__name__}: {printable(error)}"
             continue
-        coarse = [path for path, layer in modules(double) if layer.compute_dtype in _COARSE]
-        return (None, f"its layer {coarse[0]} computes in less there") if coarse else (double, "")
+        why = coarse(double)
+        return (None, why) if why else (double, "")
     return None, first
+
+
+def coarse(double: keras.Model) -> str:
+    """Return why a model in float64 does not run in it, "" where it does."""
+    found = [path for path, layer in modules(double) if layer.compute_dtype in _COARSE]
+    return f"its layer {found[0]} computes in less there" if found else ""
 
 
 def in_float64(

@@ -55,6 +55,8 @@ def _run(job: Float64Job, arrays: Arrays) -> tuple[Float64Result, Arrays]:
         model = _built(pair, config, arrays)
     except Exception as error:  # its own code may raise anything
         return Float64Result((), f"{type(error).__name__}: {printable(error)}"), {}
+    if why := keras_pairs.coarse(model):
+        return Float64Result((), why), {}
     folder, taps = Path(tempfile.gettempdir()), list[str]()
 
     def record(tap: str, output: NDArray[Any]) -> None:
