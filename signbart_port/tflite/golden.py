@@ -144,7 +144,7 @@ def replay(path: str | Path, model: str | Path) -> Replayed:
     record = golden_record.read(path)
     check_model(path, record, model)
     with naming(path):
-        runner, form = Runner(model), format_of(record)
+        runner, form = Runner(model), format_of(path, record)
         inputs = [runner.prepare(clip, form) for clip in raw_clips(record)]
         return compared(path, record, inputs, [runner.run(one) for one in inputs])
 
@@ -155,9 +155,12 @@ def check_model(path: Path, record: Record, model: Path) -> None:
         raise PortError(path, "was made with another model", f"Its model is {record.model.name}")
 
 
-def format_of(record: Record) -> ClipFormat:
-    """Return what was said of the clips. Raises PortError for what cannot be."""
-    return ClipFormat.parse(record.skeleton, record.frame_size)
+def format_of(path: Path, record: Record) -> ClipFormat:
+    """Return what the file `path` says of its clips. Raises PortError for what cannot be."""
+    try:
+        return ClipFormat.parse(record.skeleton, record.frame_size)
+    except PortError as error:
+        raise PortError(path, error.what, error.hint) from None
 
 
 def raw_clips(record: Record) -> list[NDArray[np.float32]]:
@@ -197,8 +200,9 @@ def _largest_difference(got: NDArray[np.floating], recorded: Any) -> float:
     if got.shape != expected.shape:
         raise Refusal("has clips of another shape than the model's")
     both = np.isnan(got) & np.isnan(expected)
-    difference = np.abs(np.where(both, 0, got - expected)).max()
-    return float(difference) if difference == difference else float("inf")
+    with np.errstate(invalid="ignore"):  # infinity from infinity
+        difference = np.abs(np.where(both, 0, got - expected)).max()
+    return float("inf") if np.isnan(difference) else float(difference)
 
 
 def _array(nested: Any) -> NDArray[np.float32]:

@@ -31,14 +31,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
 
-class Model(_Part):
+class RecordedModel(_Part):
     """The `.tflite` that made the vectors."""
 
     name: str
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class Tensor(_Part):
+class RecordedTensor(_Part):
     """An input or output; -1 stands for a dimension that is set at run time. Integers stand for
     (integer - zero_point) * scale."""
 
@@ -48,23 +48,23 @@ class Tensor(_Part):
     zero_point: int | None
 
 
-class Signature(_Part):
+class RecordedSignature(_Part):
     """A signature; `frames` is null where their number is set at run time."""
 
     name: str
     frames: Count | None
-    inputs: dict[str, Tensor]
-    outputs: dict[str, Tensor]
+    inputs: dict[str, RecordedTensor]
+    outputs: dict[str, RecordedTensor]
 
 
-class Skeleton(_Part):
+class RecordedSkeleton(_Part):
     """The skeleton that raw clips have unless another is named."""
 
     skeleton: str
     points: Count
 
 
-class Form(_Part):
+class ClipForm(_Part):
     """How clips of a skeleton (null: none is named) with so many points are read, or why not.
 
     `selection` is the point of the clip that becomes each point that is read, -1 for a missing one;
@@ -95,14 +95,14 @@ class Description(_Part):
     """
 
     schema_: Literal[1] = Field(alias="schema")
-    model: Model
+    model: RecordedModel
     output: Literal["logits", "probabilities"]
     classes: Count
     labels: list[str] | None
     frames: Count
-    signatures: list[Signature]
-    reads: Skeleton
-    clips: list[Form]
+    signatures: list[RecordedSignature]
+    reads: RecordedSkeleton
+    clips: list[ClipForm]
     normalization: Normalization | None
     keypoints: list[Count]
 
@@ -114,7 +114,7 @@ class Tolerances(_Part):
     scores: Tolerance
 
 
-class Clip(_Part):
+class RecordedClip(_Part):
     """A clip on its way through a signature; null is a number that is none."""
 
     clip: str
@@ -136,12 +136,12 @@ class Record(_Part):
     about: dict[str, str] = {}
     skeleton: str | None = None
     frame_size: Annotated[list[int], Field(min_length=2, max_length=2)] | None = None
-    model: Model
+    model: RecordedModel
     output: Literal["logits", "probabilities"]
     labels: list[str] | None
     description: Description | None = None
     tolerance: Tolerances
-    clips: Annotated[list[Clip], Field(min_length=1, max_length=_MOST_CLIPS)]
+    clips: Annotated[list[RecordedClip], Field(min_length=1, max_length=_MOST_CLIPS)]
 
     @model_validator(mode="after")
     def _check_description(self) -> Self:

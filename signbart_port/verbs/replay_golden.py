@@ -30,7 +30,7 @@ def replay_golden(path: str | Path, model: str | Path | None = None) -> Replayed
     record = golden_record.read(path)
     file = _beside(path, record) if model is None else Path(model)
     golden.check_model(path, record, file)
-    form = golden.format_of(record)
+    form = golden.format_of(path, record)
     with naming(path), Inference(file, ModelKind.TFLITE) as inference:
         names = [Path(f"{path}, {clip.clip}") for clip in record.clips]
         inference.send(golden.raw_clips(record), names, form=form)

@@ -21,7 +21,7 @@ from signbart_port.errors import PortError
 from signbart_port.system import digest
 from signbart_port.tflite.description import describe
 from signbart_port.tflite.golden import replay
-from signbart_port.tflite.golden_record import Record, read
+from signbart_port.tflite.golden_record import Record
 from signbart_port.verbs.replay_golden import replay_golden
 from tests.support.cards import bare, emit
 from tests.support.datasets import a_clip
@@ -208,16 +208,18 @@ def test_it_describes_its_model(golden: dict[str, Any], folder: Path) -> None:
         ({"schema": 3}, "schema: Input should be 1 or 2"),
         ({"clips": []}, "clips: "),
         ({"tolerance": {"keypoints": -1, "scores": 1}}, "tolerance.keypoints: "),
+        ({"skeleton": "hand-21"}, "'hand-21' is no skeleton that is known"),
+        ({"frame_size": [0, 1]}, "it is width and height in pixels"),
         ({"description": None}, "has no description of its model"),
         ({"model": {"name": "other", "sha256": "0" * 64}}, "its description is that of another"),
     ],
 )
 def test_a_record_that_is_refused(
-    golden: dict[str, Any], tmp_path: Path, change: dict[str, Any], says: str
+    golden: dict[str, Any], folder: Path, tmp_path: Path, change: dict[str, Any], says: str
 ) -> None:
     (tmp_path / "golden.json").write_text(json.dumps(golden | change))
     with pytest.raises(PortError) as refused:
-        read(tmp_path / "golden.json")
+        replay_golden(tmp_path / "golden.json", folder / "model.tflite")
     assert str(refused.value).startswith(f"{tmp_path}/golden.json: ") and says in str(refused.value)
 
 
