@@ -1,12 +1,11 @@
 """What a clip costs in LiteRT.js, the build for browsers, against LiteRT in Python.
 
-    python tools/bench_web.py [--checkpoint M.pth] [--rounds N]
+    python tools/bench_web.py model.tflite [MORE.tflite] [--rounds N]
 
 Both run the same files on one thread, LiteRT.js under Node, and take turns: a round is one turn of
-each for every signature. The medians of all rounds are compared, so that a busy machine slows both.
-The files are made here, in float32 and with int8 weights, with a signature (a bucket) for each
-length; the last column is what a clip of that length costs in its bucket, of what it costs in the
-longest one.
+each for every signature. What is printed is the fastest run of each: whatever else a machine does
+only adds to it. The last column is what the signature of a length (a bucket) costs, of what the
+longest one costs.
 """
 
 from __future__ import annotations
@@ -14,26 +13,19 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-import signbart_port
 from signbart_port.tflite.description import describe
 
-ROOT = Path(__file__).parents[1]
-SAMPLE = ROOT / "samples" / "synthetic-signs.pth"
-LENGTHS = (16, 24, 32, 48, 64)
 RUNS = 10  # of one turn
-MODES = {"none": "float32", "dynamic": "dynamic"}
 
 
 class Native:
@@ -89,7 +81,7 @@ class Web:
 
 
 def measure(path: Path, rounds: int) -> dict[int, tuple[float, float]]:
-    """Return the median milliseconds of both, native first, by the length of the signature."""
+    """Return the least milliseconds of both, native first, by the length of the signature."""
     signatures = describe(path)["signatures"]
     with Web.of(path) as web:
         sides: list[Callable[[str, int, int], list[float]]] = [Native(path).turn, web.turn]
@@ -101,29 +93,24 @@ def measure(path: Path, rounds: int) -> dict[int, tuple[float, float]]:
                     took = side(one["name"], frames, keypoints)
                     if turn:  # the first warms up
                         found += took
-    return {frames: (median(native), median(js)) for frames, (native, js) in times.items()}
+    return {frames: (min(native), min(js)) for frames, (native, js) in times.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--checkpoint", type=Path, default=SAMPLE)
+    parser.add_argument("models", type=Path, nargs="+", metavar="model.tflite")
     parser.add_argument("--rounds", type=int, default=15)
     asked = parser.parse_args()
     table = Table(
         "file", "frames", "LiteRT ms", "LiteRT.js ms", "ratio", "of the longest: native, web"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        h5 = Path(folder) / "model.h5"
-        signbart_port.convert(asked.checkpoint, h5)
-        for mode, name in MODES.items():
-            path = h5.with_name(f"{mode}.tflite")
-            signbart_port.to_tflite(h5, path, quantization=mode, frames=LENGTHS)
-            found = measure(path, asked.rounds)
-            longest = found[max(LENGTHS)]
-            for frames, (native, web) in sorted(found.items()):
-                shares = f"{native / longest[0]:.0%}, {web / longest[1]:.0%}"
-                ratio = f"{web / native:.1f}"
-                table.add_row(name, str(frames), f"{native:.2f}", f"{web:.2f}", ratio, shares)
+    for path in asked.models:
+        found = measure(path, asked.rounds)
+        longest = found[max(found)]
+        for frames, (native, web) in sorted(found.items()):
+            shares = f"{native / longest[0]:.0%}, {web / longest[1]:.0%}"
+            ratio = f"{web / native:.1f}"
+            table.add_row(path.name, str(frames), f"{native:.2f}", f"{web:.2f}", ratio, shares)
     Console(width=100).print(table)
 
 
