@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,15 @@ def test_hard_clips(name: str) -> None:
             (interface, card, pixels, ClipFormat(read.name, (641, 359))),
         ]
     )
+
+
+@pytest.mark.parametrize("most", [1, 2, 16, 63])
+def test_the_frames_that_are_kept(most: int) -> None:
+    """Of clips of every length, those that NumPy's linspace chooses."""
+    interface, card = FILES["full"]
+    card = replace(card, frames=(most,))
+    clips = [a_clip(frames, frames) for frames in range(1, 120, 7)]
+    compare([(interface, card, clip, AS_STORED) for clip in clips])
 
 
 def test_clips_of_another_skeleton() -> None:

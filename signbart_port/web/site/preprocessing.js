@@ -53,9 +53,11 @@ export function formOf(description, points, skeleton = null) {
 /** Return the numbers of the frames that are kept: at most `most`, evenly chosen. */
 export function keptFrames(frames, most) {
   if (frames <= most) return Array.from({ length: frames }, (_, frame) => frame);
-  const step = (frames - 1) / (most - 1); // as NumPy's linspace
+  if (most === 1) return [0];
+  const last = most - 1;
+  const step = (frames - 1) / last; // as NumPy's linspace
   return Array.from({ length: most }, (_, number) =>
-    number > 0 && number === most - 1 ? frames - 1 : Math.trunc(number > 0 ? number * step : 0),
+    number === last ? frames - 1 : Math.trunc(number * step),
   );
 }
 
