@@ -4,7 +4,6 @@ files (nothing but logits), and equal in all but a tensor; and an evaluation."""
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from dataclasses import replace
 from importlib import resources
@@ -38,23 +37,12 @@ from signbart_port.parity.report import (
 from signbart_port.parity.taps import LOGITS
 from signbart_port.system import digest
 from signbart_port.transfer.plan import Placed
+from tests.support.browser import FLAGS, browser_program
 from tests.support.report_pages import Browse
 from tests.support.small_models import LSA_64, plan_of
 
 CONFIG = LSA_64
 WRONG = "decoder.layers.1.encoder_attn.v_proj"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-logging=stderr",
-)
 SIGNS = ("wave", "circle", "lift", "rest")
 KINDS = ("equal", "wrong", "logits", "weights")
 
@@ -192,9 +180,7 @@ def schema() -> dict[str, Any]:
 @pytest.fixture
 def browse(tmp_path: Path) -> Browse:
     """Runs the browser on a page, with flags; its stderr holds what the console says."""
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"no browser is installed: none of {', '.join(BROWSERS)}")
+    program = browser_program()
 
     def run(path: Path, *flags: str) -> subprocess.CompletedProcess[str]:
         profile = f"--user-data-dir={tmp_path / 'profile'}"

@@ -30,7 +30,7 @@ FLAGS = (
     "--disable-sync",
     "--enable-logging=stderr",
 )
-_PATIENCE = 120  # seconds for whatever a page does: this machine may be busy
+PATIENCE = 120  # seconds for whatever a page does: this machine may be busy
 
 
 def browser_program() -> str:
@@ -101,7 +101,7 @@ class Browser:
             message["sessionId"] = session
         self._out.write(json.dumps(message).encode() + b"\0")
         self._out.flush()
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + PATIENCE
         while True:
             got = self._next(end - time.monotonic())
             if got is None:
@@ -175,7 +175,7 @@ class Page:
 
     def wait_for(self, expression: str) -> Any:
         """Return the value of an expression as soon as it is true."""
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             if found := self.evaluate(expression):
                 return found

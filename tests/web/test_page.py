@@ -14,8 +14,9 @@ import pytest
 import signbart_port
 from signbart_port.config.skeletons import KNOWN
 from signbart_port.system import digest
+from signbart_port.tflite import golden, metadata
 from tests.support.browser import Browser, Page
-from tests.support.cards import emit
+from tests.support.cards import a_card, bare
 from tests.support.datasets import a_clip, a_sign
 from tests.support.modified_tflite import weights_in
 from tests.support.sites import serving
@@ -86,6 +87,10 @@ def test_a_dropped_clip_is_classified_as_predict_does(
     assert [label for label, _ in got] == [label for label, _ in guesses]
     for (_, shown), (_, percent) in zip(got, guesses, strict=True):
         assert shown == pytest.approx(percent, abs=0.06)
+    np.save(path, 640 * np.load(path))
+    sides = "document.querySelectorAll('#try details input').forEach((one) => (one.value = 640))"
+    page.evaluate(sides)
+    assert give(page, path).split("\n")[1:-1] == said.split("\n")[1:-1]  # all but the time
 
 
 def test_what_is_no_clip_of_the_model_is_refused_in_words(
@@ -114,12 +119,11 @@ def test_what_is_no_clip_of_the_model_is_refused_in_words(
     assert "frames_4" in give(page, wrong)  # and goes on
 
 
+@pytest.mark.release
 def test_a_json_that_predict_made_is_a_clip(
     open_site: Open, small_site: Path, small_tflite: Callable[..., Path], tmp_path: Path
 ) -> None:
     """The way for a pickle, which the page names."""
-    from signbart_port.tflite import golden
-
     clip = tmp_path / "clip.npy"
     np.save(clip, a_clip(3, 5))
     found = signbart_port.predict(small_tflite(4, 16), clip)
@@ -139,13 +143,14 @@ def test_damaged_weights_fail(open_site: Open, small_site: Path, tmp_path: Path)
     page = open_site(site)
     assert page.text("#verdict").startswith("FAIL The file is not the one")
     assert page.text("#proof").count("FAIL") == 8
-    golden = json.loads((site / "golden.json").read_text())
-    golden["model"]["sha256"] = digest.of_file(site / "model.tflite")
-    (site / "golden.json").write_text(json.dumps(golden))
+    vectors = json.loads((site / "golden.json").read_text())
+    vectors["model"]["sha256"] = digest.of_file(site / "model.tflite")
+    (site / "golden.json").write_text(json.dumps(vectors))
     page = open_site(site)  # where only the scores tell
     assert page.text("#verdict").startswith("FAIL 0 of 8 clips")
 
 
+@pytest.mark.release
 def test_what_is_no_model_is_said(open_site: Open, small_site: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     shutil.copytree(small_site, site)
@@ -154,13 +159,16 @@ def test_what_is_no_model_is_said(open_site: Open, small_site: Path, tmp_path: P
     assert page.text("#verdict").startswith("FAIL The model cannot be run here: ")
 
 
-def test_text_of_files_is_text(open_site: Open, tmp_path: Path) -> None:
+def test_text_of_files_is_text(
+    open_site: Open, small_tflite: Callable[..., Path], tmp_path: Path
+) -> None:
     """Labels, the names of files, golden vectors and metadata, each with markup and without end."""
     long = EVIL + "w" * 5000
     model, clip = tmp_path / f"{EVIL.replace('/', '')}.tflite", tmp_path / "<b>it.npz"
     labels = tuple(f"{number}{long}" for number in range(5))
     source = {long: long}
-    emit(model, small_config(), (16,), labels=labels, source=source, version=long)
+    card = a_card(small_config(), (4, 16), labels=labels, source=source, version=long)
+    model.write_bytes(metadata.attach(bare(small_tflite(4, 16)), card))
     np.savez(clip, keypoints=a_clip(0, 9), label=np.array(EVIL))
     page = open_site(signbart_port.write_site(model, tmp_path / "site", clip).folder, width=375)
     assert page.text("#verdict").startswith("PASS 1 of 1")
@@ -188,6 +196,7 @@ def test_nothing_is_wider_than_the_window(open_site: Open, small_site: Path, wid
     assert inner == width and widest <= visible
 
 
+@pytest.mark.release
 def test_it_works_by_keyboard(open_site: Open, small_site: Path) -> None:
     """Every control has a name; a button takes the focus, is seen to have it, and is pressed."""
     page = open_site(small_site)

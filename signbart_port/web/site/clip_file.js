@@ -14,14 +14,21 @@ const PICKLE = 0x80;
  * Throws an Error in words that follow the file's name. `model` is the name of the .tflite.
  */
 export async function readClip(file, model) {
-  if (file.size > LARGEST) throw new Error(`has ${file.size} bytes, more than ${LARGEST}: not one clip`);
+  if (file.size > LARGEST)
+    throw new Error(`has ${file.size} bytes, more than ${LARGEST}: not one clip`);
   const bytes = new Uint8Array(await file.arrayBuffer());
   if (bytes.length === 0) throw new Error("is an empty file");
   if (bytes[0] === PICKLE) throw new Error(pickled(file.name, model));
-  const clip = isNpy(bytes) ? arrayOf(bytes) : isZip(bytes) ? await inArchive(bytes) : inJson(bytes);
+  const clip = isNpy(bytes)
+    ? arrayOf(bytes)
+    : isZip(bytes)
+      ? await inArchive(bytes)
+      : inJson(bytes);
   if (clip.shape.length !== 3 || clip.shape[2] < 2) {
     const shape = clip.shape.join("×") || "a single value";
-    throw new Error(`has keypoints of shape ${shape}. They are frames × points × coordinates, x and y first`);
+    throw new Error(
+      `has keypoints of shape ${shape}. They are frames × points × coordinates, x and y first`,
+    );
   }
   checkClip(clip);
   return clip;
@@ -29,7 +36,14 @@ export async function readClip(file, model) {
 
 /** Return the words on a pickle: it is a program, which only Python's side reads without running. */
 function pickled(name, model) {
-  const command = ["signbart-port", "predict", quoted(model), quoted(name), "--golden", "clip.json"];
+  const command = [
+    "signbart-port",
+    "predict",
+    quoted(model),
+    quoted(name),
+    "--golden",
+    "clip.json",
+  ];
   return `is a pickle, which the page does not open. Make a .json of it: ${command.join(" ")}`;
 }
 
@@ -43,7 +57,9 @@ async function inArchive(bytes) {
   const members = new Map();
   for (const [name, unpack] of membersOf(bytes)) members.set(name.replace(/\.npy$/, ""), unpack);
   if (members.has("lengths")) {
-    throw new Error("holds several clips, one after the other by its lengths. Write each to a file of its own");
+    throw new Error(
+      "holds several clips, one after the other by its lengths. Write each to a file of its own",
+    );
   }
   if (members.has("keypoints")) return arrayOf(await members.get("keypoints")(LARGEST));
   const found = [];
@@ -52,14 +68,17 @@ async function inArchive(bytes) {
     if (isNpy(content) && headerOf(content).shape.length === 3) found.push(content);
   }
   if (found.length !== 1) {
-    throw new Error(`has no keypoints: it holds ${[...members.keys()].slice(0, 6).join(", ") || "nothing"}`);
+    throw new Error(
+      `has no keypoints: it holds ${[...members.keys()].slice(0, 6).join(", ") || "nothing"}`,
+    );
   }
   return arrayOf(found[0]);
 }
 
 /** Return the keypoints of a JSON: a list, a dict that has them, or golden vectors of one clip. */
 function inJson(bytes) {
-  if (bytes.length > LARGEST_JSON) throw new Error(`has ${bytes.length} bytes, more than ${LARGEST_JSON}`);
+  if (bytes.length > LARGEST_JSON)
+    throw new Error(`has ${bytes.length} bytes, more than ${LARGEST_JSON}`);
   let root;
   try {
     root = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

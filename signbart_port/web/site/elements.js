@@ -17,7 +17,11 @@ export function element(tag, properties = {}, ...children) {
 export function shown(text, longest = LONGEST) {
   const characters = Array.from(String(text).slice(0, 4 * longest));
   const whole = characters.length <= longest && String(text).length <= 4 * longest;
-  return element("bdi", {}, whole ? characters.join("") : `${characters.slice(0, longest).join("")}…`);
+  return element(
+    "bdi",
+    {},
+    whole ? characters.join("") : `${characters.slice(0, longest).join("")}…`,
+  );
 }
 
 /** Put these children in place of those that an element has. */

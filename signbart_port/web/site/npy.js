@@ -29,7 +29,8 @@ export function headerOf(bytes) {
   const long = bytes[6] > 1;
   const start = long ? 12 : 10;
   const length = long ? view.getUint32(8, true) : view.getUint16(8, true);
-  if (length > LONGEST_HEADER || start + length > bytes.length) throw new Error("is cut short or damaged");
+  if (length > LONGEST_HEADER || start + length > bytes.length)
+    throw new Error("is cut short or damaged");
   const header = latin1(bytes.subarray(start, start + length));
   const dtype = /'descr':\s*'([<>|=])([a-zA-Z])(\d*)'/.exec(header);
   const shape = /'shape':\s*\(([\d,\s]*)\)/.exec(header);
@@ -37,7 +38,10 @@ export function headerOf(bytes) {
   if (dtype === null || shape === null || order === null) {
     throw new Error("holds an array that is not one of numbers");
   }
-  const lengths = shape[1].split(",").filter((part) => part.trim() !== "").map(Number);
+  const lengths = shape[1]
+    .split(",")
+    .filter((part) => part.trim() !== "")
+    .map(Number);
   return {
     shape: lengths,
     type: dtype[2] + dtype[3],
@@ -52,10 +56,12 @@ export function arrayOf(bytes) {
   const { shape, type, little, fortran, start } = headerOf(bytes);
   if (type[0] === "O") throw new Error("holds Python objects, and was not opened");
   const read = READERS[type];
-  if (read === undefined) throw new Error(`has numbers of type ${type}, which the page does not read`);
+  if (read === undefined)
+    throw new Error(`has numbers of type ${type}, which the page does not read`);
   const count = shape.reduce((product, length) => product * length, 1);
   const size = Number(type.slice(1));
-  if (!(count <= MOST_NUMBERS)) throw new Error(`claims ${count} numbers: at most ${MOST_NUMBERS} are read`);
+  if (!(count <= MOST_NUMBERS))
+    throw new Error(`claims ${count} numbers: at most ${MOST_NUMBERS} are read`);
   if (start + count * size > bytes.length) throw new Error("is cut short");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const data = type === "f4" ? new Float32Array(count) : new Float64Array(count);

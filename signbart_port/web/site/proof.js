@@ -54,10 +54,18 @@ function sentence(results, tolerance, damage) {
 
 function table(rows) {
   const heads = ["clip", "signature", "difference", "time", "verdict"];
-  const head = element("tr", {}, ...heads.map((name) => element("th", { scope: "col", className: name }, name)));
+  const head = element(
+    "tr",
+    {},
+    ...heads.map((name) => element("th", { scope: "col", className: name }, name)),
+  );
   const caption = element("caption", {}, "Golden vectors: largest difference of a score");
   const whole = element("table", {}, caption, element("thead", {}, head), rows);
-  return element("div", { className: "wide", tabIndex: 0, role: "region", "aria-label": "Golden vectors" }, whole);
+  return element(
+    "div",
+    { className: "wide", tabIndex: 0, role: "region", "aria-label": "Golden vectors" },
+    whole,
+  );
 }
 
 function row({ clip, signature, keypoints, scores, milliseconds, passed, why }, tolerance) {

@@ -21,12 +21,29 @@ function softmax(logits) {
 }
 
 /** Return the elements that show a result: {scores, signature, frames, given, milliseconds, notes}. */
-export function resultOf({ scores, signature, frames, given, milliseconds, notes }, { output, labels }) {
-  if (!scores.every(Number.isFinite)) return [element("p", { className: "failed" }, "The scores are not finite.")];
-  const bars = best(scores, output).map(({ id, probability }) => bar(labels?.[id] ?? `class ${id}`, probability));
-  const kept = given > frames ? `${given} frames, of which the model reads ${frames}` : `${frames} frames`;
-  const how = element("p", { className: "about" }, `${kept}, by the signature `, shown(signature, 60), `, in ${time(milliseconds)}.`);
-  return [element("ol", { className: "bars" }, ...bars), how, ...notes.map((note) => element("p", { className: "note" }, shown(note)))];
+export function resultOf(
+  { scores, signature, frames, given, milliseconds, notes },
+  { output, labels },
+) {
+  if (!scores.every(Number.isFinite))
+    return [element("p", { className: "failed" }, "The scores are not finite.")];
+  const bars = best(scores, output).map(({ id, probability }) =>
+    bar(labels?.[id] ?? `class ${id}`, probability),
+  );
+  const kept =
+    given > frames ? `${given} frames, of which the model reads ${frames}` : `${frames} frames`;
+  const how = element(
+    "p",
+    { className: "about" },
+    `${kept}, by the signature `,
+    shown(signature, 60),
+    `, in ${time(milliseconds)}.`,
+  );
+  return [
+    element("ol", { className: "bars" }, ...bars),
+    how,
+    ...notes.map((note) => element("p", { className: "note" }, shown(note))),
+  ];
 }
 
 function bar(label, probability) {

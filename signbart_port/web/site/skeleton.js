@@ -24,16 +24,14 @@ export class Player {
     });
     const controls = element("div", { className: "controls" }, this.button, this.slider);
     this.element = element("div", { className: "player" }, this.canvas, controls);
-    this.ofPoint = new Map();
-    for (const [hand, points] of Object.entries(skeleton.hands)) {
-      for (const point of points) this.ofPoint.set(point, hand);
-    }
+    this.parts = partsOf(skeleton);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
     this.#say();
   }
 
   /** Show points [frame][point][x, y] in parts of the picture, and play them unless motion is unwanted. */
   show(points, name) {
+    this.element.hidden = false;
     this.#points = points;
     this.slider.max = points.shape[0] - 1;
     this.canvas.setAttribute("aria-label", `Skeleton of ${name}, ${points.shape[0]} frames`);
@@ -41,9 +39,16 @@ export class Player {
     if (!matchMedia("(prefers-reduced-motion: reduce)").matches) this.toggle();
   }
 
+  /** Hold, and show nothing. */
+  hide() {
+    this.element.hidden = true;
+    this.#since = null;
+  }
+
   /** Play, or hold. */
   toggle() {
-    this.#since = this.#since === null ? performance.now() - (1000 * this.#frame) / FRAMES_A_SECOND : null;
+    this.#since =
+      this.#since === null ? performance.now() - (1000 * this.#frame) / FRAMES_A_SECOND : null;
     this.#say();
     if (this.#since !== null) requestAnimationFrame(() => this.#tick(this.#since));
   }
@@ -72,20 +77,31 @@ export class Player {
   }
 
   #draw() {
-    if (this.#points.shape[0] > 0) drawFrame(this.canvas, this.skeleton, this.ofPoint, this.#points, this.#frame);
+    if (this.#points.shape[0] === 0) return;
+    this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
+    drawFrame(this.canvas, this.skeleton, this.parts, this.#points, this.#frame);
   }
 }
 
-function drawFrame(canvas, { edges }, ofPoint, { data, shape: [, count] }, frame) {
+/** Return the hand that each point of a hand belongs to. */
+export function partsOf({ hands }) {
+  const parts = new Map();
+  for (const [hand, points] of Object.entries(hands)) {
+    for (const point of points) parts.set(point, hand);
+  }
+  return parts;
+}
+
+/** Draw a frame of points [frame][point][x, y] over what a canvas shows. */
+export function drawFrame(canvas, { edges }, parts, { data, shape: [, count] }, frame) {
   const context = canvas.getContext("2d");
   const style = getComputedStyle(canvas);
-  const color = (point) => style.getPropertyValue(COLORS[ofPoint.get(point) ?? "body"]);
+  const color = (point) => style.getPropertyValue(COLORS[parts.get(point) ?? "body"]);
   const at = (point) => {
     const [x, y] = data.subarray(2 * (frame * count + point), 2 * (frame * count + point) + 2);
     const there = Number.isFinite(x) && Number.isFinite(y) && (x !== 0 || y !== 0);
     return there ? [x * canvas.width, y * canvas.height] : null;
   };
-  context.clearRect(0, 0, canvas.width, canvas.height);
   context.lineWidth = 3;
   context.lineCap = "round";
   for (const [from, to] of edges) {

@@ -1,12 +1,10 @@
 /** Clips to try: those that the page brings, and what somebody drops. */
 
 import { clipOfNested } from "./clip.js";
+import { classify } from "./classify.js";
 import { readClip } from "./clip_file.js";
-import { checkParts, checkPixels, figuresOf, notesOn } from "./coordinates.js";
 import { element, fill, shown } from "./elements.js";
-import { formOf } from "./preprocessing.js";
 import { resultOf } from "./results.js";
-import { signatureInputs } from "./signatures.js";
 import { Player } from "./skeleton.js";
 
 /** Build the section, and classify the first of the page's own clips. */
@@ -15,21 +13,35 @@ export async function tryClips({ site, golden, description, run }) {
   const player = new Player(site.skeleton);
   const result = element("div", { id: "result", role: "status" });
   const stated = formatFields(description);
+  let turn = 0;
   const show = async (name, read, format) => {
-    const title = element("h3", {}, shown(name, 80));
+    const own = ++turn;
+    let shows;
     try {
-      const clip = await read();
-      const { points, ...classified } = await classify(clip, format, site, description, run);
+      const { points, ...classified } = await classify(
+        await read(),
+        format,
+        site,
+        description,
+        run,
+      );
+      if (own !== turn) return; // another clip has come meanwhile
       player.show(points, name);
-      fill(result, title, ...resultOf(classified, description));
+      shows = resultOf(classified, description);
     } catch (error) {
-      fill(result, title, element("p", { className: "failed" }, shown(error.message, 600)));
+      if (own !== turn) return;
+      player.hide();
+      shows = [element("p", { className: "failed" }, shown(error.message, 600))];
     }
+    fill(result, element("h3", {}, shown(name, 80)), ...shows);
     performance.mark("classified");
   };
   const ofPage = { skeleton: golden.skeleton ?? null, frameSize: golden.frame_size ?? null };
   const own = golden.clips.map((clip) => {
-    const read = () => float32(clipOfNested(clip.raw));
+    const read = () => {
+      const { data, shape } = clipOfNested(clip.raw);
+      return { data: Float32Array.from(data), shape };
+    };
     const onclick = () => show(clip.clip, read, ofPage);
     return element("button", { type: "button", onclick }, shown(clip.clip, 40));
   });
@@ -44,41 +56,6 @@ export async function tryClips({ site, golden, description, run }) {
   );
   section.hidden = false;
   own[0]?.click();
-}
-
-/** Return what a clip becomes and what the model gives. Throws an Error for one that is refused. */
-async function classify(clip, { skeleton, frameSize }, site, description, run) {
-  const [given, points] = clip.shape;
-  const { selection } = formOf(description, points, skeleton);
-  const rules = site.coordinates;
-  if (frameSize !== null) checkPixels(figuresOf(clip), rules);
-  const whole = inParts(clip, Array.from({ length: points }, (_, point) => point), frameSize);
-  checkParts(figuresOf(whole), frameSize, rules);
-  const read = inParts(clip, selection, frameSize);
-  const notes = notesOn({ ...figuresOf(whole), unseen: figuresOf(read, site.skeleton.hands).unseen }, rules);
-  const { signature, frames, inputs } = signatureInputs(description, clip, { skeleton, frameSize });
-  const start = performance.now();
-  const scores = await run(signature, inputs);
-  const milliseconds = performance.now() - start;
-  return { points: read, scores, signature, frames, given, milliseconds, notes };
-}
-
-/** Return the selected points [frame][point][x, y] of a clip, in parts of the picture. */
-function inParts({ data, shape: [frames, points, coordinates] }, selection, frameSize) {
-  const parts = new Float32Array(2 * frames * selection.length);
-  for (let frame = 0, place = 0; frame < frames; frame++) {
-    for (const point of selection) {
-      for (let axis = 0; axis < 2; axis++, place++) {
-        const at = (frame * points + point) * coordinates + axis;
-        parts[place] = point < 0 ? 0 : data[at] / (frameSize?.[axis] ?? 1);
-      }
-    }
-  }
-  return { data: parts, shape: [frames, selection.length, 2] };
-}
-
-function float32({ data, shape }) {
-  return { data: Float32Array.from(data), shape };
 }
 
 /** Return a place to drop a file on, which also opens the browser's dialog. */
@@ -103,12 +80,25 @@ function dropZone(take) {
 
 /** Return fields for what a file does not say of its clip: its skeleton, and the size of the frames. */
 function formatFields({ reads, clips }) {
-  const usable = clips.filter(({ skeleton, refused }) => skeleton !== null && refused === undefined);
+  const usable = clips.filter(
+    ({ skeleton, refused }) => skeleton !== null && refused === undefined,
+  );
   const names = [...new Set(usable.map(({ skeleton }) => skeleton))];
   const own = element("option", { value: "" }, `the model's own: ${reads.skeleton}`);
-  const skeleton = element("select", {}, own, ...names.map((name) => element("option", { value: name }, name)));
+  const skeleton = element(
+    "select",
+    {},
+    own,
+    ...names.map((name) => element("option", { value: name }, name)),
+  );
   const sides = ["width", "height"].map((side) =>
-    element("input", { type: "number", min: 1, max: 100000, placeholder: side, "aria-label": `Frame ${side} in pixels` }),
+    element("input", {
+      type: "number",
+      min: 1,
+      max: 100000,
+      placeholder: side,
+      "aria-label": `Frame ${side} in pixels`,
+    }),
   );
   const fields = element(
     "details",
@@ -119,7 +109,10 @@ function formatFields({ reads, clips }) {
   );
   const format = () => {
     const size = sides.map((side) => side.valueAsNumber);
-    return { skeleton: skeleton.value || null, frameSize: size.every((side) => side >= 1) ? size : null };
+    return {
+      skeleton: skeleton.value || null,
+      frameSize: size.every((side) => side >= 1) ? size : null,
+    };
   };
   return { element: fields, format };
 }

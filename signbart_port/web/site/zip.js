@@ -42,18 +42,24 @@ function endOf(view) {
 
 async function unpack(bytes, { method, packed, local }, most) {
   const view = viewOf(bytes);
-  if (local + 30 > bytes.length || view.getUint32(local, true) !== LOCAL) throw new Error("is damaged");
+  if (local + 30 > bytes.length || view.getUint32(local, true) !== LOCAL)
+    throw new Error("is damaged");
   const start = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
   const content = bytes.subarray(start, start + packed);
   if (content.length !== packed) throw new Error("is cut short");
   if (method === STORED && packed <= most) return content;
   if (method === DEFLATED) return inflate(content, most);
-  throw new Error(method === STORED ? tooLong(most) : "is compressed in a way that NumPy never uses");
+  throw new Error(
+    method === STORED ? tooLong(most) : "is compressed in a way that NumPy never uses",
+  );
 }
 
 /** Unpack as it comes, and stop where it is more than was allowed, whatever the archive claims. */
 async function inflate(content, most) {
-  const reader = new Blob([content]).stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
+  const reader = new Blob([content])
+    .stream()
+    .pipeThrough(new DecompressionStream("deflate-raw"))
+    .getReader();
   const chunks = [];
   let size = 0;
   for (;;) {

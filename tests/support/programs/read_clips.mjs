@@ -9,14 +9,21 @@ import { pathToFileURL } from "node:url";
 
 const [site, rulesFile, ...files] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(resolve(site, name)));
-const [{ readClip }, { checkParts, figuresOf, notesOn }] = await Promise.all(["clip_file.js", "coordinates.js"].map(load));
+const [{ readClip }, { checkParts, figuresOf, notesOn }] = await Promise.all(
+  ["clip_file.js", "coordinates.js"].map(load),
+);
 const { rules, hands } = JSON.parse(readFileSync(rulesFile));
 
 const read = async (path) => {
   try {
-    const { data, shape } = await readClip(new File([readFileSync(path)], basename(path)), "model.tflite");
+    const { data, shape } = await readClip(
+      new File([readFileSync(path)], basename(path)),
+      "model.tflite",
+    );
     const figures = figuresOf({ data, shape }, hands);
-    const numbers = Array.from(data, (number) => (Number.isFinite(number) ? number : String(number)));
+    const numbers = Array.from(data, (number) =>
+      Number.isFinite(number) ? number : String(number),
+    );
     return { shape, type: data.constructor.name, data: numbers, ...said(figures) };
   } catch (error) {
     return { error: error.message };
