@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -45,6 +46,15 @@ def web(
             help="Golden vectors of the model, as predict --golden writes them, instead of clips.",
         ),
     ] = None,
+    with_camera: Annotated[
+        Path | None,
+        typer.Option(
+            "--with-camera",
+            metavar="DIR",
+            help="The folder of the npm package @mediapipe/holistic: live keypoints of a camera or"
+            " a video, in the page. 36 MB.",
+        ),
+    ] = None,
     skeleton: _options.Skeleton = None,
     frame_size: _options.FrameSize = None,
     json: _options.Json = False,
@@ -55,6 +65,7 @@ def web(
     A folder for any static server: no other file is loaded, and nothing is sent anywhere.
     """
     from signbart_port.verbs.write_site import write_site
+    from signbart_port.web.server import SiteServer
 
     if out is None and not serve:
         raise PortError(None, "no folder is given", "Give --out DIR, or --serve")
@@ -66,26 +77,21 @@ def web(
                 folder,
                 clips or (),
                 golden=golden,
+                with_camera=with_camera,
                 skeleton=skeleton,
                 frame_size=frame_size,
                 progress=progress,
             )
+        server = stack.enter_context(SiteServer(folder)) if serve else None
+        url = {"url": server.url} if server else {}
         if json:
-            _show.as_json({"site": str(folder), "clips": site.clips, "bytes": site.size})
+            _show.as_json({"site": str(folder), "clips": site.clips, "bytes": site.size, **url})
         elif not quiet and out is not None:
-            rows = [
-                ("written", f"{out} ({_show.bytes_of(site.size)})"),
-                ("clips", str(site.clips)),
-            ]
-            _show.facts(rows)
+            size = _show.bytes_of(site.size)
+            _show.facts([("written", f"{out} ({size})"), ("clips", str(site.clips))])
         _show.cautions(site.cautions)
-        if serve:
-            _serve(folder)
-
-
-def _serve(folder: Path) -> None:
-    from signbart_port.web.server import SiteServer
-
-    with SiteServer(folder) as server:
-        print(f"{server.url} (Ctrl-C ends it)", flush=True)
-        server.serve_forever()
+        if server:
+            if not json:
+                print(f"{server.url} (Ctrl-C ends it)")
+            sys.stdout.flush()
+            server.serve_forever()

@@ -29,8 +29,8 @@ IN_OPTIONS = frozenset(
 ARGUMENTS = frozenset(
     {
         *("calibration", "data", "dynamic-frames", "force", "frame-size", "frames", "golden"),
-        "mapping",
         *(
+            "mapping",
             "max-drop",
             "max-error",
             "min-agreement",
@@ -41,6 +41,7 @@ ARGUMENTS = frozenset(
             "quantization",
         ),
         *("contract", "node-data", "skeleton", "split"),
+        *("skeleton", "split", "with-camera"),
     }
 )
 FUNCTIONS = {"inspect": "inspect_file", "tflite": "to_tflite", "web": "write_site"} | {

@@ -15,6 +15,7 @@ from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.untrusted import model_kind
 
 _OWN = "These clips are those that the page was made with."
+_SIDES = ("inputs", "outputs")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def write_site(
     clips: str | Path | Sequence[str | Path] = (),
     *,
     golden: str | Path | None = None,
+    with_camera: str | Path | None = None,
     skeleton: str | None = None,
     frame_size: str | Sequence[int] | None = None,
     progress: ProgressCallback = no_progress,
@@ -51,6 +53,7 @@ def write_site(
         clips: Raw keypoints of a sign: a .pkl, .npz, .npy or .json each. They go into the page.
             Default: a few synthetic ones.
         golden: Golden vectors of the model, as `predict --golden` writes them, to take instead.
+        with_camera: The folder of the npm package @mediapipe/holistic, for live keypoints.
         skeleton: The name of the clips' skeleton, such as "holistic-543". Default: the model's.
         frame_size: Width and height of the frames, for clips in pixels.
         progress: Called with the name of each step as it begins.
@@ -75,31 +78,32 @@ def write_site(
         raise PortError(golden, "--golden has clips of its own, and others are given too")
     if (skeleton or frame_size) and not given:
         raise PortError(None, "--skeleton and --frame-size are of clips, and none is given")
+    camera = None if with_camera is None else Path(with_camera)
+    synthetic = golden is None and not given
     with appearing(out) as to:
+        progress("Writing the page")
+        folder.write(to, model, description, with_camera=camera, synthetic=synthetic)
         progress("Running the clips")
         if golden is not None:
-            made = _Made(_copy(Path(golden), model, to / folder.GOLDEN), _OWN)
-        elif given:
-            made = _run(model, given, to / folder.GOLDEN, _OWN, skeleton, frame_size)
-        else:
+            made = _copy(Path(golden), model, to / folder.GOLDEN)
+        elif synthetic:
             made = _run_synthetic(model, description, to / folder.GOLDEN)
-        progress("Writing the page")
-        folder.write(to, model, description, made.about)
+        else:
+            made = _run(model, given, to / folder.GOLDEN, skeleton, frame_size)
         size = sum(file.stat().st_size for file in to.rglob("*") if file.is_file())
     return Site(Path(out), made.clips, size, made.cautions)
 
 
 @dataclass(frozen=True)
 class _Made:
-    """Golden vectors that were put in place: how many clips, what they are, and notes on them."""
+    """Golden vectors that were put in place: how many clips, and notes on them."""
 
     clips: int
-    about: str
     cautions: tuple[str, ...] = ()
 
 
-def _copy(golden: Path, model: Path, to: Path) -> int:
-    """Copy golden vectors of a model, and return the number of their clips."""
+def _copy(golden: Path, model: Path, to: Path) -> _Made:
+    """Copy golden vectors of a model."""
     from signbart_port.tflite import golden_record
     from signbart_port.tflite.golden import check_model
 
@@ -108,14 +112,13 @@ def _copy(golden: Path, model: Path, to: Path) -> int:
     if record.description is None:
         raise PortError(golden, "has no description of its model", "Write it again")
     shutil.copyfile(golden, to)
-    return len(record.clips)
+    return _Made(len(record.clips))
 
 
 def _run(
     model: Path,
     clips: Sequence[str | Path],
     to: Path,
-    about: str,
     skeleton: str | None,
     frame_size: str | Sequence[int] | None,
 ) -> _Made:
@@ -125,17 +128,17 @@ def _run(
 
     found = predict(model, clips, skeleton=skeleton, frame_size=frame_size)
     golden.write(to, found, force=False)
-    return _Made(len(found.clips), about, found.cautions)
+    return _Made(len(found.clips), found.cautions)
 
 
 def _run_synthetic(model: Path, description: dict[str, Any], to: Path) -> _Made:
     """Write what a model makes of clips that nobody signed; what surprises in them is no news."""
     from signbart_port.web import synthetic_clips
 
-    skeleton = _skeleton_of_synthetic(model, description["clips"])
+    skeleton = synthetic_clips.stated_skeleton(model, description)
     with tempfile.TemporaryDirectory() as temp:
         clips = synthetic_clips.write_clips(Path(temp), description["signatures"][0]["frames"])
-        made = _run(model, clips, to, synthetic_clips.ABOUT, skeleton, None)
+        made = _run(model, clips, to, skeleton, None)
     return replace(made, cautions=())
 
 
@@ -156,3 +159,12 @@ def _skeleton_of_synthetic(model: Path, forms: Sequence[dict[str, Any]]) -> str 
         what = f"the synthetic clips do not fit it: {named['refused']}"
         raise PortError(model, what, "Give clips of your own")
     return MEDIAPIPE_75.name
+def _check_runs(model: Path, signatures: Sequence[dict[str, Any]]) -> None:
+    """Raise PortError for a file that LiteRT.js cannot run, before anything is written."""
+    if any(one["frames"] is None for one in signatures):
+        what = "its number of frames is set at run time, which LiteRT.js cannot do"
+        raise PortError(model, what, "Convert the model for lengths, such as --frames 16,32,64")
+    tensors = [one for each in signatures for side in _SIDES for one in each[side].values()]
+    if others := sorted({one["type"] for one in tensors} - {"float32"}):
+        what = f"its inputs and output are {' and '.join(others)}, which LiteRT.js does not take"
+        raise PortError(model, what, "Every quantization but int8_full keeps them float32")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from signbart_port.config.skeletons import MEDIAPIPE_75
 from signbart_port.data.synthetic.signers import invent_signer, perform
 from signbart_port.data.synthetic.signs import SIGNS
+from signbart_port.errors import PortError
 
-SKELETON = MEDIAPIPE_75.name
-ABOUT = "These clips are synthetic: a drawn skeleton moves, and nobody signed."
 _CLIPS = 8
 _SEED = 379
 
@@ -28,3 +28,19 @@ def write_clips(folder: Path, shortest: int) -> list[Path]:
         paths.append(folder / f"{sign.label}.npz")
         np.savez(paths[-1], keypoints=clip, label=np.array(sign.label))
     return paths
+
+
+def stated_skeleton(model: Path, description: dict[str, Any]) -> str | None:
+    """Return what must be said of the clips' skeleton for a model; None where it is the model's
+    own. Raises PortError where they lack what the model reads."""
+    refused = {
+        one["skeleton"]: one.get("refused")
+        for one in description["clips"]
+        if one["points"] == MEDIAPIPE_75.points
+    }
+    if refused[None] is None:
+        return None
+    if (why := refused[MEDIAPIPE_75.name]) is not None:
+        what = f"the synthetic clips do not fit it: {why}"
+        raise PortError(model, what, "Give clips of your own")
+    return MEDIAPIPE_75.name

@@ -18,9 +18,9 @@ import pytest
 import signbart_port
 from signbart_port.errors import PortError
 from signbart_port.system import digest
-from signbart_port.tflite import object_tree
+from signbart_port.tflite import metadata, object_tree
 from signbart_port.tflite_export import packing
-from tests.support.cards import bare, emit
+from tests.support.cards import a_card, bare, emit
 from tests.support.datasets import a_clip
 from tests.support.running import ENVIRONMENT, run_cli
 from tests.support.small_models import small_config
@@ -84,12 +84,25 @@ def test_golden_vectors_that_were_made_before(
     code, out, _ = program("web", model, "--golden", golden, "--out", site)
     assert code == 0 and re.search(r"^clips +8$", out, re.MULTILINE)
     assert (site / "golden.json").read_bytes() == golden.read_bytes()
-    other = emit(tmp_path / "other.tflite", small_config(), labels=None)
+    other = tmp_path / "other.tflite"
+    other.write_bytes(metadata.attach(bare(model), a_card(small_config(), (4, 16), labels=None)))
     code, _, err = program("web", other, "--golden", golden, "--out", tmp_path / "another")
     assert code == 2 and "golden.json: was made with another model" in err
     assert not (tmp_path / "another").exists()
 
 
+def test_a_camera_needs_its_package(model: Path, tmp_path: Path, program: Program) -> None:
+    (tmp_path / "package").mkdir()
+    for name in ("holistic.js", "holistic.binarypb"):
+        (tmp_path / "package" / name).write_bytes(b"")
+    code, _, err = program(
+        "web", model, "--with-camera", tmp_path / "package", "--out", tmp_path / "site"
+    )
+    assert code == 2 and "package: is not the folder of @mediapipe/holistic: it lacks" in err
+    assert not (tmp_path / "site").exists()
+
+
+@pytest.mark.release
 def test_a_model_of_another_skeleton(tmp_path: Path) -> None:
     """The synthetic clips are brought to it where they have all that it reads."""
     hands = small_config(skeleton="upper-65", joint_idx=tuple(range(23, 65)))

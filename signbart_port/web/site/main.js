@@ -14,9 +14,17 @@ const get = async (name) => {
 /** Say what the file is, from its metadata. */
 function showFacts({ model, facts, version }) {
   fill(document.getElementById("name"), shown(model.name, 80));
-  const rows = facts.flatMap(([label, text]) => [element("dt", {}, label), element("dd", {}, shown(text, 1000))]);
+  const rows = facts.flatMap(([label, text]) => [
+    element("dt", {}, label),
+    element("dd", {}, shown(text, 1000)),
+  ]);
   fill(document.getElementById("facts"), ...rows);
-  fill(document.getElementById("written"), `Written by signbart-port ${version}, with LiteRT.js (`, element("a", { href: "litert/LICENSE" }, "Apache-2.0"), ").");
+  fill(
+    document.getElementById("written"),
+    `Written by signbart-port ${version}, with LiteRT.js (`,
+    element("a", { href: "litert/LICENSE" }, "Apache-2.0"),
+    ").",
+  );
 }
 
 /** Return null where a file is the one that the golden vectors were made with, or what is wrong. */
@@ -24,11 +32,15 @@ async function damageOf(bytes, { sha256 }) {
   if (!globalThis.crypto?.subtle) return null; // only pages of https or of this machine have it
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return found === sha256 ? null : "The file is not the one that the golden vectors were made with: it has another SHA-256.";
+  return found === sha256
+    ? null
+    : "The file is not the one that the golden vectors were made with: it has another SHA-256.";
 }
 
 try {
-  const [site, golden] = await Promise.all([get("site.json"), get("golden.json")].map(async (one) => (await one).json()));
+  const [site, golden] = await Promise.all(
+    [get("site.json"), get("golden.json")].map(async (one) => (await one).json()),
+  );
   const { description } = golden;
   showFacts(site);
   const bytes = new Uint8Array(await (await get("model.tflite")).arrayBuffer());
@@ -36,6 +48,7 @@ try {
   const { run } = await start(bytes, description);
   await prove({ golden, description, run, damage });
   await tryClips({ site, golden, description, run });
+  if (site.camera) (await import("./camera.js")).addCamera({ site, description, run });
 } catch (error) {
   tell(false, shown(`The model cannot be run here: ${error.message}`, 600));
 }
