@@ -40,8 +40,7 @@ ARGUMENTS = frozenset(
             "preprocessing",
             "quantization",
         ),
-        *("contract", "node-data", "skeleton", "split"),
-        *("skeleton", "split", "with-camera"),
+        *("contract", "node-data", "skeleton", "split", "with-camera"),
     }
 )
 FUNCTIONS = {"inspect": "inspect_file", "tflite": "to_tflite", "web": "write_site"} | {

@@ -14,9 +14,6 @@ from signbart_port.system.atomic_folder import appearing
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.untrusted import model_kind
 
-_OWN = "These clips are those that the page was made with."
-_SIDES = ("inputs", "outputs")
-
 
 @dataclass(frozen=True)
 class Site:
@@ -140,31 +137,3 @@ def _run_synthetic(model: Path, description: dict[str, Any], to: Path) -> _Made:
         clips = synthetic_clips.write_clips(Path(temp), description["signatures"][0]["frames"])
         made = _run(model, clips, to, skeleton, None)
     return replace(made, cautions=())
-
-
-def _skeleton_of_synthetic(model: Path, forms: Sequence[dict[str, Any]]) -> str | None:
-    """Return what the synthetic clips' skeleton must be called for a model; None where it is the
-    model's own. Raises PortError where they lack what the model reads."""
-    from signbart_port.config.skeletons import MEDIAPIPE_75
-
-    unnamed, named = (
-        next(
-            one for one in forms if (one["skeleton"], one["points"]) == (name, MEDIAPIPE_75.points)
-        )
-        for name in (None, MEDIAPIPE_75.name)
-    )
-    if "refused" not in unnamed:
-        return None
-    if "refused" in named:
-        what = f"the synthetic clips do not fit it: {named['refused']}"
-        raise PortError(model, what, "Give clips of your own")
-    return MEDIAPIPE_75.name
-def _check_runs(model: Path, signatures: Sequence[dict[str, Any]]) -> None:
-    """Raise PortError for a file that LiteRT.js cannot run, before anything is written."""
-    if any(one["frames"] is None for one in signatures):
-        what = "its number of frames is set at run time, which LiteRT.js cannot do"
-        raise PortError(model, what, "Convert the model for lengths, such as --frames 16,32,64")
-    tensors = [one for each in signatures for side in _SIDES for one in each[side].values()]
-    if others := sorted({one["type"] for one in tensors} - {"float32"}):
-        what = f"its inputs and output are {' and '.join(others)}, which LiteRT.js does not take"
-        raise PortError(model, what, "Every quantization but int8_full keeps them float32")

@@ -29,12 +29,14 @@ LABELS = (
 NAMED = {
     "lengths": list(LABELS),
     "preprocessing": None,
+    "one frame": None,
     "selected": [f"sign {number}" for number in range(5)],
 }
 READ = (11, 0, 2, 33, 40, 54)
 FILES: dict[str, dict[str, Any]] = {
     "lengths": {"frames": (4, 16), "labels": LABELS},
     "preprocessing": {"skeleton": 75, "labels": None},
+    "one frame": {"frames": (1,), "labels": None},
     "selected": {
         "config": small_config(joint_idx=READ, layout="selected", count_missing=False),
         "probabilities": True,
