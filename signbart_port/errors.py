@@ -36,7 +36,7 @@ def printable(text: object, longest: int = _LONGEST) -> str:
 def first_of(names: Sequence[object], most: int) -> str:
     """Join the first names, each printable, and count those that are left out."""
     shown = ", ".join(printable(name, 40) for name in names[:most])
-    return shown + (f" and {len(names) - most} more" if names[most:] else "")
+    return shown + (f" and {len(names) - most:,} more" if names[most:] else "")
 
 
 class PortError(Exception):
