@@ -105,9 +105,9 @@ async function follow(parts, session) {
   found.onResults((results) => (frame = pointsOf(results, site.skeleton.sources)));
   const [frames, times] = [[], []];
   for (let count = 1; session.running; count++) {
-    while (session.running && video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) {
-      await new Promise(requestAnimationFrame);
-    }
+    do {
+      await new Promise(requestAnimationFrame); // the detector itself never lets the page breathe
+    } while (session.running && video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA);
     await found.send({ image: video });
     if (!session.running || frame === null) continue;
     frames.push(frame);
