@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import shutil
-import subprocess
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,23 +45,20 @@ class Browser:
     """A running browser. Use it as a context manager."""
 
     def __init__(self, profile: Path, *flags: str) -> None:
+        program, nothing = browser_program(), os.open(os.devnull, os.O_RDWR)
         to_browser, ours_out = os.pipe()
         ours_in, from_browser = os.pipe()
-        theirs = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (to_browser, from_browser)]
-
-        def at_3_and_4() -> None:  # where the browser expects them
-            os.dup2(theirs[0], 3)
-            os.dup2(theirs[1], 4)
-
-        options = [*FLAGS, f"--user-data-dir={profile}", "--remote-debugging-pipe", *flags]
-        self._process = subprocess.Popen(
-            [browser_program(), *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(3, 4),
-            preexec_fn=at_3_and_4,
+        opened = (nothing, to_browser, from_browser)
+        # The browser's pipes are 3 and 4: from above, none is overwritten on its way there.
+        sources = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in opened]
+        places = zip((sources[0], *sources), (1, 2, 3, 4), strict=True)
+        self._pid = os.posix_spawn(
+            program,
+            [program, *FLAGS, f"--user-data-dir={profile}", "--remote-debugging-pipe", *flags],
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, fd, place) for fd, place in places],
         )
-        for fd in (to_browser, from_browser, *theirs):
+        for fd in (*opened, *sources):
             os.close(fd)
         self._out, self._in = os.fdopen(ours_out, "wb"), os.fdopen(ours_in, "rb")
         self._messages = Queue[dict[str, Any]]()
@@ -79,11 +76,11 @@ class Browser:
         trace: TracebackType | None,
     ) -> None:
         self._out.close()  # the browser ends with its pipe
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end = time.monotonic() + 20
+        while os.waitpid(self._pid, os.WNOHANG) == (0, 0):
+            if time.monotonic() > end:
+                os.kill(self._pid, signal.SIGKILL)
+            time.sleep(0.05)
 
     def _listen(self) -> None:
         data = b""
