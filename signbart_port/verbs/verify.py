@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from signbart_port.data.model_inputs import Inputs
-from signbart_port.errors import PortError
 from signbart_port.model_files import in_memory, mappings
 from signbart_port.model_files.checkpoint_model import CheckpointModel
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.in_memory import ModelSource
 from signbart_port.model_files.model_file import ModelFile, check_options_used, open_pair
 from signbart_port.model_files.tflite_model import TFLiteModel
-from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.pairs.signbart import SIGNBART, case_of
 from signbart_port.parity import weights as weights_of
 from signbart_port.parity.blame import Finder
@@ -33,14 +31,12 @@ from signbart_port.tflite_export import weight_proof
 from signbart_port.tflite_export.graph_proof import GraphProof, with_graph
 from signbart_port.untrusted.model_kind import ModelKind
 from signbart_port.verbs import _node_data
+from signbart_port.verbs._common_inputs import common_inputs, different_configs
 from signbart_port.verbs._node_data import NodeDataFile
 from signbart_port.verbs._sides import side_of
 
 if TYPE_CHECKING:
     from signbart_port.data.model_interface import Interface
-
-_COMPUTES = ("encoder_attention_heads", "decoder_attention_heads", "layout", "count_missing")
-"""The keys of a config that change what is computed, and no shape of a tensor."""
 
 
 def verify(
@@ -146,7 +142,7 @@ def _verify_files(
     ]
     if overlay is not None:
         progress("Running every operator")
-        found = [_node_data.measured(*pair, _common_inputs(*pair)) for pair in pairs]
+        found = [_node_data.measured(*pair, common_inputs(*pair)) for pair in pairs]
         also.append(overlay.write(found))
     return replace(report, notes=(*report.notes, *also))
 
@@ -165,7 +161,7 @@ def _pairs(
 
 def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCallback) -> Report:
     """Compare two files, a .tflite by one of its signatures."""
-    file_inputs = _common_inputs(reference, candidate)
+    file_inputs = common_inputs(reference, candidate)
     inputs = file_inputs
     if reference.config is not None:
         inputs = candidate.interface.prepared(file_inputs, reference.config)
@@ -216,24 +212,11 @@ def _compared(reference: ModelFile, candidate: ModelFile, progress: ProgressCall
         for one, side in ((reference, reference_side), (candidate, candidate_side))
         for said in side.notes
     ]
-    cautions = [*_different_configs(reference, candidate), *cautions]
+    cautions = [*different_configs(reference, candidate), *cautions]
     if report.undecided:
         cautions.append(report.not_judged())
     notes = (*config_notes, *_unproven(reference, precision), *cautions)
     return replace(report, notes=notes, cautions=tuple(cautions))
-
-
-def _different_configs(reference: ModelFile, candidate: ModelFile) -> Iterator[str]:
-    """Yield what the configs of two files say otherwise of what is computed: no tensor shows it."""
-    if reference.config is None or candidate.config is None:
-        return
-    for key in _COMPUTES:
-        ours, theirs = (getattr(one.config, key) for one in (reference, candidate))
-        if ours != theirs:
-            yield (
-                f"the configs differ: {key} {ours} in {reference.path.name}, {theirs} in"
-                f" {candidate.path.name}"
-            )
 
 
 def _output_of(truth: Truth, interface: Interface) -> Truth:
@@ -254,71 +237,6 @@ def _unproven(reference: ModelFile, precision: Precision) -> tuple[str, ...]:
         f"two .tflite show logits alone, and rounded ones may be off by {wide} of their spread:"
         " hold each against its .h5 or .pth, which proves its weights and its graph",
     )
-
-
-def _common_inputs(reference: ModelFile, candidate: ModelFile) -> Inputs:
-    """Make inputs that both models take.
-
-    Raises PortError where there are none.
-    """
-    if reference.labels != candidate.labels:
-        raise PortError(
-            candidate.path,
-            f"has {candidate.labels} labels, {reference.path.name} has {reference.labels}",
-        )
-    ours, theirs = reference.interface, candidate.interface
-    if reference.config is None and replace(ours, keypoints=theirs.keypoints) != theirs:
-        raise PortError(
-            candidate.path,
-            f"takes or gives something else than {reference.path.name}",
-            "Hold each against its .h5 or .pth",
-        )
-    _check_joints(reference, candidate)
-    static = [model.frames for model in (reference, candidate) if model.frames]
-    if len(set(static)) > 1:
-        raise PortError(
-            candidate.path, f"takes {static[1]} frames, {reference.path.name} {static[0]}"
-        )
-    longest = [m.config.max_position_embeddings for m in (reference, candidate) if m.config]
-    frames = static[0] if static else min([parity_inputs.FRAMES, *longest])
-    if longest and frames > min(longest):
-        raise PortError(candidate.path, f"takes {frames} frames, {reference.path.name} fewer")
-    if theirs.sampled_to is not None:  # a clip so long that frames of it are left out
-        frames = 3 * theirs.sampled_to
-    inputs = parity_inputs.make_read(theirs, frames)
-    integer = any(model.precision.integer for model in (reference, candidate))
-    return inputs.beginning_real() if integer else inputs
-
-
-def _check_joints(reference: ModelFile, candidate: ModelFile) -> None:
-    """Raise PortError unless both models read the same joints of the same skeleton."""
-    ours, theirs = reference.interface, candidate.interface
-    if ours.skeleton.groups != theirs.skeleton.groups:
-        raise PortError(
-            candidate.path,
-            f"reads the skeleton {theirs.skeleton.name}, {reference.path.name} reads"
-            f" {ours.skeleton.name}",
-        )
-    if reference.config is not None and theirs.preprocessing:
-        if theirs.skeleton.points <= (largest := max(reference.config.joint_idx)):
-            raise PortError(
-                candidate.path,
-                f"reads {theirs.skeleton.points} keypoints a frame, {reference.path.name} joint"
-                f" {largest}",
-            )
-        return
-    if ours.keypoints != theirs.keypoints:
-        raise PortError(
-            candidate.path,
-            f"takes {theirs.keypoints} keypoints a frame, {reference.path.name} takes"
-            f" {ours.keypoints}",
-        )
-    read = [len(m.config.joint_idx) for m in (reference, candidate) if m.config]
-    if len(set(read)) > 1:
-        raise PortError(
-            candidate.path,
-            f"reads {read[1]} joints of a frame, {reference.path.name} reads {read[0]}",
-        )
 
 
 def _weights(reference: ModelFile, candidate: ModelFile) -> WeightComparison | None:
