@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +18,9 @@ from signbart_port.system import processes
 from tests.support.forked_workers import ForkedWorkers
 from tests.support.running import run_program
 from tests.support.small_models import Once, distinct_state_dict, save_pth, small_config
+
+if TYPE_CHECKING:
+    from tests.support.browser import Browser
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 LONG = ("tflite", "tflite_export", "mutation", "training", "end_to_end", "keras_model", "verbs")
@@ -150,6 +153,15 @@ def small_tflite(once: Once) -> Callable[..., Path]:
         return once(name, lambda folder: emit(folder / "model.tflite", small_config(), frames))
 
     return made
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all tests of a pytest worker."""
+    from tests.support.browser import Browser  # with Selenium, which few tests need
+
+    with Browser() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

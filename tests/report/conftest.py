@@ -4,11 +4,9 @@ files (nothing but logits), and equal in all but a tensor; and an evaluation."""
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
 from importlib import resources
 from math import inf, nan
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,8 +35,6 @@ from signbart_port.parity.report import (
 from signbart_port.parity.taps import LOGITS
 from signbart_port.system import digest
 from signbart_port.transfer.plan import Placed
-from tests.support.browser import FLAGS, browser_program
-from tests.support.report_pages import Browse
 from tests.support.small_models import LSA_64, plan_of
 
 CONFIG = LSA_64
@@ -175,21 +171,3 @@ def schema() -> dict[str, Any]:
     text = (resources.files("signbart_port.report") / "schema.json").read_text()
     loaded: dict[str, Any] = json.loads(text)
     return loaded
-
-
-@pytest.fixture
-def browse(tmp_path: Path) -> Browse:
-    """Runs the browser on a page, with flags; its stderr holds what the console says."""
-    program = browser_program()
-
-    def run(path: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-        profile = f"--user-data-dir={tmp_path / 'profile'}"
-        return subprocess.run(
-            [program, *FLAGS, profile, *flags, path.as_uri()],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-
-    return run

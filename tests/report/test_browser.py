@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import subprocess
@@ -12,7 +13,8 @@ import pytest
 
 from signbart_port import report as files
 from signbart_port.parity.report import Report
-from tests.support.report_pages import Browse, console, page_extent
+from tests.support.browser import Browser
+from tests.support.report_pages import page_extent
 
 
 def page(tmp_path: Path, report: Report) -> Path:
@@ -22,28 +24,29 @@ def page(tmp_path: Path, report: Report) -> Path:
 
 
 @pytest.mark.on_commit("wrong", "weights")
-def test_the_console_stays_silent(tmp_path: Path, browse: Browse, report: Report) -> None:
-    done = browse(page(tmp_path, report), "--dump-dom")
-    assert "<h1>" in done.stdout
-    assert console(done) == []
+def test_the_console_stays_silent(tmp_path: Path, browser: Browser, report: Report) -> None:
+    browser.open(page(tmp_path, report).as_uri())
+    assert browser.text("h1")
+    assert browser.said() == []
 
 
 def test_a_script_would_not_run_and_be_heard(
-    tmp_path: Path, browse: Browse, reports: dict[str, Report]
+    tmp_path: Path, browser: Browser, reports: dict[str, Report]
 ) -> None:
     """Were escaping to fail, the page's own policy would still stop it: and this console tells."""
     path = page(tmp_path, reports["equal"])
     script = "<script>document.body.textContent = ''</script></body>"
     path.write_text(path.read_text().replace("</body>", script))
-    done = browse(path, "--dump-dom")
-    assert "<h1>" in done.stdout
-    assert len(console(done)) == 1 and "Content Security Policy" in console(done)[0]
+    browser.open(path.as_uri())
+    assert browser.text("h1")
+    (said,) = browser.said()
+    assert "Content Security Policy" in said
 
 
 @pytest.mark.parametrize("width", [320, 375, 768, 1200])
 @pytest.mark.on_commit("320", "1200")
 def test_nothing_is_wider_than_the_window(
-    tmp_path: Path, browse: Browse, reports: dict[str, Report], width: int
+    tmp_path: Path, browser: Browser, reports: dict[str, Report], width: int
 ) -> None:
     """With every fold open, and names without a joint to break at."""
     long = "w" * 150
@@ -55,19 +58,20 @@ def test_nothing_is_wider_than_the_window(
         placed=(replace(wrong.placed[0], torch=long, keras=long, rule=long), *wrong.placed[1:]),
         notes=(long,),
     )
-    inner, widest = page_extent(browse, page(tmp_path, report), width)
+    inner, widest = page_extent(browser, page(tmp_path, report), width)
     assert inner == width
     assert width * 0.8 < widest <= width
 
 
 def test_paper_shows_what_is_folded(
-    tmp_path: Path, browse: Browse, reports: dict[str, Report]
+    tmp_path: Path, browser: Browser, reports: dict[str, Report]
 ) -> None:
     reader = shutil.which("pdftotext")
     if reader is None:
         pytest.skip("no PDF reader is installed: pdftotext")
     report, pdf = reports["equal"], tmp_path / "report.pdf"
-    browse(page(tmp_path, report), "--no-pdf-header-footer", f"--print-to-pdf={pdf}")
+    browser.open(page(tmp_path, report).as_uri())
+    pdf.write_bytes(base64.b64decode(browser.print_page()))
     text = subprocess.run([reader, "-layout", pdf, "-"], capture_output=True, text=True, check=True)
     printed = re.sub(r"\s", "", text.stdout)
     for tensor in report.placed:

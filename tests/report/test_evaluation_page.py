@@ -13,9 +13,8 @@ from signbart_port import report as files
 from signbart_port.evaluation.result import Evaluation, WrongClip
 from signbart_port.report.document import Origin
 from signbart_port.report.evaluation_page import page
+from tests.support.browser import Browser
 from tests.support.report_pages import (
-    Browse,
-    console,
     isolated,
     named,
     page_extent,
@@ -138,17 +137,17 @@ def test_right_to_left_names_stay_apart(evaluation: Evaluation) -> None:
 @pytest.mark.parametrize("width", [320, 768, 1200])
 @pytest.mark.on_commit("320")
 def test_it_fits_its_window_in_silence(
-    tmp_path: Path, browse: Browse, evaluation: Evaluation, width: int
+    tmp_path: Path, browser: Browser, evaluation: Evaluation, width: int
 ) -> None:
     long = "w" * 150
     first, second = evaluation.models
     wide = replace(evaluation, data=long, models=(replace(first, model=f"{long}.h5"), second))
     path = tmp_path / "report.html"
     files.write(path, wide)
-    inner, widest = page_extent(browse, path, width)
+    inner, widest = page_extent(browser, path, width)
     assert inner == width
     assert width * 0.8 < widest <= width
-    assert console(browse(path, "--dump-dom")) == []
+    assert browser.said() == []
 
 
 def test_every_cell_says_what_it_is_on_a_phone(evaluation: Evaluation) -> None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
 import html5lib
+
+if TYPE_CHECKING:
+    from tests.support.browser import Browser
 
 EVIL = (
     """</code></style><script>alert("1")</script><img src=x onerror='alert(2)'>&amp;{{ 7 * 7 }}"""
 )
 ARABIC = "مرحبا بكم"
-Browse = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def parsed(text: str) -> Element:
@@ -70,28 +69,11 @@ def isolated(root: Element) -> None:
                 isolated(one)
 
 
-def console(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return what a browser's console says."""
-    return [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
-
-
-def page_extent(browse: Browse, page: Path, width: int) -> tuple[float, float]:
+def page_extent(browser: Browser, page: Path, width: int) -> tuple[float, float]:
     """Return the inner width of a window of this width, and how far to the right the page reaches
     in it, with every fold open."""
-    # In a frame, as a window of this browser is never narrower than 500 pixels.
-    outer = page.with_name("outer.html")
-    outer.write_text(f"""<!DOCTYPE html><title>-</title>
-<iframe src="{page.name}" style="width: {width}px; height: 600px; border: 0"></iframe>
-<script>
-onload = () => {{
-  const inner = document.querySelector("iframe").contentDocument;
-  inner.querySelectorAll("details").forEach(fold => fold.open = true);
-  const edges = [...inner.body.querySelectorAll("*")].map(e => e.getBoundingClientRect().right);
-  document.title = inner.defaultView.innerWidth + " " + Math.max(...edges);
-}}
-</script>""")
-    done = browse(outer, "--dump-dom", "--allow-file-access-from-files")
-    found = re.search(r"<title>(\S+) (\S+)</title>", done.stdout)
-    assert found is not None, done.stdout[:200]
-    inner, widest = map(float, found.groups())
+    browser.open(page.as_uri(), width=width)
+    browser.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+    edges = "[...document.body.querySelectorAll('*')].map((e) => e.getBoundingClientRect().right)"
+    inner, widest = browser.evaluate(f"[innerWidth, Math.max(...{edges})]")
     return inner, widest

@@ -1,14 +1,13 @@
-"""A site of a small model, and a browser to look at it."""
+"""A site of a small model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import signbart_port
-from tests.support.browser import Browser
 from tests.support.small_models import Once
 
 
@@ -17,9 +16,3 @@ def small_site(once: Once, small_tflite: Callable[..., Path]) -> Path:
     """The site of a small model of 4 and of 16 frames. Its files are for reading alone."""
     model = small_tflite(4, 16)
     return once("site", lambda folder: signbart_port.write_site(model, folder / "site").folder)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("browser") / "profile") as running:
-        yield running

@@ -17,7 +17,6 @@ import pytest
 from PIL import Image
 
 import signbart_port
-from tests.support import browser as browsers
 from tests.support.browser import Browser
 from tests.support.sites import serving
 
@@ -39,13 +38,10 @@ def write_video(path: Path) -> None:
             )
 
 
-def test_a_person_is_seen_and_classified(
-    small_tflite: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_person_is_seen_and_classified(small_tflite: Callable[..., Path], tmp_path: Path) -> None:
     package = os.environ.get("HOLISTIC_PACKAGE")
     if package is None:
         pytest.skip("HOLISTIC_PACKAGE names no folder of @mediapipe/holistic")
-    monkeypatch.setattr(browsers, "PATIENCE", 1200)
     write_video(tmp_path / "camera.y4m")
     site = signbart_port.write_site(
         small_tflite(4, 16), tmp_path / "site", with_camera=package
@@ -56,13 +52,13 @@ def test_a_person_is_seen_and_classified(
         f"--use-file-for-fake-video-capture={tmp_path / 'camera.y4m'}",
         "--enable-unsafe-swiftshader",
     )
-    with serving(site) as server, Browser(tmp_path / "profile", *flags) as browser:
-        page = browser.open(server.url)
+    with serving(site) as server, Browser(*flags, patience=1200) as page:
+        page.open(server.url)
         page.wait_for("document.documentElement?.dataset.ready")
         page.evaluate("document.querySelector('#camera button').click()")
         page.wait_for("document.getElementById('camera-result').innerText")
         state = page.text("#camera-state")
         assert re.fullmatch(r"[\d.]+ frames a second; somebody is seen", state)
         assert "sign" in page.text("#camera-result")
-        assert all(url.startswith((server.url, "blob:", "data:")) for url in page.requests)
-        assert not [said for said in page.said if said.startswith(("error", "exception"))]
+        assert all(url.startswith((server.url, "blob:", "data:")) for url in page.requests())
+        assert page.errors() == []
