@@ -201,6 +201,19 @@ def test_nothing_is_wider_than_the_window(open_site: Open, small_site: Path, wid
 
 
 @pytest.mark.release
+def test_it_is_dark_where_the_system_is(open_site: Open, small_site: Path) -> None:
+    """With text that stays apart from its ground."""
+    shown = "getComputedStyle(document.body)"
+    colors = (
+        f"[{shown}.backgroundColor, {shown}.color].map((one) => one.match(/\\d+/g).map(Number))"
+    )
+    for dark in (False, True):
+        ground, ink = open_site(small_site, dark=dark).evaluate(colors)
+        assert (sum(ground) < sum(ink)) is dark
+        assert abs(sum(ground) - sum(ink)) > 500
+
+
+@pytest.mark.release
 def test_it_works_by_keyboard(open_site: Open, small_site: Path) -> None:
     """Every control has a name; a button takes the focus, is seen to have it, and is pressed."""
     page = open_site(small_site)
