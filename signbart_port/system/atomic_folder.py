@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from signbart_port.errors import PortError
+from signbart_port.system.atomic_output import refused_by_disk
 
 _ANOTHER = "Name a new folder: nothing is replaced"
 
@@ -29,7 +30,7 @@ def appearing(root: str | os.PathLike[str]) -> Iterator[Path]:
         yield temp
         temp.rename(target)  # replaces an empty folder, and nothing else
     except OSError as error:
-        raise PortError(root, f"cannot be written: {error.strerror}") from error
+        raise refused_by_disk(root, error) from error
     finally:
         shutil.rmtree(temp, ignore_errors=True)
 

@@ -225,5 +225,10 @@ def _disk_errors(path: str | Path, temp: Path) -> Iterator[None]:
         about_temp = str(error.filename or temp) == str(temp)
         if error.errno not in _FAULTS or not about_temp:
             raise
-        what = f"cannot be written: {os.strerror(error.errno)}"
-        raise PortError(path, what, _FAULTS[error.errno]) from error
+        raise refused_by_disk(path, error) from error
+
+
+def refused_by_disk(path: str | os.PathLike[str], error: OSError) -> PortError:
+    """Return the error of an output that the disk or its folder refuses."""
+    why = os.strerror(error.errno) if error.errno else str(error)
+    return PortError(path, f"cannot be written: {why}", _FAULTS.get(error.errno or 0, ""))

@@ -38,10 +38,10 @@ def write(
     `with_camera` is the folder of MediaPipe's package, and the clips of the golden vectors may be
     `synthetic`. Raises PortError for files that cannot be used.
     """
-    for part in ("site", "litert"):
-        with resources.as_file(resources.files(__package__) / part) as source:
-            to = folder if part == "site" else folder / part
-            shutil.copytree(source, to, dirs_exist_ok=True)
+    for part, to in (("site", folder), ("litert", folder / "litert")):
+        to.mkdir(exist_ok=True)
+        for source in (resources.files(__package__) / part).iterdir():
+            (to / source.name).write_bytes(source.read_bytes())
     shutil.copyfile(model, folder / MODEL)
     card, skeleton = _card_and_skeleton(model, description)
     if with_camera is not None:

@@ -162,6 +162,21 @@ def test_what_cannot_be_written_leaves_nothing(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["model.pth", "short.npy"]
 
 
+def test_a_full_disk(model: Path, tmp_path: Path) -> None:
+    """LiteRT.js is larger than a file may be here: the cause is named, and nothing is left."""
+    command = [sys.executable, "-m", "signbart_port", "web", str(model), "--out", "site"]
+    ended = subprocess.run(
+        ["bash", "-c", 'ulimit -f 2000; exec "$@"', "-", *command],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert "site: cannot be written: File too large. Raise the limit" in ended.stderr
+    assert not any(tmp_path.iterdir())
+
+
 def test_the_command(model: Path, tmp_path: Path) -> None:
     """In a process of its own, which imports no framework."""
     ended = run_cli("web", model, "--out", tmp_path / "site", "--json")
