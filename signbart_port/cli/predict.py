@@ -124,6 +124,8 @@ def predict(
         _show.as_json(_as_dict(found, top))
     elif not quiet:
         _print(found, top)
+        if golden is not None:
+            print(printable(f"written {_show.written(golden)}", 1000))
     _show.cautions(found.cautions)
 
 

@@ -10,16 +10,19 @@ from pydantic import ValidationError
 from signbart_port.errors import first_of, printable
 
 
-def problems(error: ValidationError, passed_over: Sequence[str] = ()) -> tuple[str, str]:
+def problems(
+    error: ValidationError, passed_over: Sequence[str] = (), *, whole: str = "config"
+) -> tuple[str, str]:
     """Return pydantic's findings on one line, missing keys together and one finding for each other
-    key, and what can be done: a missing key may be one of the unknown keys, `passed_over`."""
+    key, and what can be done: a missing key may be one of the unknown keys, `passed_over`. What
+    several keys contradict is said of the `whole`."""
     missing, wrong = list[str](), dict[str, list[str]]()
     errors = error.errors()
     inside = {e["loc"][0] for e in errors if len(e["loc"]) > 1}
     for e in errors:
         if len(e["loc"]) == 1 and e["loc"][0] in inside:
             continue  # what follows from its items
-        key = ".".join(map(str, e["loc"])) or "config"
+        key = ".".join(map(str, e["loc"])) or whole
         if e["type"] == "missing":
             missing.append(key)
             continue

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from signbart_port.data.clip_format import ClipFormat
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, printable
 from signbart_port.system import atomic_output, digest
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.refusal import Refusal, naming
@@ -152,7 +152,10 @@ def replay(path: str | Path, model: str | Path) -> Replayed:
 def check_model(path: Path, record: Record, model: Path) -> None:
     """Raise PortError unless the golden vectors in the file `path` are those of a model."""
     if record.model.sha256 != digest.of_file(model):
-        raise PortError(path, "was made with another model", f"Its model is {record.model.name}")
+        hint = (
+            f"Give the {record.model.name} that it was made with, or write it again with --golden"
+        )
+        raise PortError(path, "was made with another model", hint)
 
 
 def format_of(path: Path, record: Record) -> ClipFormat:
@@ -181,7 +184,10 @@ def compared(
     allowed, clips = record.tolerance, list[ReplayedClip]()
     for clip, made, output in zip(record.clips, inputs, scores, strict=True):
         if made.signature != clip.signature:
-            raise Refusal("names another signature than the clip goes to")
+            what = (
+                f"its clip {clip.clip} goes to {made.signature}, and {clip.signature} is recorded"
+            )
+            raise Refusal(printable(what, 300), "Write the golden vectors again")
         keypoints = max(
             _largest_difference(made.keypoints[0], clip.keypoints),
             _largest_difference(made.attention_mask[0], clip.attention_mask),

@@ -158,7 +158,7 @@ def read(path: Path) -> Record:
     try:
         return Record.model_validate(content)
     except ValidationError as error:
-        what, _ = problems(error)
+        what, _ = problems(error, whole="the file")
         raise PortError(
             path,
             f"holds no golden vectors that can be used: {what}",

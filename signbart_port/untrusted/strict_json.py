@@ -44,7 +44,7 @@ def load(path: Path, text: str | None = None) -> dict[str, Any]:
     except (RecursionError, ValueError) as error:  # deep nesting, a number without end
         refuse(f"cannot be read as JSON: {printable(error)}")
     if not isinstance(content, dict):
-        refuse("expected an object of keys and values")
+        refuse("expected an object of keys and values", "Is it the right file?")
     if _depth(content) > _DEEPEST:
         refuse(f"nested deeper than {_DEEPEST} levels")
     return content

@@ -23,7 +23,7 @@ def test_an_object_is_read(tmp_path: Path) -> None:
     [
         ("", "line 1: is not valid JSON"),
         ('{"a": 1,\n"b"', "line 2: is not valid JSON"),
-        ("[1]", "expected an object of keys and values"),
+        ("[1]", "expected an object of keys and values. Is it the right file"),
         ("5", "expected an object"),
         ('{"a": 1, "a": 2}', "has the key 'a' twice"),
         ('{"a": {"b": 1, "b": 2}}', "has the key 'b' twice"),

@@ -166,7 +166,9 @@ def test_nan_never_passes(golden: dict[str, Any], folder: Path, tmp_path: Path) 
 
 def test_of_another_model(golden: dict[str, Any], folder: Path) -> None:
     for replayed in (replay, replay_golden):
-        with pytest.raises(PortError, match=r"golden\.json: was made with another model"):
+        with pytest.raises(
+            PortError, match=r"golden\.json: was made with another model\. Give the model"
+        ):
             replayed(folder / "golden.json", folder / "bare.tflite")
 
 
@@ -211,7 +213,10 @@ def test_it_describes_its_model(golden: dict[str, Any], folder: Path) -> None:
         ({"skeleton": "hand-21"}, "'hand-21' is no skeleton that is known"),
         ({"frame_size": [0, 1]}, "it is width and height in pixels"),
         ({"description": None}, "has no description of its model"),
-        ({"model": {"name": "other", "sha256": "0" * 64}}, "its description is that of another"),
+        (
+            {"model": {"name": "other", "sha256": "0" * 64}},
+            "the file: its description is that of another",
+        ),
     ],
 )
 def test_a_record_that_is_refused(
@@ -231,7 +236,11 @@ def test_a_record_that_is_refused(
         ("scores", [0.0] * 10_001, "clips.0.scores"),
         ("raw", [[[0.0, 0.0]] * 42], "42 keypoints a frame"),
         ("keypoints", [[[0.0, 0.0]]], "another shape"),
-        ("signature", "frames_9", "names another signature"),
+        (
+            "signature",
+            "frames_9",
+            "its clip short.npz goes to frames_4, and frames_9 is recorded. W",
+        ),
     ],
 )
 def test_a_clip_that_is_refused(
@@ -250,6 +259,14 @@ def test_check(golden: dict[str, Any], run: Run, folder: Path) -> None:
     assert (code, err) == (0, "") and out.count("\n") == 3
     assert out.startswith("PASS short.npz, frames_4: ") and "\n2 of 2 clips pass" in out
     assert run("--check golden.json -q") == (0, "", "")
+
+
+def test_writing_is_said(run: Run, folder: Path) -> None:
+    """Whoever reads the classes reads the name of the file; a machine and -q get neither."""
+    line = "written said.json ("
+    assert run("model.tflite long.npy --golden said.json")[1].splitlines()[-1].startswith(line)
+    assert json.loads(run("model.tflite long.npy --golden said.json --force --json")[1])
+    assert run("model.tflite long.npy --golden said.json --force -q")[1] == ""
 
 
 def test_check_of_a_model_that_computes_something_else(
