@@ -14,6 +14,7 @@ _LONGEST = 200
 _MOST = 1_000_000
 _NUMBER = re.compile("0|[1-9][0-9]{0,5}")
 _NOT_IN_A_LINE = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of characters, line separators
+USABLE = f"A label is one line of text, of 1 to {_LONGEST} characters"
 
 
 def usable(name: str) -> bool:

@@ -9,7 +9,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from signbart_port.config.class_names import usable
+from signbart_port.config.class_names import USABLE, usable
 from signbart_port.errors import PortError, printable
 from signbart_port.untrusted.file_kind import regular_file
 from signbart_port.untrusted.pickle_globals import describe
@@ -40,7 +40,7 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
                 first = printable(labels[number], 40)
                 raise Refusal(f'gives "{first}" and "{shown}" the same id {number}', _IDS)
             if not usable(label):
-                raise Refusal(f'has the unusable label "{shown}"')
+                raise Refusal(f'has the unusable label "{shown}"', USABLE)
             labels[number] = label
         missing = next((i for i in range(len(labels)) if i not in labels), None)
         if missing is not None:

@@ -62,7 +62,7 @@ def test_either_way_round(tmp_path: Path, content: str, labels: tuple[str, ...])
         ('{"a": {"id": 0}}', 'gives "a" the id '),
         ('{"a": 0, "b": "1"}', 'gives "b" the id "1"'),
         ('{"": 0}', 'the unusable label ""'),
-        ('{"a\\nb": 0}', r'the unusable label "a\nb"'),
+        ('{"a\\nb": 0}', r'the unusable label "a\nb". A label is one line'),
         ('{"\\ud800": 0}', r'the unusable label "\ud800"'),
         ('{"\\u001b[2J": 0}', "the unusable label"),
         (json.dumps({"a" * 300: 0}), "the unusable label"),
