@@ -57,6 +57,8 @@ def test_cpp(models: dict[str, Path], name: str, tmp_path: Path) -> None:
             printed = printed[len(line) + 1 :]
             assert line[10:] == labels[number]
             assert float(line[:8]) == pytest.approx(probabilities[number], abs=3e-6)
+    none = subprocess.run(["./recognize", "none.json"], cwd=tmp_path, capture_output=True)
+    assert (none.returncode, none.stderr) == (1, b"the clip cannot be read\n")
 
 
 @pytest.mark.release

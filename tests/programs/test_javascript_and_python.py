@@ -66,6 +66,7 @@ def test_javascript(
 ) -> None:
     got, probabilities = in_javascript[name, runtime], expected(models[name], hard_clips())
     assert got.get("labels") == NAMED[name]
+    assert not [text for text in got["warnings"] if "WebGPU" in text]
     np.testing.assert_allclose(np.array(got["probabilities"]), probabilities, rtol=0, atol=2e-6)
     first, second = np.argsort(-probabilities[0])[:2]
     labels = NAMED[name] or [f"class {number}" for number in range(5)]
