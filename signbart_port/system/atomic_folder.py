@@ -29,6 +29,10 @@ def appearing(root: str | os.PathLike[str]) -> Iterator[Path]:
         temp.mkdir()
         yield temp
         temp.rename(target)  # replaces an empty folder, and nothing else
+    except PortError as error:
+        if error.path is None or not Path(error.path).is_relative_to(temp):
+            raise
+        raise PortError(root, error.what, error.hint) from error  # nobody has seen the other name
     except OSError as error:
         raise refused_by_disk(root, error) from error
     finally:

@@ -235,6 +235,18 @@ def test_what_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     assert content(tmp_path) == {"signs/mine": b"mine"}
 
 
+def test_the_folder_of_the_moment_is_not_named(tmp_path: Path) -> None:
+    """A file in it that cannot be written is the folder's refusal, under the name that was given;
+    a refusal of another file stays that file's."""
+    for path, named in (("a.json", "signs: full. Free"), (tmp_path / "b.npy", f"{tmp_path}/b.npy")):
+        with (
+            pytest.raises(PortError) as refused,
+            appearing(os.path.relpath(tmp_path / "signs")) as folder,
+        ):
+            raise PortError(folder / path, "full", "Free some space")
+        assert named in str(refused.value) and ".signs-" not in str(refused.value)
+
+
 def test_a_disk_that_refuses_is_said_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
