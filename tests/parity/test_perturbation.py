@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 
+from signbart_port.parity.load_pair import load_pair
 from signbart_port.parity.perturbation import perturbed
-from signbart_port.parity.workers.torch_perturbed import perturb
+from signbart_port.parity.workers import torch_perturbed
+from signbart_port.parity.workers.torch_perturbed import PerturbedJob, perturb
+from signbart_port.system.worker import Limits, Worker
 
 
 def test_no_bias_is_zero_and_no_gain_one() -> None:
@@ -40,3 +46,21 @@ def test_a_module_is_perturbed_in_place_and_what_is_tied_stays_so() -> None:
     assert not perturb(module, only={"a.weight"}).training
     assert torch.equal(module["a"].weight, module["b"].weight)
     assert torch.equal(module["b"].bias, before)
+
+
+@pytest.mark.usefixtures("cold_workers")  # a fork has the random state of its server
+def test_every_process_writes_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An LSTM's biases are random from the start."""
+    loaded, states = load_pair("torch-lstm"), []
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        job = PerturbedJob(tmp_path / f"{seed}.pth", loaded.place, loaded.pair.example, {}, seed=0)
+        with Worker(torch_perturbed.__name__) as worker:
+            worker.send(job, Limits(60))
+            worker.answer()
+        states.append(torch.load(job.file))
+    first, second = states
+    assert list(first) == list(second)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())

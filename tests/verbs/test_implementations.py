@@ -112,6 +112,20 @@ def test_both_are_built_from_the_config_alone(folder: Path) -> None:
     ]
 
 
+@pytest.mark.release
+@pytest.mark.usefixtures("cold_workers")  # a fork has the random state of its server
+def test_figures_are_the_same_in_every_process(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = []
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)  # of the processes that run the pair's file
+        reports.append(signbart_port.prove_pair("small.py"))
+    first, second = reports
+    assert first.rows == second.rows and first.structure == second.structure
+    assert first.weights == second.weights
+
+
 NAIVE = 'keras.layers.Activation(config["activation"])', 'keras.layers.Activation("relu")'
 WORDS = {"as given": "equal", "width: 5": "equal", "activation: gelu": "equal"}
 TANH = "the Keras model computes 'relu' or 'gelu' or 'silu' only"

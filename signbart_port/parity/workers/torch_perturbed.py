@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from signbart_port import transfer
 from signbart_port.parity.load_pair import import_pair
@@ -63,12 +66,26 @@ def _perturb(pair: Pair, config: Any, module: Any, seed: int) -> None:
         state[name].fill_(constants[name])
 
 
+def _seed(seed: int) -> None:
+    """Seed what a model may be initialized from.
+
+    Its first values are part of the perturbed ones of vectors, and stay in what the mapping leaves
+    alone.
+    """
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
 def _run(job: PerturbedJob, arrays: Arrays) -> tuple[PerturbedResult, Arrays]:
     import torch
 
     torch.set_num_threads(1)  # the other core imports TensorFlow
     pair = import_pair(job.pair)
     config = pair.read_config(job.config, job.stored)
+    _seed(job.seed)
     module = pair.torch_model(config)
     with torch.no_grad():
         _perturb(pair, config, module, job.seed)
