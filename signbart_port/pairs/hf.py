@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.parity.config_keys import Ignored, Mapped, SameAs
+from signbart_port.parity.config_keys import Ignored, SameAs
 from signbart_port.parity.pair import Pair
 
 Config = Mapping[str, Any]
@@ -16,8 +16,7 @@ Config = Mapping[str, Any]
 
 
 class HuggingFacePair(Pair):
-    """A model of Hugging Face and a Keras model: a key of the config that is mapped `to` something
-    is an argument of the Keras model."""
+    """A model of Hugging Face and a Keras model."""
 
     model: ClassVar[str]
     """The model's class in `transformers`."""
@@ -39,11 +38,6 @@ class HuggingFacePair(Pair):
         import transformers
 
         return getattr(transformers, self.model)(self.torch_config(config))
-
-    def keras_arguments(self, config: Config) -> dict[str, Any]:
-        """Return the arguments of the Keras model."""
-        mapped = ((name, key) for name, key in self.keys.items() if isinstance(key, Mapped))
-        return {key.to: config[name] for name, key in mapped if key.to}
 
     def vary(self, config: Config) -> Sequence[Config]:
         """Return the `others`, one by one."""

@@ -11,6 +11,11 @@ from signbart_port.pairs import hf, hf_keys
 from signbart_port.parity.pair import Case, Tap
 
 
+def inner_width(config: hf.Config) -> Any:
+    """Return the width within the feed-forward layers, which a config may leave open."""
+    return config["n_inner"] or 4 * config["n_embd"]
+
+
 class GPT2(hf.HubPair):
     """GPT2Model and GPT2Backbone."""
 
@@ -18,6 +23,7 @@ class GPT2(hf.HubPair):
     model = "GPT2Model"
     backbone = "GPT2Backbone"
     keys = hf_keys.GPT2
+    derived: ClassVar = {"intermediate_dim": inner_width}
     width = "n_embd"
     heads = "n_head"
     example: ClassVar = {
@@ -36,10 +42,6 @@ class GPT2(hf.HubPair):
         "scale_attn_by_inverse_layer_idx": (True,),
         "reorder_and_upcast_attn": (True,),
     }
-
-    def keras_arguments(self, config: hf.Config) -> dict[str, Any]:
-        inner = config["n_inner"] or 4 * config["n_embd"]
-        return super().keras_arguments({**config, "n_inner": inner})
 
     def cases(self, config: hf.Config, seed: int) -> Sequence[Case]:
         random = np.random.default_rng(seed)

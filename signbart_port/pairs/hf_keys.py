@@ -90,7 +90,7 @@ GPT2: Mapping[str, Key] = {
     "n_layer": Mapped(12, to="num_layers"),
     "n_head": Mapped(12, to="num_heads"),
     "n_embd": Mapped(768, to="hidden_dim"),
-    "n_inner": Mapped(None, to="intermediate_dim"),
+    "n_inner": Mapped(None),
     "n_positions": Mapped(1024, to="max_sequence_length"),
     "activation_function": Required(TANH_GELU),
     "layer_norm_epsilon": Required((1e-5,)),
@@ -173,7 +173,7 @@ BART: Mapping[str, Key] = {
 WHISPER: Mapping[str, Key] = {
     **_encoder_decoder(vocabulary=51865, width=384, inner=1536, layers=4, heads=6),
     "num_mel_bins": Mapped(80, to="num_mels"),
-    "max_source_positions": Mapped(1500, to="max_encoder_sequence_length"),
+    "max_source_positions": Mapped(1500),
     "max_target_positions": Mapped(448, to="max_decoder_sequence_length"),
     "pad_token_id": Mapped(50256),  # a row of the vocabulary, as PyTorch's embedding wants it
     "scale_embedding": Mapped(False),  # WhisperModel reads it and never scales: either is fine

@@ -36,11 +36,14 @@ class MobileNetV2(hf.HuggingFacePair):
 
         return MobileNetV2Model(self.torch_config(config), add_pooling_layer=False)
 
+    def keras_arguments(self, config: hf.Config) -> dict[str, Any]:
+        options = {"include_top": False, "weights": None, "input_shape": hf.image_shape(config)}
+        return super().keras_arguments(config) | options
+
     def keras_model(self, config: hf.Config) -> Any:
         from keras.applications import MobileNetV2
 
-        options = self.keras_arguments(config) | {"include_top": False, "weights": None}
-        return MobileNetV2(hf.image_shape(config), **options)
+        return MobileNetV2(**self.keras_arguments(config))
 
     def cases(self, config: hf.Config, seed: int) -> Sequence[Case]:
         made = hf.images(np.random.default_rng(seed), config)

@@ -19,6 +19,7 @@ class ViT(hf.HubPair):
     backbone = "ViTBackbone"
     attention = "sdpa"  # the eager one has its softmax in float32, whatever the model's precision
     keys = hf_keys.VIT
+    derived: ClassVar = {"image_shape": hf.image_shape, "data_format": "channels_last"}
     example: ClassVar = {
         "image_size": 12,
         "patch_size": 4,
@@ -34,10 +35,6 @@ class ViT(hf.HubPair):
         "hidden_act": ("gelu_new", "relu"),
         "qkv_bias": (False,),
     }
-
-    def keras_arguments(self, config: hf.Config) -> dict[str, Any]:
-        image = {"image_shape": hf.image_shape(config), "data_format": "channels_last"}
-        return super().keras_arguments(config) | image
 
     def torch_model(self, config: hf.Config) -> Any:
         from transformers import ViTModel

@@ -11,6 +11,12 @@ from signbart_port.pairs import hf, hf_keys
 from signbart_port.parity.pair import Case, Tap
 
 
+def frames(config: hf.Config) -> Any:
+    """Return the length of a sound."""
+    # Hugging Face counts the positions after the convolution that halves their number.
+    return 2 * config["max_source_positions"]
+
+
 class Whisper(hf.EncoderDecoderPair):
     """WhisperModel and WhisperBackbone: the decoder's output, and the encoder's as a module's."""
 
@@ -18,6 +24,7 @@ class Whisper(hf.EncoderDecoderPair):
     model = "WhisperModel"
     backbone = "WhisperBackbone"
     keys = hf_keys.WHISPER
+    derived: ClassVar = {"max_encoder_sequence_length": frames}
     example: ClassVar = {
         "vocab_size": 31,
         "pad_token_id": 0,
@@ -36,15 +43,10 @@ class Whisper(hf.EncoderDecoderPair):
         "scale_embedding": (True,),
     }
 
-    def keras_arguments(self, config: hf.Config) -> dict[str, Any]:
-        # Hugging Face counts the positions after the convolution that halves their number.
-        frames = 2 * config["max_source_positions"]
-        return super().keras_arguments({**config, "max_source_positions": frames})
-
     def cases(self, config: hf.Config, seed: int) -> Sequence[Case]:
         random = np.random.default_rng(seed)
-        frames = 2 * config["max_source_positions"]  # Hugging Face takes this number only
-        sound = random.standard_normal((2, frames, config["num_mel_bins"])).astype(np.float32)
+        shape = 2, frames(config), config["num_mel_bins"]  # the only length it takes
+        sound = random.standard_normal(shape).astype(np.float32)
         channels_first = np.ascontiguousarray(sound.transpose(0, 2, 1))
         ids, mask = hf.tokens(random, config["vocab_size"], config["max_target_positions"])
         torch: dict[str, Any] = {"input_features": channels_first}

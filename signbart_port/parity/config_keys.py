@@ -35,7 +35,7 @@ class Mapped:
     default: Any = ABSENT
     """The value where a config does not have the key. Without one, every config must."""
     to: str = ""
-    """The name of Keras' argument, for the pair's own use."""
+    """The name of Keras' argument, for `Pair.keras_arguments`."""
 
 
 @dataclass(frozen=True)

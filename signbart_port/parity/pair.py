@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.errors import PortError
-from signbart_port.parity.config_keys import Key, completed
+from signbart_port.parity.config_keys import Key, Mapped, completed
 
 if TYPE_CHECKING:
     from signbart_port.parity.blame import Finder
@@ -112,6 +112,9 @@ class Pair:
     Any other is refused before the models are built. Without an entry, none is."""
     example: ClassVar[Mapping[str, Any]] = _NONE
     """A small config, as a user would state it: for proofs where none is stated."""
+    derived: ClassVar[Mapping[str, Any]] = _NONE
+    """Arguments of the Keras model that are not the value of one key: each a value, or a function
+    of the config that uses nothing else, since a converter that is exported has its source."""
 
     @property
     def custom_objects(self) -> Mapping[str, type]:
@@ -125,6 +128,15 @@ class Pair:
         values: the user's before the checkpoint's, and the defaults of `keys`.
         """
         return completed(self.keys, {**stored, **stated})
+
+    def keras_arguments(self, config: Any) -> dict[str, Any]:
+        """Return the arguments of the Keras model as they are declared: the values of `keys` that
+        are mapped `to` one, and `derived`."""
+        mapped = ((name, key) for name, key in self.keys.items() if isinstance(key, Mapped))
+        derived = {
+            name: one(config) if callable(one) else one for name, one in self.derived.items()
+        }
+        return {key.to: config[name] for name, key in mapped if key.to} | derived
 
     def sizes(self, config: Any) -> Mapping[str, int] | None:
         """Return the sizes that the mapping uses. None: they are read off the live models."""
