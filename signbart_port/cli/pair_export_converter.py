@@ -30,10 +30,11 @@ def pair_export_converter(
     force: _options.Force = False,
     quiet: _options.Quiet = False,
 ) -> None:
-    """Print the converter that a library could take, written from the mapping of a pair.
+    """Print the converter that a library could take, written from what a pair declares.
 
-    For keras-hub: convert_weights(backbone, loader, transformers_config), as in its
-    utils/transformers/convert_*.py.
+    For keras-hub, as in its utils/transformers/convert_*.py: convert_weights(backbone, loader,
+    transformers_config) of the mapping, and convert_backbone_config(transformers_config) of the
+    keys, where some are mapped to arguments.
     """
     from signbart_port.verbs.export_converter import export_converter
 

@@ -1,4 +1,4 @@
-"""What a pair tells without its models: its mapping, and whether it takes a config."""
+"""What a pair tells of a checkpoint without its models: whether it takes the config."""
 
 from __future__ import annotations
 
@@ -7,34 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from signbart_port.parity.load_pair import load_pair
-from signbart_port.parity.pair import Pair, mapping_path
+from signbart_port.parity.pair import Pair
 from signbart_port.verbs._pair_models import open_pair
 from signbart_port.verbs._pair_process import call_with_pair
 
 
 @dataclass(frozen=True)
-class PairMapping:
-    """A pair by its name, and its mapping."""
+class PairConfig:
+    """A pair, and the config of a checkpoint as it takes it."""
 
     pair: str
     """The pair's file and class, or its name."""
     mapping: Path
-
-
-@dataclass(frozen=True)
-class PairConfig(PairMapping):
-    """A pair, and the config of a checkpoint as it takes it."""
-
     config: Mapping[str, Any]
     """Plain values: the user's over the checkpoint's."""
     origin: str
     """Where they come from."""
-
-
-def mapping_with_pair(pair: str | Pair) -> PairMapping:
-    """Return a pair's mapping. Raises PortError for what is no pair, or has none."""
-    return call_with_pair(_mapping, pair)
 
 
 def config_with_pair(
@@ -42,11 +30,6 @@ def config_with_pair(
 ) -> PairConfig:
     """Return the config of a checkpoint that a pair takes. Raises PortError as `open_pair`."""
     return call_with_pair(_config, pair, path=path, config=config, weights=weights)
-
-
-def _mapping(pair: str | Pair) -> PairMapping:
-    loaded = load_pair(pair)
-    return PairMapping(loaded.name, mapping_path(loaded.pair))
 
 
 def _config(

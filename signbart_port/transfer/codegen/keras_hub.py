@@ -47,13 +47,14 @@ class _Call:
         yield f"{indent})"
 
 
-def converter(mapping: WeightMapping) -> str:
-    """Return the converter of a mapping, a Python module.
+def converter(mapping: WeightMapping, config: str = "") -> str:
+    """Return the converter of a mapping, a Python module; `config` is the source of its function
+    for configs, if any.
 
     Raises PortError, naming the line, for what cannot be written so.
     """
     mapping.check_settled()
-    return _Writer(mapping).module()
+    return _Writer(mapping).module(config)
 
 
 class _Writer:
@@ -64,18 +65,19 @@ class _Writer:
         self.functions = names.functions({kind: kind.name for kind in order})
         self.helpers: dict[str, None] = {}
 
-    def module(self) -> str:
-        body = [*self._kinds(), *self._rules(), *self._left()]
-        source = "\n\n".join([*self.helpers, "\n".join([_SIGNATURE, *body])])
+    def module(self, config: str) -> str:
+        weights = "\n".join([_SIGNATURE, *self._kinds(), *self._rules(), *self._left()])
+        source = "\n\n".join(filter(None, [config, *self.helpers, weights]))
         needed = [name for text, name in helpers.IMPORTS.items() if text in source]
         imports = "".join(f"import {name}\n" for name in sorted(needed)) + ("\n" if needed else "")
-        return f"{self._docstring()}\n{imports}import numpy as np\n\n\n{source}\n"
+        return f"{self._docstring(config)}\n{imports}import numpy as np\n\n\n{source}\n"
 
-    def _docstring(self) -> str:
+    def _docstring(self, config: str) -> str:
         of = names.string(printable(self.mapping.path.name, 80))[1:-1]
+        what, keys = ("", " and the keys of its pair") if config else ("the weights of ", "")
         return (
-            f'"""Port the weights of a checkpoint to a KerasHub backbone.\n\n'
-            f"Made of the mapping {of} by signbart-port.\n"
+            f'"""Port {what}a checkpoint to a KerasHub backbone.\n\n'
+            f"Made of the mapping {of}{keys} by signbart-port.\n"
             f'(SHA-256 {self.mapping.sha256}).\n"""\n'
         )
 
