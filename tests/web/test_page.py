@@ -169,7 +169,7 @@ def test_text_of_files_is_text(
     """Labels, the names of files, golden vectors and metadata, each with markup and without end."""
     long = EVIL + "w" * 5000
     model, clip = tmp_path / f"{EVIL.replace('/', '')}.tflite", tmp_path / "<b>it.npz"
-    labels = tuple(f"{number}{long}" for number in range(5))
+    labels = tuple(f"{number}\u202e{long}" for number in range(5))
     source = {long: long}
     card = a_card(small_config(), (4, 16), labels=labels, source=source, version=long)
     model.write_bytes(metadata.attach(bare(small_tflite(4, 16)), card))
@@ -177,6 +177,7 @@ def test_text_of_files_is_text(
     page = open_site(signbart_port.write_site(model, tmp_path / "site", clip).folder, width=375)
     assert page.text("#verdict").startswith("PASS 1 of 1")
     assert "<img src=x" in page.text("#result") and "<img src=x" in page.text("#facts")
+    assert "\\u202e<img" in page.text("#result") and "\u202e" not in page.text("body")
     assert "<img src=x" in page.text("h1") and "<b>it.npz" in page.text("#proof")
     other = tmp_path / f"{EVIL.replace('/', '')}.npy"
     np.save(other, a_clip(0, 9))

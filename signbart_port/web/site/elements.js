@@ -13,15 +13,25 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Return text of a file as an element of its own direction, its middle left out where it is long. */
+/**
+ * Return text of a file as an element of its own direction, its end left out where it is long.
+ * Characters that nobody sees, such as those that turn the direction, are escaped.
+ */
 export function shown(text, longest = LONGEST) {
-  const characters = Array.from(String(text).slice(0, 4 * longest));
+  const visible = String(text)
+    .slice(0, 4 * longest)
+    .replace(/(?! )[\p{C}\p{Z}]/gu, escaped);
+  const characters = Array.from(visible);
   const whole = characters.length <= longest && String(text).length <= 4 * longest;
   return element(
     "bdi",
     {},
     whole ? characters.join("") : `${characters.slice(0, longest).join("")}…`,
   );
+}
+
+function escaped(character) {
+  return `\\u${character.codePointAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** Put these children in place of those that an element has. */
