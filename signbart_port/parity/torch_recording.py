@@ -15,6 +15,7 @@ from signbart_port.parity.counting import Counting, largest_difference
 from signbart_port.parity.pair import Arrays, Pair, Tap, tap_of
 from signbart_port.parity.proof import Record
 from signbart_port.parity.taps import LOGITS, outputs_of
+from signbart_port.system import messages
 
 Taps = Mapping[str, Tap]
 
@@ -61,7 +62,7 @@ class Outputs:
     def write(self, tap: str, output: Any) -> None:
         if self._logits_alone and tap != LOGITS:
             return
-        np.save(self._folder / f"{len(self._taps)}.npy", output)
+        messages.keep(self._folder / f"{len(self._taps)}.npy", output)
         self._taps.append(tap)
 
     def result(self) -> TorchRecord:
@@ -141,7 +142,7 @@ class Truth(Outputs):
         """Keep an input; one that several modules share is written once."""
         if id(argument) not in self._inputs:
             kept = _Input(argument, _float32(argument), f"input{len(self._inputs)}.npy")
-            np.save(self._folder / kept.file, kept.rounded.numpy())
+            messages.keep(self._folder / kept.file, kept.rounded.numpy())
             self._inputs[id(argument)] = kept
         return self._inputs[id(argument)]
 

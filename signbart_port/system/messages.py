@@ -12,6 +12,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from signbart_port.system import processes
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -82,6 +84,18 @@ def write(
                 with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
     (folder / f"{name}.json").write_text(json.dumps(to_plain(value)))
+
+
+def keep(path: Path, array: Any) -> None:
+    """Write an array to a file in a worker's folder, beside its messages.
+
+    Raises PortError about the temporary folder where it cannot be written: that is no fault of what
+    the worker was given.
+    """
+    import numpy as np
+
+    with processes.scratch_errors(path.parent.parent):
+        np.save(path, array)
 
 
 def read(folder: Path, name: str) -> tuple[Any, Mapping[str, NDArray[Any]]]:

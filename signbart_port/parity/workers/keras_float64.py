@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.errors import printable
 from signbart_port.parity.load_pair import import_pair
 from signbart_port.parity.module_pairs import ModulePair
 from signbart_port.parity.pair import Arrays, Pair, layouts_of
-from signbart_port.system import serving
+from signbart_port.system import messages, serving
 
 WEIGHT, INPUT = "weight.", "input."
 """The arrays beside the job: the variables of the model by number, the inputs of the case."""
@@ -60,7 +59,7 @@ def _run(job: Float64Job, arrays: Arrays) -> tuple[Float64Result, Arrays]:
     folder, taps = Path(tempfile.gettempdir()), list[str]()
 
     def record(tap: str, output: NDArray[Any]) -> None:
-        np.save(folder / f"{len(taps)}.npy", output)
+        messages.keep(folder / f"{len(taps)}.npy", output)
         taps.append(tap)
 
     inputs = {n.removeprefix(INPUT): arrays[n] for n in arrays if n.startswith(INPUT)}
