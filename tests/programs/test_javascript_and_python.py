@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import runpy
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 import signbart_port
+from tests.support.node import WEB
+from tests.support.sites import serving
 from tests.support.written_programs import (
     FILES,
     NAMED,
@@ -21,6 +25,9 @@ from tests.support.written_programs import (
     hard_clips,
     run_javascript,
 )
+
+if TYPE_CHECKING:
+    from tests.support.browser import Browser
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +87,37 @@ def test_a_runtime_without_signatures_is_given_the_inputs_in_their_places(
     """In every bit what the interpreter's first graph takes."""
     given = [[encoded(one) for one in first_graph(models[name], clip)[0]] for clip in hard_clips()]
     assert in_javascript[name, "react-native"]["inputs"] == given
+
+
+PAGE = """<!doctype html>
+<script type="importmap">{"imports": {"@litertjs/core": "./core.js"}}</script>
+<script type="module">
+import * as program from "./recognize.js";
+const clips = await (await fetch("clips.json")).json();
+const model = await program.open();
+window.results = [];
+for (const clip of clips) window.results.push(await program.recognize(model, clip));
+window.done = true;
+</script>"""
+
+
+@pytest.mark.parametrize("name", ["lengths", "preprocessing"])
+def test_a_browser(models: dict[str, Path], browser: Browser, name: str, tmp_path: Path) -> None:
+    """With the files of LiteRT.js beside the page, one build under the name of the others."""
+    (wasm := tmp_path / "wasm").mkdir()
+    for file in ("core.js", "wasm-utils.js"):
+        shutil.copy(WEB / "litert" / file, tmp_path)
+    build = "litert_wasm_compat_internal"
+    shutil.copy(WEB / "litert" / f"{build}.wasm", wasm)
+    for loaded in ("compat_internal", "internal"):  # by what the browser is able to do
+        shutil.copy(WEB / "litert" / f"{build}.js", wasm / f"litert_wasm_{loaded}.js")
+    shutil.copy(models[name], tmp_path / f"{name}.tflite")
+    signbart_port.snippets(models[name], "javascript", out=tmp_path / "recognize.js")
+    clips = hard_clips()
+    (tmp_path / "clips.json").write_text(json.dumps([as_json(clip) for clip in clips]))
+    (tmp_path / "index.html").write_text(PAGE)
+    with serving(tmp_path) as server:
+        browser.open(server.url)
+        browser.wait_for("window.done")
+    got = np.array(browser.evaluate("window.results"))
+    np.testing.assert_allclose(got, expected(models[name], clips), rtol=0, atol=2e-6)
