@@ -76,9 +76,11 @@ def test_kotlin(models: dict[str, Path], name: str, tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     clips, runner = hard_clips(), Runner(models[name])
-    lines = [" ".join(map(str, [clip.shape[1], *clip.ravel()])) for clip in clips]
+    numbers = [" ".join(map(str, [clip.shape[1], *clip.ravel()])) for clip in clips]
     printed = run(
-        *("java", "-cp", "classes:program.jar", "MainKt"), cwd=tmp_path, stdin="\n".join(lines)
+        *("java", "-cp", "classes:program.jar", "MainKt"),
+        cwd=tmp_path,
+        stdin="\n".join(numbers).replace("nan", "NaN"),  # as Java spells it
     ).splitlines()
     for clip in clips:
         inputs = runner.prepare(clip)
