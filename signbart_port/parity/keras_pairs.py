@@ -155,51 +155,58 @@ def merged(output: Floats, shape: tuple[int, ...]) -> Floats:
 def doubled(
     model: keras.Model, exact: Arrays, pair: Pair, config: Any
 ) -> tuple[keras.Model | None, str]:
-    """Return a copy of a model in float64, see `in_float64`; where none can be made, why.
+    """Return a copy of a model in float64, with its weights, or with what is rounded to them, where
+    `exact` has that, by path; where none can be made, why. See `built_in_float64`."""
+    return built_in_float64(
+        pair,
+        config,
+        lambda: builder_in_float64(model)(),
+        lambda double: _fill(double, model, exact),
+    )
+
+
+def built_in_float64(
+    pair: Pair,
+    config: Any,
+    of_own_config: Callable[[], keras.Model],
+    fill: Callable[[keras.Model], None],
+) -> tuple[keras.Model | None, str]:
+    """Return a model in float64 that has been given its weights; where none can be made, why.
 
     It is made from its own config, or else as its pair builds it from the pair's `config`, which is
     None for a model that the pair has not built. A model with layers that stay in float32, such as
-    the softmax of keras-hub's Llama, has none: it rounds as in float32, and that adds up.
+    the softmax of keras-hub's Llama, is none: it rounds as in float32, and that adds up.
     """
-    first = ""
-    for build in (None, *([] if config is None else [built_by(pair, config)])):
+    first, ways = "", [of_own_config]
+    if config is not None:
+        ways.append(lambda: in_precision("float64", lambda: pair.keras_model(config)))
+    for build in ways:
         try:
             with keras.saving.custom_object_scope(dict(pair.custom_objects)):
-                double = in_float64(model, exact, build)
+                fill(double := build())
         except Exception as error:  # its own code may raise anything
             first = first or f"{type(error).__name__}: {printable(error)}"
             continue
-        why = coarse(double)
-        return (None, why) if why else (double, "")
+        coarse = [path for path, layer in modules(double) if layer.compute_dtype in _COARSE]
+        return (None, f"its layer {coarse[0]} computes in less there") if coarse else (double, "")
     return None, first
 
 
-def coarse(double: keras.Model) -> str:
-    """Return why a model in float64 does not run in it, "" where it does."""
-    found = [path for path, layer in modules(double) if layer.compute_dtype in _COARSE]
-    return f"its layer {found[0]} computes in less there" if found else ""
+def in_float64(model: keras.Model, exact: Arrays) -> keras.Model:
+    """Return a copy of a model from its own config, as `doubled` does.
 
-
-def in_float64(
-    model: keras.Model, exact: Arrays, build: Callable[[], keras.Model] | None = None
-) -> keras.Model:
-    """Return a copy of a model in float64, with its weights, or with what is rounded to them, where
-    `exact` has that, by path.
-
-    Raises ValueError, or whatever its code raises, where `build` does not make it in that
-    precision: by default, from its own config.
+    Raises ValueError, or whatever its code raises, where it cannot be made.
     """
-    double = (build or builder_in_float64(model))()
+    double = builder_in_float64(model)()
+    _fill(double, model, exact)
+    return double
+
+
+def _fill(double: keras.Model, model: keras.Model, exact: Arrays) -> None:
     carry(model, double)
     for variable, rounded in zip(double.weights, model.weights, strict=True):
         if (value := exact_value(rounded, exact)) is not None:
             variable.assign(value)
-    return double
-
-
-def built_by(pair: Pair, config: Any) -> Callable[[], keras.Model]:
-    """Return what lets a pair build its model in float64. Raises whatever the pair's code does."""
-    return lambda: in_precision("float64", lambda: pair.keras_model(config))
 
 
 def builder_in_float64(model: keras.Model) -> Callable[[], keras.Model]:

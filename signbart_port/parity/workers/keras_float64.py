@@ -5,14 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from signbart_port.errors import printable
 from signbart_port.parity.load_pair import import_pair
 from signbart_port.parity.module_pairs import ModulePair
 from signbart_port.parity.pair import Arrays, Pair, layouts_of
@@ -50,12 +49,11 @@ def _run(job: Float64Job, arrays: Arrays) -> tuple[Float64Result, Arrays]:
 
     pair = import_pair(job.pair)
     config = pair.read_config(job.config, job.stored)
-    try:
-        model = _built(pair, config, arrays)
-    except Exception as error:  # its own code may raise anything
-        return Float64Result((), f"{type(error).__name__}: {printable(error)}"), {}
-    if why := keras_pairs.coarse(model):
-        return Float64Result((), why), {}
+    model, why_not = keras_pairs.built_in_float64(
+        pair, config, lambda: _of_own_config(pair, config), lambda model: _fill(model, arrays)
+    )
+    if model is None:
+        return Float64Result((), why_not), {}
     folder, taps = Path(tempfile.gettempdir()), list[str]()
 
     def record(tap: str, output: NDArray[Any]) -> None:
@@ -68,43 +66,24 @@ def _run(job: Float64Job, arrays: Arrays) -> tuple[Float64Result, Arrays]:
     return Float64Result(tuple(taps)), {}
 
 
-def _built(pair: Pair, config: Any, arrays: Arrays) -> Any:
-    """Return the model with its weights, from its own config, or else as its pair builds it.
-
-    Raises whatever the pair's code raises.
-    """
-    import keras
-
-    from signbart_port.parity import keras_pairs
-
-    with keras.saving.custom_object_scope(dict(pair.custom_objects)):
-        try:
-            return _filled(_builder_of_own_config(pair, config)(), arrays)
-        except Exception as error:  # its own code may raise anything
-            try:
-                return _filled(keras_pairs.built_by(pair, config)(), arrays)
-            except Exception:
-                raise error from None
-
-
-def _builder_of_own_config(pair: Pair, config: Any) -> Callable[[], Any]:
+def _of_own_config(pair: Pair, config: Any) -> Any:
+    """Build the model from its own config, once the one in float32 that tells it is gone."""
     from signbart_port.parity import keras_pairs, keras_run
 
     single = keras_run.in_precision("float32", lambda: pair.keras_model(config))
     build = keras_pairs.builder_in_float64(single)
     del single
     gc.collect()  # layers and models refer to each other
-    return build
+    return build()
 
 
-def _filled(model: Any, arrays: Arrays) -> Any:
+def _fill(model: Any, arrays: Arrays) -> None:
     from signbart_port.parity import keras_run
 
     for number, variable in enumerate(model.variables):
         value = arrays[f"{WEIGHT}{number}"]
         keras_run.check_in_float64(variable, value)
         _assign(variable, value)
-    return model
 
 
 def _assign(variable: Any, value: NDArray[Any]) -> None:
