@@ -31,17 +31,16 @@ def tflite(
     quiet: bool,
 ) -> None:
     """Write a pair's model as a .tflite, or one for each of several modes, and print the result."""
+    from signbart_port.verbs._pair_tflite_files import PairTFLiteRequest
     from signbart_port.verbs._pair_tflite_process import tflite_files
     from signbart_port.verbs._tflite_files import outputs
 
     paths = outputs(model, out, modes)
     parsed = [parse_quantization(mode) for mode in modes]
-    with tflite_files(
-        *(model, pair, parsed, config, weights),
-        max_error=max_error,
-        not_proven=not_proven,
-        force=force,
-    ) as emit:
+    request = PairTFLiteRequest(
+        model, config, weights, tuple(parsed), max_error, not_proven=not_proven, force=force
+    )
+    with tflite_files(pair, request) as emit:
         if len(modes) > 1:
             made = [
                 _many.Output(model, path, partial(_in_a_line, emit, mode, path))

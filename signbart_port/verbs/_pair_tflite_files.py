@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -69,32 +69,39 @@ class PairEmitted:
         return f"<PairEmitted {self.out}: {self.quantization.value}, {verdict}>"
 
 
+@dataclass(frozen=True)
+class PairTFLiteRequest:
+    """What files are made of, and how: see the arguments of `to_tflite_pair`.
+
+    Raises PortError for a largest error that is none.
+    """
+
+    path: Path
+    config: str | Path | None
+    weights: str | None
+    modes: tuple[Quantization, ...] = ()
+    max_error: float | None = None
+    not_proven: bool = False
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_error is not None and not self.max_error >= 0:
+            what = f"a largest error of {self.max_error:g} is no share"
+            raise PortError(None, what, "Such as 0.05")
+
+
 class PairTFLiteFiles:
     """A Keras model of a pair that is opened once, for one .tflite or several.
 
     A context manager.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        pair: str | Pair,
-        modes: Sequence[Quantization],
-        config: str | Path | None,
-        weights: str | None,
-        *,
-        max_error: float | None = None,
-        not_proven: bool = False,
-        force: bool = False,
-    ) -> None:
-        self._path, self._pair, self._config, self._weights = Path(path), pair, config, weights
-        self._max_error, self._not_proven, self._force = max_error, not_proven, force
+    def __init__(self, pair: str | Pair, request: PairTFLiteRequest) -> None:
+        self._pair, self._request = pair, request
         self._stack = ExitStack()
         self.progress: ProgressCallback = no_progress
-        converted = (mode for mode in modes if not mode.calibrated)
+        converted = (mode for mode in request.modes if not mode.calibrated)
         self._modes = tuple(dict.fromkeys((Quantization.NONE, *converted)))
-        if max_error is not None and not max_error >= 0:
-            raise PortError(None, f"a largest error of {max_error:g} is no share", "Such as 0.05")
 
     def __enter__(self) -> Self:
         with processes.scratch_errors():
@@ -107,10 +114,10 @@ class PairTFLiteFiles:
     def emit(self, mode: Quantization, out: Path, progress: ProgressCallback) -> PairEmitted:
         """Write the file of a mode. Raises as `to_tflite_pair` does."""
         self.progress = progress
-        inputs = (self._path,)
-        atomic_output.check(out, force=self._force, inputs=inputs)
+        inputs, force = (self._request.path,), self._request.force
+        atomic_output.check(out, force=force, inputs=inputs)
         with (
-            atomic_output.replacing(out, force=self._force, inputs=inputs) as temp,
+            atomic_output.replacing(out, force=force, inputs=inputs) as temp,
             silenced_stderr(),
             processes.scratch_errors(),
         ):
@@ -124,7 +131,7 @@ class PairTFLiteFiles:
                 for name, one in made.items()
                 if one.correspondence is not None and not one.correspondence.same
             ]
-            if wrong and not self._not_proven:
+            if wrong and not self._request.not_proven:
                 raise ProofError(
                     f"{opened.path}: the .tflite is not proven, {wrong[0]}. --not-proven writes it"
                 )
@@ -162,10 +169,11 @@ class PairTFLiteFiles:
 
     def _check_errors(self, mode: Quantization, made: Mapping[str, Proven]) -> None:
         """Raise ProofError for an output that is further off than the user wants."""
-        most = self._max_error
+        if (most := self._request.max_error) is None:
+            return
         for signature, one in made.items():
             for output, error in one.errors.items():
-                if most is not None and not error <= most:
+                if not error <= most:
                     what = f"{signature}: {output} is off by {error:.2%} of its spread"
                     raise ProofError(
                         f"{self.opened.path}: the {mode.value} .tflite is not written, {what}, more"
@@ -175,8 +183,9 @@ class PairTFLiteFiles:
     @cached_property
     def opened(self) -> PairKeras:
         """The Keras model, of the file or converted from the checkpoint."""
-        given = self._pair, self._config, self._weights, self._folder, self.progress
-        return open_keras(self._path, *given)
+        asked = self._request
+        given = self._pair, asked.config, asked.weights, self._folder, self.progress
+        return open_keras(asked.path, *given)
 
     @property
     def _loaded(self) -> LoadedPair:

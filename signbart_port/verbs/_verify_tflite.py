@@ -17,7 +17,7 @@ from signbart_port.tflite.signature_graph import described
 from signbart_port.tflite_export.correspondence import Correspondence, correspond
 from signbart_port.tflite_export.pair_conversion import SignatureSpec
 from signbart_port.tflite_export.pair_proof import Proven
-from signbart_port.verbs._pair_tflite_files import PairTFLiteFiles
+from signbart_port.verbs._pair_tflite_files import PairTFLiteFiles, PairTFLiteRequest
 
 
 def verify_tflite(
@@ -34,7 +34,7 @@ def verify_tflite(
     file is held against that one. Raises PortError for a file that cannot be: one with rounded
     weights and another graph.
     """
-    with PairTFLiteFiles(path, pair, [], config, weights) as made:
+    with PairTFLiteFiles(pair, PairTFLiteRequest(Path(path), config, weights)) as made:
         made.progress = progress
         with silenced_stderr():
             exact = made.reports  # which proves the file that the given one is held against

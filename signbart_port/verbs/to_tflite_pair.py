@@ -7,7 +7,7 @@ from pathlib import Path
 from signbart_port.parity.pair import Pair
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.tflite.modes import Quantization, parse_quantization
-from signbart_port.verbs._pair_tflite_files import PairEmitted
+from signbart_port.verbs._pair_tflite_files import PairEmitted, PairTFLiteRequest
 from signbart_port.verbs._pair_tflite_process import tflite_files
 from signbart_port.verbs._tflite_files import outputs
 
@@ -61,7 +61,8 @@ def to_tflite_pair(
     """
     mode = parse_quantization(quantization)
     (to,) = outputs(path, out, [mode])
-    with tflite_files(
-        path, pair, [mode], config, weights, max_error=max_error, not_proven=not_proven, force=force
-    ) as emit:
+    request = PairTFLiteRequest(
+        Path(path), config, weights, (mode,), max_error, not_proven=not_proven, force=force
+    )
+    with tflite_files(pair, request) as emit:
         return emit(mode, to, progress)
