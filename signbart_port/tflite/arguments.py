@@ -18,7 +18,7 @@ def arguments(
 ) -> dict[str, NDArray[Any]]:
     """Return the arguments of a signature with these `inputs` for one clip, (T, K, 2), and its mask
     (T,), which the contract gislr does not have."""
-    if gislr.INPUT in inputs:
+    if gislr.contract_of(inputs):
         return gislr.arguments(keypoints)
     values = {"keypoints": keypoints[None], "attention_mask": attention_mask[None]}
     return {name: quantized_io.quantize(one, inputs[name]) for name, one in values.items()}

@@ -7,13 +7,15 @@ Its runner calls the signature `serving_default` with a clip as the competition'
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signbart_port.config.skeletons import KNOWN
 
+T = TypeVar("T")
 NAME = "gislr"
 SKELETON = KNOWN["holistic-543"]
 INPUT, OUTPUT = "inputs", "outputs"
@@ -22,6 +24,16 @@ SHAPE = (None, SKELETON.points, 3)
 MOST_BYTES = 40_000_000
 MOST_MILLISECONDS = 100.0
 """The competition's limits on a file, and on the time of a clip."""
+
+
+def contract_of(inputs: Container[str]) -> str | None:
+    """Return the contract of a signature with these inputs; None for SignBART's own interface."""
+    return NAME if INPUT in inputs else None
+
+
+def keypoints_of(inputs: Mapping[str, T]) -> T:
+    """Return, of the inputs of a signature, that of keypoints, whichever its interface."""
+    return inputs[INPUT if INPUT in inputs else "keypoints"]
 
 
 def is_signature(inputs: Mapping[str, Sequence[int]], outputs: Mapping[str, Sequence[int]]) -> bool:

@@ -53,7 +53,7 @@ class TFLiteFile(SignatureGraph):
     @property
     def contract(self) -> str | None:
         """The name of the interface that it has, if it is not SignBART's own."""
-        return gislr.NAME if gislr.INPUT in self.inputs else None
+        return gislr.contract_of(self.inputs)
 
     @property
     def joints(self) -> int:
@@ -77,7 +77,7 @@ class TFLiteFile(SignatureGraph):
 
     @property
     def _keypoints(self) -> Tensor:
-        return self.inputs[gislr.INPUT if self.contract else "keypoints"]
+        return gislr.keypoints_of(self.inputs)
 
 
 def read(path: str | Path, signature: str = SIGNATURE) -> TFLiteFile:

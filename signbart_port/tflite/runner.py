@@ -124,14 +124,12 @@ class _Signature:
     @property
     def contract(self) -> str | None:
         """See `Card.contract`."""
-        return gislr.NAME if gislr.INPUT in self.inputs else None
+        return gislr.contract_of(self.inputs)
 
     @property
     def keypoints(self) -> int:
         """The number of points of a frame."""
-        return int(
-            self.inputs[gislr.INPUT if self.contract else "keypoints"]["shape_signature"][-2]
-        )
+        return int(gislr.keypoints_of(self.inputs)["shape_signature"][-2])
 
     @property
     def frames(self) -> int | None:
