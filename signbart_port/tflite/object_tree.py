@@ -95,6 +95,14 @@ def called_by(op: Any) -> dict[str, int]:
     return {name: int(value) for name, value in called.items() if value >= 0}
 
 
+def operators_of(model: Any, signature: str) -> Iterator[tuple[Any, Any]]:
+    """Yield every operator that a signature runs, also in the bodies of loops, with its subgraph
+    before it."""
+    for number in graphs_of(model, signature):
+        for op in model.subgraphs[number].operators:
+            yield model.subgraphs[number], op
+
+
 def signatures(model: Any) -> dict[str, Any]:
     """Return the signatures of an object tree, by name."""
     return {text(s.signatureKey): s for s in model.signatureDefs or []}

@@ -180,9 +180,7 @@ def _graph(path: Path, signature: str) -> SignatureGraph:
     with object_tree.opened(path) as tree:
         graph = described(tree, signature)
         kinds = [
-            object_tree.kind_of(tree, op)
-            for number in object_tree.graphs_of(tree, signature)
-            for op in tree.subgraphs[number].operators
+            object_tree.kind_of(tree, op) for _, op in object_tree.operators_of(tree, signature)
         ]
     if wrong := [kind for kind in kinds if kind.startswith(_NOT_BUILTIN)]:
         raise ProofError(f"the converter left {first_of(wrong, 3)} in the graph")
@@ -193,11 +191,10 @@ def _in_float(path: Path, signature: str) -> Mapping[str, int]:
     """Return the operators of a signature that compute in float32, loops' among them, by kind."""
     with object_tree.opened(path) as tree:
         return Counter(
-            object_tree.kind_of(tree, op)
-            for number in object_tree.graphs_of(tree, signature)
-            for op in tree.subgraphs[number].operators
-            if tree.subgraphs[number].tensors[op.outputs[0]].type == schema.TensorType.FLOAT32
-            and object_tree.kind_of(tree, op) not in CONVERSIONS
+            kind
+            for graph, op in object_tree.operators_of(tree, signature)
+            if graph.tensors[op.outputs[0]].type == schema.TensorType.FLOAT32
+            and (kind := object_tree.kind_of(tree, op)) not in CONVERSIONS
         )
 
 
