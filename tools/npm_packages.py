@@ -44,14 +44,25 @@ def download(name: str) -> None:
     version, sha256 = PACKAGES[name]
     TO.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=TO) as temp:
-        command = ["npm", "pack", "--silent", f"{name}@{version}"]
-        done = subprocess.run(command, cwd=temp, capture_output=True, text=True, check=True)
-        archive = Path(temp) / done.stdout.strip()
+        archive = packed(name, version, Path(temp))
         if (got := digest.of_file(archive)) != sha256:
             raise SystemExit(f"{archive.name} is not the one that is pinned: its SHA-256 is {got}")
-        with tarfile.open(archive) as content:
-            content.extractall(temp, filter="data")
-        shutil.move(Path(temp) / "package", TO / name)
+        shutil.move(unpacked(archive), TO / name)
+
+
+def packed(name: str, version: str, folder: Path) -> Path:
+    """Download a package into a folder, and return its archive."""
+    command = ["npm", "pack", "--silent", f"{name}@{version}"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return folder / done.stdout.strip()
+
+
+def unpacked(archive: Path) -> Path:
+    """Unpack a package beside its archive, and return its folder."""
+    folder = archive.with_suffix("")
+    with tarfile.open(archive) as content:
+        content.extractall(folder, filter="data")
+    return folder / "package"
 
 
 if __name__ == "__main__":

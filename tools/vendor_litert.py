@@ -12,11 +12,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
-import tarfile
 import tempfile
 from pathlib import Path
 
+from npm_packages import packed, unpacked
 from signbart_port.system import digest
 
 VERSION = "2.5.3"
@@ -36,7 +35,8 @@ def main() -> None:
     """Write the files and their table."""
     table = {}
     with tempfile.TemporaryDirectory() as temp:
-        folders = {package: unpacked(package, Path(temp)) for package, _ in FILES.values()}
+        packages = {package for package, _ in FILES.values()}
+        folders = {name: unpacked(packed(name, VERSION, Path(temp))) for name in packages}
         for name, (package, source) in FILES.items():
             published = (folders[package] / source).read_bytes()
             (TO / name).write_bytes(published.replace(BARE, RELATIVE))
@@ -48,16 +48,6 @@ def main() -> None:
     shutil.copy(ROOT / "LICENSE", TO / "LICENSE")  # both are under Apache-2.0, and have no copy
     text = json.dumps({"license": "Apache-2.0", "files": table}, indent=2)
     (TO / "files.json").write_text(text + "\n")
-
-
-def unpacked(package: str, temp: Path) -> Path:
-    """Download a package, and return the folder of its files."""
-    command = ["npm", "pack", "--silent", f"{package}@{VERSION}"]
-    done = subprocess.run(command, cwd=temp, capture_output=True, text=True, check=True)
-    folder = temp / package.replace("/", "-")
-    with tarfile.open(temp / done.stdout.strip()) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "package"
 
 
 if __name__ == "__main__":
