@@ -8,14 +8,15 @@ from typing import Any
 import signbart_port
 from signbart_port.config import SignBartConfig
 from signbart_port.data.model_interface import Interface
+from signbart_port.pairs import signbart_cases
 from signbart_port.tflite import metadata, object_tree
 from signbart_port.tflite.card import Card
 from signbart_port.tflite.modes import Quantization
-from signbart_port.tflite_export import packing
+from signbart_port.tflite_export import packing, quantization
 from signbart_port.tflite_export.conversion import Conversion
 from signbart_port.tflite_export.workers.converter import converted
 from tests.support.framework_models import keras_model
-from tests.support.small_models import state_dict
+from tests.support.small_models import small_config, state_dict
 
 
 def emit(path: Path, config: SignBartConfig, frames: tuple[int, ...] = (16,), **more: Any) -> Path:
@@ -43,6 +44,23 @@ def emit_model(
     )
     data = converted(model, Conversion(frames, Quantization.NONE, interface))
     path.write_bytes(metadata.attach(data, a_card(model.config, frames, interface, **card)))
+    return path
+
+
+INTEGERS = small_config(d_model=36, encoder_ffn_dim=48, decoder_ffn_dim=40)
+"""A model of which the converter quantizes: it leaves small tensors as they are."""
+
+
+def emit_integers(folder: Path) -> Path:
+    """Write a .tflite of `INTEGERS`, without a card, for clips of 8 and of 16 frames: integers in
+    and out."""
+    conversion = Conversion((8, 16), Quantization.INT8_FULL, Interface(12))
+    data = converted(keras_model(INTEGERS, state_dict(INTEGERS)), conversion)
+    (folder / "float.tflite").write_bytes(data)
+    integers, path = quantization.Integers(Quantization.INT8_FULL), folder / "integers.tflite"
+    clips = signbart_cases.make(12, 16).beginning_real()
+    with quantization.running(folder, integers, path, clips) as work:
+        work.answer()
     return path
 
 

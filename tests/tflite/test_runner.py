@@ -11,20 +11,14 @@ from ai_edge_litert.interpreter import Interpreter
 
 from signbart_port.config import SignBartConfig
 from signbart_port.data import preprocessing
-from signbart_port.data.model_interface import Interface
 from signbart_port.errors import PortError
 from signbart_port.inference.logits import Inference, Outputs
-from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.tflite import metadata, model_file, object_tree
-from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite.runner import Runner
-from signbart_port.tflite_export import quantization
-from signbart_port.tflite_export.conversion import Conversion
-from signbart_port.tflite_export.workers.converter import converted
 from signbart_port.untrusted.model_kind import ModelKind
-from tests.support.cards import a_card, bare, emit
+from tests.support.cards import INTEGERS, a_card, bare, emit, emit_integers
 from tests.support.datasets import a_clip
-from tests.support.framework_models import keras_model, torch_model
+from tests.support.framework_models import torch_model
 from tests.support.modified_tflite import packed
 from tests.support.running import run_python
 from tests.support.small_models import small_config, state_dict
@@ -142,16 +136,7 @@ def test_a_number_of_frames_set_at_run_time(folder: Path) -> None:
 @pytest.mark.release
 def test_integers_in_and_out(folder: Path) -> None:
     """As by hand, with the steps that the file has by its own schema."""
-    config = small_config(d_model=36, encoder_ffn_dim=48, decoder_ffn_dim=40)
-    conversion = Conversion((8, 16), Quantization.INT8_FULL, Interface(12))
-    data = converted(keras_model(config, state_dict(config)), conversion)
-    (folder / "float.tflite").write_bytes(data)
-    clips = parity_inputs.make(12, 16).beginning_real()
-    path = folder / "integers.tflite"
-    with quantization.running(
-        folder, quantization.Integers(Quantization.INT8_FULL), path, clips
-    ) as work:
-        work.answer()
+    path = emit_integers(folder)
     runner, clip = Runner(path), clip_of(7)
     assert model_file.read(path).integer_io
     tree = object_tree.parsed(path.read_bytes())
@@ -176,7 +161,7 @@ def test_integers_in_and_out(folder: Path) -> None:
     assert integers.dtype == np.int8 and np.unique(integers).size == 5
     scores = runner.scores(clip)
     assert np.abs(scores - step * (integers.astype(int) - zero)).max() < step / 1000
-    wanted = expected(config, clip)
+    wanted = expected(INTEGERS, clip)
     assert np.corrcoef(scores, wanted)[0, 1] > 0.9 and abs(scores - wanted).max() < np.ptp(wanted)
 
 

@@ -14,16 +14,11 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 import signbart_port
-from signbart_port.data.model_interface import Interface
-from signbart_port.pairs import signbart_cases
 from signbart_port.tflite import golden
 from signbart_port.tflite.description import describe
-from signbart_port.tflite.modes import Quantization
-from signbart_port.tflite_export import quantization
-from signbart_port.tflite_export.conversion import Conversion
 from tests.support.datasets import a_clip
 from tests.support.node import PROGRAMS, SITE, WEB, run_node
-from tests.support.small_models import small_config, state_dict
+from tests.support.small_models import small_config
 
 REPLAY = WEB / "node" / "replay.mjs"
 LENGTHS = (1, 3, 16, 40)
@@ -147,19 +142,9 @@ def test_real_clips(
 
 @pytest.mark.release
 def test_integers_and_lengths_that_litert_js_cannot_run(tmp_path: Path) -> None:
-    from signbart_port.tflite_export.workers.converter import converted
-    from tests.support.cards import emit
-    from tests.support.framework_models import keras_model
+    from tests.support.cards import emit, emit_integers
 
-    config = small_config(d_model=36, encoder_ffn_dim=48, decoder_ffn_dim=40)
-    conversion = Conversion((8, 16), Quantization.INT8_FULL, Interface(12))
-    data = converted(keras_model(config, state_dict(config)), conversion)
-    (tmp_path / "float.tflite").write_bytes(data)
-    integers = quantization.Integers(Quantization.INT8_FULL)
-    clips = signbart_cases.make(12, 16).beginning_real()
-    path = tmp_path / "integers.tflite"
-    with quantization.running(tmp_path, integers, path, clips) as work:
-        work.answer()
+    path = emit_integers(tmp_path)
     (first, *_), details = describe(path)["signatures"], Interpreter(str(path))
     inputs = details.get_signature_runner("frames_8").get_input_details()
     for name, one in first["inputs"].items():
