@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from signbart_port.errors import PortError
+from signbart_port.system import own_files
 from signbart_port.system.atomic_output import refused_by_disk
 
 _ANOTHER = "Name a new folder: nothing is replaced"
@@ -26,17 +26,16 @@ def appearing(root: str | os.PathLike[str]) -> Iterator[Path]:
     temp = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     try:
         _check_absent(root, target)
-        temp.mkdir()
-        yield temp
-        temp.rename(target)  # replaces an empty folder, and nothing else
+        with own_files.owned(temp):
+            temp.mkdir()
+            yield temp
+            temp.rename(target)  # replaces an empty folder, and nothing else
     except PortError as error:
         if error.path is None or not Path(error.path).is_relative_to(temp):
             raise
         raise PortError(root, error.what, error.hint) from error  # nobody has seen the other name
     except OSError as error:
         raise refused_by_disk(root, error) from error
-    finally:
-        shutil.rmtree(temp, ignore_errors=True)
 
 
 def _check_absent(root: str | os.PathLike[str], target: Path) -> None:

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import NoReturn
 
 from signbart_port.errors import PortError, printable
-from signbart_port.system import locks
+from signbart_port.system import locks, own_files
 from signbart_port.system.locks import Lock
 
 _LOCK_TRIES = 20
@@ -88,7 +88,7 @@ def replacing(
     temp = target.with_name(f".{stem}-{secrets.token_hex(4)}{suffix}")
     lock = _lock_of_folder(target)
     try:
-        with _disk_errors(path, temp):
+        with own_files.owned(temp), _disk_errors(path, temp):
             temp.touch(exist_ok=False)  # shows the mode that a new file gets here
             mode = stat.S_IMODE(temp.stat().st_mode)
             temp.unlink()  # else a writer that adds a suffix of its own would leave it empty
@@ -98,8 +98,6 @@ def replacing(
             end_if_signaled()
             _place(temp, target, path, force)
     finally:
-        with suppress(OSError):
-            temp.unlink()
         if lock is not None:
             os.close(lock)
     with suppress(OSError):  # the output is in place; some filesystems cannot sync a folder

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import resource
+import secrets
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 from signbart_port.errors import PortError, printable
-from signbart_port.system import locks
+from signbart_port.system import locks, own_files
 from signbart_port.system.locks import Lock
 
 
@@ -94,19 +95,19 @@ def new_folder() -> Iterator[str]:
 
     It is locked while its process lives. Raises OSError.
     """
-    _sweep(Path(tempfile.gettempdir()))
-    owner = os.getpid()
-    folder = Path(tempfile.mkdtemp(prefix="signbart-new-"))  # not to be swept before its lock
-    lock = os.open(folder, os.O_RDONLY)
-    try:
+    root, name = Path(tempfile.gettempdir()), secrets.token_hex(8)
+    _sweep(root)
+    folder = root / f"{_PREFIX}{name}"
+    made = root / f"signbart-new-{name}"  # not to be swept before its lock
+    with ExitStack() as stack:
+        for one in (folder, made):
+            stack.enter_context(own_files.owned(one))
+        made.mkdir(mode=0o700)
+        lock = os.open(made, os.O_RDONLY)
+        stack.callback(os.close, lock)  # first: the last file that may be open lists the folder
         if locks.take(lock) is Lock.HELD:
-            with suppress(OSError):
-                folder = folder.rename(folder.with_name(_PREFIX + folder.name.rpartition("-")[2]))
-        yield str(folder)
-    finally:
-        os.close(lock)  # first: the last file that may be open is needed to list the folder
-        if os.getpid() == owner:  # and not a fork of it, at its end
-            shutil.rmtree(folder, ignore_errors=True)
+            made = made.rename(folder)
+        yield str(made)
 
 
 _PREFIX = "signbart-port-"
