@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -102,6 +101,4 @@ def _assign(variable: Any, value: NDArray[Any]) -> None:
 
 
 if __name__ == "__main__":
-    # oneDNN computes nothing in float64, and its allocator would keep what is freed.
-    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
     serving.serve(Float64Job, _run, framework="keras", memory=None)
