@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
 from setuptools import find_packages
 
 ROOT = Path(__file__).parents[1]
@@ -49,18 +50,35 @@ def pinned(file: str) -> set[str]:
     return found
 
 
-def test_every_dependency_is_pinned_exactly() -> None:
-    """What the benchmark alone needs, where it says so: it has an environment of its own."""
-    extras = project()["project"]["optional-dependencies"]
-    peers = extras.pop("peers")
-    ours = [project()["project"]["dependencies"], *extras.values()]
-    for file, requirements in (
-        ("constraints.txt", [name for group in ours for name in group]),
-        ("tools/bench_constraints.txt", [*project()["project"]["dependencies"], *peers]),
-    ):
-        names = {re.split(r"[>=<\[]", requirement)[0].lower() for requirement in requirements}
-        names -= {"signbart-port"}  # its own extra
-        assert names <= pinned(file), names - pinned(file)
+def required(*extras: str) -> set[str]:
+    """The packages that an installation with these extras requires itself."""
+    declared = project()["project"]
+    found, left = set(), [*declared["dependencies"]]
+    for extra in extras:
+        left += declared["optional-dependencies"][extra]
+    for requirement in left:
+        name, _, of = re.split(r"[>=<]", requirement)[0].lower().partition("[")
+        found |= required(*of.rstrip("]").split(",")) if of else {name}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("extra", "file"), [("dev", "constraints.txt"), ("peers", "tools/bench_constraints.txt")]
+)
+def test_every_dependency_is_pinned_exactly(extra: str, file: str) -> None:
+    assert required(extra) <= pinned(file), required(extra) - pinned(file)
+
+
+def test_all_is_what_every_other_extra_has() -> None:
+    extras = project()["project"]["optional-dependencies"].keys()
+    assert required("all") == required(*extras - {"dev", "peers"})
+
+
+def test_a_package_is_bound_once() -> None:
+    declared = project()["project"]
+    groups = [declared["dependencies"], *declared["optional-dependencies"].values()]
+    names = [re.split(r"[>=<]", one)[0] for group in groups for one in group if "[" not in one]
+    assert len(names) == len(set(names))
 
 
 def test_torch_is_the_pinned_one() -> None:
