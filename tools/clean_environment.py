@@ -42,7 +42,7 @@ class CleanEnvironment:
 
     @property
     def site_packages(self) -> Path:
-        (found,) = self.folder.glob("lib/python3.*/site-packages")
+        (found,) = self.folder.absolute().glob("lib/python3.*/site-packages")
         return found
 
     def install(
