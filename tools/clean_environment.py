@@ -1,7 +1,7 @@
 """Clean environments: a new virtual environment of some Python, installed into and measured.
 
     environment = CleanEnvironment.create(folder, python="python3.12")
-    installed = environment.install("dist/package.whl[extra]", constraints=Path("constraints.txt"))
+    installed = environment.install(f"{wheel.absolute()}[extra]", constraints=constraints)
     environment.run("signbart-port", "--help", cwd=elsewhere)
 
 Nothing of the checkout or of the caller's environment is seen in there.
@@ -51,8 +51,10 @@ class CleanEnvironment:
         constraints: Path | None = None,
         options: tuple[str, ...] = (),
     ) -> Installed:
-        """Install requirements with pip; raise CalledProcessError, with pip's words in `stderr`,
-        where that fails."""
+        """Install requirements with pip; paths among them are absolute.
+
+        Raises CalledProcessError, with pip's words in `stderr`, where that fails.
+        """
         bounds: list[str | Path] = ["--constraint", constraints.absolute()] if constraints else []
         before, start = self.mebibytes(), time.monotonic()
         pip = ["-m", "pip", "install", "--quiet", *options, *bounds, *requirements]

@@ -63,13 +63,22 @@ def rows(python: str, sdist: Path, wheel: Path, tests: bool) -> Iterator[Row]:
     """Install both distributions under a Python, one after the other, and use them."""
     with tempfile.TemporaryDirectory() as temp:
         environment = CleanEnvironment.create(Path(temp, "environment"), python)
+        name = environment.site_packages.parent.name
         for what, distribution in (("wheel", wheel), ("sdist", sdist)):
             environment.run("python", "-m", "pip", "uninstall", "-y", "signbart-port", cwd=DIST)
             installed = environment.install(f"{distribution}[{EXTRA}]", constraints=CONSTRAINTS)
-            yield Row(python, what, installed, *commands(environment))
+            yield Row(name, what, installed, *commands(environment))
         if tests:
-            installed = environment.install(f"{sdist}[dev]", constraints=CONSTRAINTS)
-            yield Row(python, "tests", installed, *suite(environment, sdist, Path(temp)))
+            tree = unpacked(sdist, Path(temp))
+            installed = environment.install("--editable", f"{tree}[dev]", constraints=CONSTRAINTS)
+            yield Row(name, "tests", installed, *suite(environment, tree))
+
+
+def unpacked(sdist: Path, folder: Path) -> Path:
+    """Unpack a source distribution into a folder, and return the tree."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / sdist.name.removesuffix(".tar.gz")
 
 
 def commands(environment: CleanEnvironment) -> tuple[str, bool]:
@@ -83,11 +92,9 @@ def commands(environment: CleanEnvironment) -> tuple[str, bool]:
     return f"all {passed} commands ran", True
 
 
-def suite(environment: CleanEnvironment, sdist: Path, folder: Path) -> tuple[str, bool]:
-    """Run the tests of a source distribution in its own tree; return pytest's last line."""
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
-    done = environment.run("python", *TESTS, cwd=folder / sdist.name.removesuffix(".tar.gz"))
+def suite(environment: CleanEnvironment, tree: Path) -> tuple[str, bool]:
+    """Run the tests in a tree; return pytest's last line."""
+    done = environment.run("python", *TESTS, cwd=tree)
     if done.returncode:
         print(done.stdout, done.stderr, file=sys.stderr)
     return done.stdout.strip().rpartition("\n")[2], done.returncode == 0
@@ -109,7 +116,7 @@ def main() -> None:
             for row in rows(python, *distributions, tests=options.tests):
                 took = row.installed
                 numbers = f"{took.seconds:.0f}", f"{took.mebibytes:.0f}"
-                table.add_row(python, row.what, *numbers, row.outcome)
+                table.add_row(row.python, row.what, *numbers, row.outcome)
                 passed &= row.passed
         except (OSError, subprocess.CalledProcessError) as error:
             table.add_row(python, "", "", "", getattr(error, "stderr", None) or str(error))
