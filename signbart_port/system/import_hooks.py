@@ -30,14 +30,17 @@ class _Hook(MetaPathFinder):
         if fullname != self.name:
             return None
         sys.meta_path.remove(self)  # so that the others are asked
-        spec = find_spec(fullname)
+        try:
+            spec = find_spec(fullname)
+        finally:
+            sys.meta_path.insert(0, self)  # a module that is looked for need not be imported
         if spec is None or spec.loader is None:
-            sys.meta_path.insert(0, self)  # may be there later
             return spec
         run = spec.loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
             run(module)
+            sys.meta_path.remove(self)
             self.function()
 
         setattr(spec.loader, "exec_module", exec_module)  # noqa: B010  of this loader alone
