@@ -6,6 +6,7 @@ import datetime
 import json
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from math import isfinite
@@ -43,8 +44,17 @@ class Origin:
             version=__version__,
             python=platform.python_version(),
             system=f"{platform.system()} {platform.machine()}",
-            packages={name: metadata.version(name) for name in (*_PACKAGES, *more)},
+            packages=_versions((*_PACKAGES, *more)),
         )
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed: the others took no part."""
+    found = {}
+    for name in packages:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def document(report: Report | Evaluation, origin: Origin) -> dict[str, Any]:

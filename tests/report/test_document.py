@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import jsonschema
+import numpy as np
 import pytest
 
 from signbart_port.parity.report import Report
@@ -80,6 +81,11 @@ def changed(key: str, value: object) -> Callable[[Document], None]:
         data[last] = value
 
     return change
+
+
+def test_it_has_no_version_of_what_is_not_installed() -> None:
+    packages = Origin.now(("absent",)).packages
+    assert "absent" not in packages and packages["numpy"] == np.__version__
 
 
 @pytest.mark.parametrize(
