@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from signbart_port.cli import train
+from signbart_port.cli._help import Command
 from signbart_port.cli.main import STYLE, run
 
 if TYPE_CHECKING:
     from signbart_port.training.run import Engine
+
+
+NAME = "pt_reference.train"
 
 
 def _pytorch() -> Engine:
@@ -25,7 +29,7 @@ def _pytorch() -> Engine:
 def main(*, all_holdouts: bool = False) -> None:
     """Run the command line, with the options of `signbart-port train`."""
     program = typer.Typer(**STYLE)
-    program.command()(train.command(_pytorch, all_holdouts=all_holdouts))
+    program.command(NAME, cls=Command)(train.command(_pytorch, all_holdouts=all_holdouts))
     run(program)
 
 

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from signbart_port import _renamed
+from signbart_port.requirements import checked
 from signbart_port.system.import_hooks import when_imported
 from signbart_port.system.lazy_package import lazy_package
 from signbart_port.system.python_words import speaks_python
@@ -97,7 +98,9 @@ _PUBLIC = {
     "write_site": "signbart_port.verbs.write_site",
 }
 __all__ = list(_PUBLIC)
-__getattr__, __dir__ = lazy_package(__name__, _PUBLIC, speaks_python)
+__getattr__, __dir__ = lazy_package(
+    __name__, _PUBLIC, lambda public: speaks_python(checked(public))
+)
 
 _renamed.install()
 when_imported("keras", lambda: import_module("signbart_port.keras_model"))

@@ -39,6 +39,12 @@ def first_of(names: Sequence[object], most: int) -> str:
     return shown + (f" and {len(names) - most:,} more" if names[most:] else "")
 
 
+def listed(names: Sequence[str]) -> str:
+    """Join names as a sentence does: "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 class PortError(Exception):
     """Input that cannot be used: exit code 2.
 

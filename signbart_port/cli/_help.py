@@ -7,6 +7,8 @@ from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
+from signbart_port import requirements
+
 EXAMPLES = {
     "convert": (
         "convert model.pth --out model.h5",
@@ -67,7 +69,8 @@ _WORDS = {
 
 
 class Command(TyperCommand):
-    """A command with examples, whose help names values in words."""
+    """A command that checks its packages first, with examples and help that names values in
+    words."""
 
     def __init__(self, *args: Any, help: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, help=_paragraphs(help), **kwargs)
@@ -79,6 +82,11 @@ class Command(TyperCommand):
         for param in self.params:
             param.opts = [one for one in param.opts if one not in _ALIASES]
         super().format_help(ctx, formatter)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, unless it lacks packages for these arguments."""
+        requirements.check(self.name or "", ctx.params)
+        return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters, each with what stands for its value."""

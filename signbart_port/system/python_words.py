@@ -13,6 +13,7 @@ import shlex
 from typing import Any, TypeVar, cast
 
 from signbart_port.errors import PortError
+from signbart_port.system.packages import not_installed
 
 Public = TypeVar("Public")
 
@@ -111,7 +112,8 @@ def _literal(word: str) -> str:
 
 
 def speaks_python(public: Public) -> Public:
-    """Wrap a function so that its PortErrors name arguments; return anything else as it is."""
+    """Wrap a function so that its PortErrors name arguments, and a package that is not installed is
+    one of them; return anything else as it is."""
     if not inspect.isfunction(public):
         return public
 
@@ -122,5 +124,7 @@ def speaks_python(public: Public) -> Public:
         except PortError as error:
             error.reword(in_python)
             raise
+        except ModuleNotFoundError as error:
+            raise not_installed(error) or error from None
 
     return cast(Public, call)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from signbart_port.errors import PortError
+from signbart_port.errors import PortError, listed
 
 
 class Precision(Enum):
@@ -256,9 +256,4 @@ def describe_gates(threshold: Callable[[Gate], float]) -> str:
     names: dict[float, list[str]] = {}
     for quantization, spec in MODES.items():
         names.setdefault(threshold(spec.gate), []).append(quantization.value)
-    return ", ".join(f"{value:g} for {_listed(modes)}" for value, modes in names.items())
-
-
-def _listed(names: list[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    return ", ".join(f"{value:g} for {listed(modes)}" for value, modes in names.items())

@@ -24,6 +24,7 @@ from signbart_port.parity.proof import Recorded, judge
 from signbart_port.parity.report import Report, WeightComparison
 from signbart_port.parity.taps import LOGITS
 from signbart_port.parity.tolerances import rounded_to
+from signbart_port.requirements import ROUNDED
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import silenced_stderr
 from signbart_port.tflite.modes import Precision
@@ -264,6 +265,7 @@ def _graph_proof(reference: ModelFile, candidate: ModelFile) -> Callable[[], Gra
         return None
     if candidate.precision is Precision.FLOAT32:
         return None
+    ROUNDED.check()
     tensors = reference.keras_tensors
     return partial(GraphProof, candidate.file, reference.config, tensors, candidate.interface)
 

@@ -21,12 +21,19 @@ COMMAND_LINE_ALONE = {
     *(
         "checkpoint-dir",
         "classes",
+        "confusion",
+        "force-reinstall",
         "from",
         "holdout",
+        "index-url",
         "new-head",
+        "perturb",
+        "pytorch",
         "quantization-aware",
         "repetitions",
+        "report",
         "resume",
+        "vary",
     ),
     *("seed", "set", "signers"),  # of train and data synth
     "no-verify",  # in a note that a file keeps

@@ -173,7 +173,8 @@ def test_a_framework_that_is_not_installed(
         for _ in range(2):
             refused = failed(worker, Rehearsal(Act.DOUBLE)).error("m.pth", "PyTorch refuses it")
             assert str(refused) == (
-                "m.pth: needs PyTorch, which is not installed. Install it: pip install torch"
+                "m.pth: needs PyTorch, which is not installed."
+                ' Install it: pip install "signbart-port[torch]"'
             )
 
 
