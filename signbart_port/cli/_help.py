@@ -17,6 +17,7 @@ EXAMPLES = {
         "convert net.pth --pair my_pair.py --out net.keras",
     ),
     "check": ("data check signs/", "data check signs/ --skeleton holistic-543 --skip-bad"),
+    "doctor": ("doctor", "doctor --run"),
     "evaluate": (
         "evaluate model.pth model.h5 --data signs/",
         "evaluate phone.tflite --data signs/ --split val --report page.html",

@@ -16,6 +16,7 @@ from signbart_port.cli import (
     convert,
     data_check,
     data_synth,
+    doctor,
     evaluate,
     export,
     inspect,
@@ -66,6 +67,7 @@ app = typer.Typer(
     name="signbart-port", cls=Group, callback=_signbart_port, **STYLE | {"add_completion": True}
 )
 app.command("convert", cls=Command)(convert.convert)
+app.command("doctor", cls=Command)(doctor.doctor)
 app.command("evaluate", cls=Command)(evaluate.evaluate)
 app.command("export", cls=Command)(export.export)
 app.command("inspect", cls=Command)(inspect.inspect)
