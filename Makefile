@@ -1,6 +1,9 @@
 # Every target does its set-up too, on a machine that has Python 3.11 or later, make and git.
 
 PYTHON ?= python3
+# The index of another build of PyTorch, https://download.pytorch.org/whl/cpu for one without CUDA
+# (docs/install.md). Without it, pip takes the build that it is configured for.
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -21,6 +24,7 @@ test test-all: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --index-url $(TORCH_INDEX) torch)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
+from shutil import which
 
 import pytest
 from setuptools import find_packages
@@ -83,3 +85,18 @@ def test_a_package_is_bound_once() -> None:
 
 def test_torch_is_the_pinned_one() -> None:
     assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text().split()
+
+
+@pytest.mark.skipif(which("make") is None, reason="there is no make")
+@pytest.mark.parametrize("index", ["", "https://index.example/cpu"])
+def test_another_index_is_for_torch_alone_and_comes_first(index: str, tmp_path: Path) -> None:
+    """Whether or not this checkout is set up."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    command = ["make", "--dry-run", ".venv/installed", f"TORCH_INDEX={index}"]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    installs = [line for line in done.stdout.splitlines() if " pip install " in line]
+    assert "--editable" in installs[-1] and "--index-url" not in installs[-1]
+    of_torch = [line.partition("--constraint ")[2] for line in installs[:-1]]
+    expected = f"constraints.txt --no-deps --index-url {index} torch"
+    assert of_torch == ([expected] if index else [])
