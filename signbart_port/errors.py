@@ -45,7 +45,15 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-class PortError(Exception):
+class _OneLineError(Exception):
+    """An error whose line says it all."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows of the error: IPython asks for it by this name."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class PortError(_OneLineError):
     """Input that cannot be used: exit code 2.
 
     Reads as one line: the file, what is wrong, what to do.
@@ -66,7 +74,7 @@ class PortError(Exception):
         return printable(f"{where}{self.what}{hint}", _LONGEST_LINE)
 
 
-class ProofError(Exception):
+class ProofError(_OneLineError):
     """Two models that should be equal are not: exit code 1, and no file is left behind.
 
     Reads as one line. `report` is what was compared, where it came to that.

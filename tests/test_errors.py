@@ -73,3 +73,9 @@ def test_exit_codes_are_stable():
         "DEFECT": 70,
     }
     assert not issubclass(ProofError, PortError), "a failed proof is no bad input"
+
+
+def test_a_notebook_shows_the_line_alone():
+    error = PortError("model.pth", "is empty", "Copy it again")
+    assert error._render_traceback_() == ["PortError: model.pth: is empty. Copy it again"]
+    assert ProofError("not equal")._render_traceback_() == ["ProofError: not equal"]
