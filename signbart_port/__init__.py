@@ -24,7 +24,6 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.errors import ProofError as ProofError
     from signbart_port.keras_model import SignBart as SignBart
     from signbart_port.model_files.config_resolution import Options as Options
-    from signbart_port.model_files.keras_h5 import load as load
     from signbart_port.parity.config_keys import Ignored as Ignored
     from signbart_port.parity.config_keys import Mapped as Mapped
     from signbart_port.parity.config_keys import Required as Required
@@ -41,6 +40,7 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.verbs.export_converter import export_converter as export_converter
     from signbart_port.verbs.export_pair import export_pair as export_pair
     from signbart_port.verbs.inspect_file import inspect_file as inspect_file
+    from signbart_port.verbs.load import load as load
     from signbart_port.verbs.plan import plan as plan
     from signbart_port.verbs.plan_pair import plan_pair as plan_pair
     from signbart_port.verbs.predict import predict as predict
@@ -81,7 +81,7 @@ _PUBLIC = {
     "export_converter": "signbart_port.verbs.export_converter",
     "export_pair": "signbart_port.verbs.export_pair",
     "inspect_file": "signbart_port.verbs.inspect_file",
-    "load": "signbart_port.model_files.keras_h5",
+    "load": "signbart_port.verbs.load",
     "plan": "signbart_port.verbs.plan",
     "plan_pair": "signbart_port.verbs.plan_pair",
     "predict": "signbart_port.verbs.predict",

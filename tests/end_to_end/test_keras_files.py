@@ -13,8 +13,8 @@ import pytest
 
 from signbart_port import config as configs
 from signbart_port.keras_model import SignBart
-from signbart_port.model_files.keras_h5 import load
 from signbart_port.model_files.model_file import open_weights
+from signbart_port.verbs.load import load
 from tests.support.datasets import Folder, a_clip
 from tests.support.framework_models import keras_model
 from tests.support.small_models import distinct_state_dict, small_config

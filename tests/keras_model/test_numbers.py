@@ -11,12 +11,12 @@ import signbart_port
 from signbart_port.config import SignBartConfig
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.keras_model import SignBart
-from signbart_port.model_files.keras_h5 import load
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.parity.proof import Recorded
 from signbart_port.parity.report import Report
 from signbart_port.parity.taps import LOGITS, Floats
 from signbart_port.parity.tolerances import RUN
+from signbart_port.verbs.load import load
 from tests.support.framework_models import keras_model, torch_model
 from tests.support.proofs import judge, noise_of, run_keras, run_torch
 from tests.support.small_models import Arrays, distinct_state_dict, small_config, state_dict

@@ -18,7 +18,7 @@ import signbart_port
 from pt_reference import SignBart
 from signbart_port import Options, PortError
 from signbart_port.model_files.in_memory import NOT_RUN, ModelSource, files_of
-from signbart_port.model_files.keras_h5 import load
+from signbart_port.verbs.load import load
 from tests.support.datasets import a_clip
 from tests.support.framework_models import keras_model, torch_model
 from tests.support.small_models import save_pth, small_config, state_dict

@@ -14,8 +14,8 @@ import pytest
 
 from signbart_port.cli import main
 from signbart_port.data.labels import read_labels
-from signbart_port.model_files.keras_h5 import load
 from signbart_port.tflite import metadata
+from signbart_port.verbs.load import load
 from tests.support.cards import a_card, bare, emit, emit_model
 from tests.support.datasets import a_clip
 from tests.support.framework_models import keras_model
