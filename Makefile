@@ -7,10 +7,14 @@ TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all clean
+.PHONY: demo notebook test test-all clean
 
 demo: $(VENV)/installed
 	$(BIN)/python tools/demo.py
+
+# docs/tutorial.ipynb, with what its cells print and draw now.
+notebook: $(VENV)/installed
+	$(BIN)/python tools/run_notebook.py
 
 # Three pytest workers keep two cores busy while one of them waits for a process that it has started;
 # the libraries take one thread each. `test` is what every commit needs, test-all what a release needs.
