@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from signbart_port.errors import PortError, first_of
+from signbart_port.errors import PortError, first_of, printable
 from signbart_port.parity import weights
 from signbart_port.parity.compare import Row
 from signbart_port.parity.counting import Counting
@@ -68,14 +68,19 @@ class Values(Mapping[str, NDArray[Any]]):
         return len(self._weights)
 
 
-def naming_hint(model: Any) -> str:
-    """Return what to do about a Keras model whose weights have its name in their paths, numbered
-    since another of its class was there before; "" for any other."""
+def naming_hint(model: Any, plan: Plan) -> str:
+    """Return what to do about a Keras model whose weights have its name in their paths, where the
+    mapping leaves it out, or Keras has numbered it since another of its class was there before; ""
+    for any other."""
+    paths, named = {one.path for one in model.weights}, f"{model.name}/"
+    whole = (path for transfer in plan.transfers if (path := named + transfer.keras) in paths)
+    if path := next(whole, ""):
+        return f"In the mapping begin its paths with the model's name, as in {printable(path)}"
     numbered = re.fullmatch(r"(.+)_[0-9]+", model.name)
-    if not numbered or not all(one.path.startswith(f"{model.name}/") for one in model.weights):
+    if not numbered or not all(path.startswith(named) for path in paths):
         return ""
-    named = f"super().__init__(name={numbered[1]!r})"
-    return f"Give the model a name, {named}: Keras has numbered it, {model.name}"
+    name = f"super().__init__(name={numbered[1]!r})"
+    return f"Give the model a name, {name}: Keras has numbered it, {model.name}"
 
 
 def compare_weights(plan: Plan, tensors: Arrays, variables: Arrays) -> WeightComparison:

@@ -152,7 +152,7 @@ class PairCheckpoint(PairModels):
         plan = transfer.plan(self.mapping, sizes, shapes)
         tensors = self.checkpoint.tensors
         if findings := transfer.check(plan, Direction.TORCH_TO_KERAS, tensors, keras):
-            hint = naming_hint(model)
+            hint = naming_hint(model, plan)
             raise PortError(self.checkpoint.path, transfer.summary(findings), hint)
         return plan
 

@@ -67,7 +67,7 @@ def transfer_weights(source: Any, target: Any, *, mapping: str | Path) -> Transf
     read, written = (tensors, values) if to_keras else (values, tensors)
     shapes = {name: array.shape for name, array in written.items()}
     if findings := transfer.check(plan, direction, read, shapes):
-        hint = by_rules.naming_hint(keras_model)
+        hint = by_rules.naming_hint(keras_model, plan)
         raise PortError(plan.mapping.path, transfer.summary(findings), hint)
     assign = _assigning(variables) if to_keras else _loading(torch_model)
     names = []
@@ -119,7 +119,7 @@ def prove(
     direction = Direction.TORCH_TO_KERAS
     shapes = {path: array.shape for path, array in values.items()}
     if findings := transfer.check(plan, direction, tensors, shapes):
-        hint = by_rules.naming_hint(keras_model)
+        hint = by_rules.naming_hint(keras_model, plan)
         raise PortError(plan.mapping.path, transfer.summary(findings), hint)
     weights = by_rules.compare_weights(plan, tensors, values)
     cases = (cases,) if isinstance(cases, Case) else tuple(cases)

@@ -84,3 +84,13 @@ def test_a_model_without_a_name_is_told_to_have_one(reference: nn.Module, tmp_pa
     assert refused.value.hint.startswith(
         "Give the model a name, super().__init__(name='keras_own')"
     )
+
+
+def test_a_mapping_without_the_name_of_the_model_is_told_to_have_it(
+    reference: nn.Module, tmp_path: Path
+) -> None:
+    (path := tmp_path / "own.yaml").write_text(MAPPING.replace("own/", ""))
+    with pytest.raises(signbart_port.PortError) as refused:
+        signbart_port.transfer_weights(reference, OwnPair().keras_model({}), mapping=path)
+    assert refused.value.hint.startswith("In the mapping begin its paths with the model's name")
+    assert "as in own/" in refused.value.hint
