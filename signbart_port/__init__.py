@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the table below once more, for type checkers and editors
     from signbart_port.config import SignBartConfig as SignBartConfig
     from signbart_port.errors import PortError as PortError
     from signbart_port.errors import ProofError as ProofError
+    from signbart_port.hub.access import hub_access as hub_access
     from signbart_port.keras_model import SignBart as SignBart
     from signbart_port.model_files.config_resolution import Options as Options
     from signbart_port.parity.config_keys import Ignored as Ignored
@@ -80,6 +81,7 @@ _PUBLIC = {
     "export": "signbart_port.verbs.export",
     "export_converter": "signbart_port.verbs.export_converter",
     "export_pair": "signbart_port.verbs.export_pair",
+    "hub_access": "signbart_port.hub.access",
     "inspect_file": "signbart_port.verbs.inspect_file",
     "load": "signbart_port.verbs.load",
     "plan": "signbart_port.verbs.plan",

@@ -20,6 +20,7 @@ import typer
 
 from signbart_port.cli import _failures, _show
 from signbart_port.errors import ExitCode, PortError, ProofError, printable
+from signbart_port.hub.address import named_for_outputs, shown
 from signbart_port.system.progress import ProgressCallback
 from signbart_port.untrusted.model_kind import ModelKind
 
@@ -120,7 +121,7 @@ class Batch:
         try:
             for folder in folders:
                 _make(folder)
-            self.run([Task(str(one.model), one.make) for one in outputs])
+            self.run([Task(shown(one.model), one.make) for one in outputs])
         finally:
             for folder in reversed(folders):
                 with suppress(OSError):
@@ -184,7 +185,7 @@ def folder_of(model: Path, given: Sequence[Path], out_dir: Path | None) -> Path:
     """Return the folder of a model's output: beside it or, in `out_dir`, below the same folders in
     which it lies in the one that was given."""
     if out_dir is None:
-        return model.parent
+        return named_for_outputs(model).parent
     within = [one for one in given if one.is_dir() and model.is_relative_to(one)]
     return out_dir / model.relative_to(within[0]).parent if within else out_dir
 

@@ -11,6 +11,7 @@ import typer
 from signbart_port.config import joints as named_joints
 from signbart_port.config import skeletons
 from signbart_port.errors import PortError
+from signbart_port.hub.access import hub_access
 
 if TYPE_CHECKING:
     from signbart_port.model_files.config_resolution import Options
@@ -94,6 +95,37 @@ Weights = Annotated[
         metavar="KEY",
         help="Which weights of a checkpoint with several: the key that holds them, or ema for its"
         " averaged ones.",
+    ),
+]
+
+
+def _token(context: typer.Context, value: str | None) -> None:
+    if value is not None:
+        context.with_resource(hub_access(hf_token=value))
+
+
+def _max_download(context: typer.Context, value: str | None) -> None:
+    if value is not None:
+        context.with_resource(hub_access(max_download=value))
+
+
+HfToken = Annotated[
+    str | None,
+    typer.Option(
+        "--hf-token",
+        metavar="VARIABLE",
+        help="For hf://OWNER/NAME: send the token in this environment variable, such as HF_TOKEN."
+        " Default: none is sent.",
+        callback=_token,
+    ),
+]
+MaxDownload = Annotated[
+    str | None,
+    typer.Option(
+        "--max-download",
+        metavar="SIZE",
+        help="For hf://OWNER/NAME: the most that may be fetched, such as 500MB. Default: 1GB.",
+        callback=_max_download,
     ),
 ]
 Skeleton = Annotated[

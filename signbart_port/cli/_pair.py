@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 _TAKEN = {"pair", "config", "out", "weights", "report", "force", "every_module", "json", "quiet"}
+_TAKEN |= {"hf_token", "max_download"}
 
 
 def check_options(context: typer.Context, *taken: str) -> None:

@@ -10,6 +10,7 @@ import typer
 from signbart_port.cli import _many, _options, _pair, _show
 from signbart_port.cli._report_file import ReportFile
 from signbart_port.errors import PortError
+from signbart_port.hub.address import named_for_outputs
 from signbart_port.system.progress import ProgressCallback
 from signbart_port.untrusted.model_kind import ModelKind
 
@@ -52,6 +53,8 @@ def convert(
     report: _options.Report = None,
     force: _options.Force = False,
     every_module: _options.EveryModule = False,
+    hf_token: _options.HfToken = None,
+    max_download: _options.MaxDownload = None,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:
@@ -101,7 +104,7 @@ def convert(
         _many.check_options(report=report, every_module=every_module)
 
         def output(path: Path) -> _many.Output:
-            to = _many.folder_of(path, checkpoints, out_dir) / default_name(path)
+            to = _many.folder_of(path, checkpoints, out_dir) / default_name(named_for_outputs(path))
             return _many.Output(
                 path, to, lambda progress: _in_a_line(converted(path, to, progress))
             )

@@ -85,6 +85,8 @@ def evaluate(
         bool, typer.Option("--every-class", help="List the figures of every class.")
     ] = False,
     pair: _options.NoPair = None,
+    hf_token: _options.HfToken = None,
+    max_download: _options.MaxDownload = None,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:

@@ -15,6 +15,7 @@ import typer
 from signbart_port.cli import _many, _options, _pair, _show
 from signbart_port.config import joints as named_joints
 from signbart_port.errors import first_of, printable
+from signbart_port.hub.address import shown
 from signbart_port.system.progress import ProgressCallback
 from signbart_port.untrusted.model_kind import ModelKind
 
@@ -52,6 +53,8 @@ def inspect(
     ] = None,
     pair: _options.Pair = None,
     force: _options.Force = False,
+    hf_token: _options.HfToken = None,
+    max_download: _options.MaxDownload = None,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:
@@ -74,7 +77,7 @@ def inspect(
         _many.check_options(tensors=tensors)
         _many.Batch(json, quiet, "files").run(
             [
-                _many.Task(str(path), partial(_in_a_line, partial(run, path, options=chosen)))
+                _many.Task(shown(path), partial(_in_a_line, partial(run, path, options=chosen)))
                 for path in models
             ]
         )

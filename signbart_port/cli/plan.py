@@ -47,6 +47,8 @@ def plan(
         bool, typer.Option("--all", help="Show every rule, every tensor, every finding.")
     ] = False,
     force: _options.Force = False,
+    hf_token: _options.HfToken = None,
+    max_download: _options.MaxDownload = None,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:

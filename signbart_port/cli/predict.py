@@ -73,6 +73,8 @@ def predict(
     mapping: _options.Mapping = None,
     force: _options.Force = False,
     pair: _options.NoPair = None,
+    hf_token: _options.HfToken = None,
+    max_download: _options.MaxDownload = None,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:

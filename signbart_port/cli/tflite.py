@@ -13,6 +13,7 @@ import typer
 from signbart_port.cli import _emitted, _many, _options, _pair, _pair_tflite, _show
 from signbart_port.config.skeletons import KNOWN
 from signbart_port.errors import PortError
+from signbart_port.hub.address import named_for_outputs, shown
 from signbart_port.system.progress import ProgressCallback
 from signbart_port.tflite.modes import Quantization, describe_gates, describe_modes
 from signbart_port.untrusted.model_kind import ModelKind
@@ -195,6 +196,8 @@ def tflite(
         ),
     ] = False,
     force: _options.Force = False,
+    hf_token: _options.HfToken = None,
+    max_download: _options.MaxDownload = None,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:
@@ -250,7 +253,7 @@ def tflite(
         opened = TFLiteFiles(model, asked, options, mapping, force=force)
         to = out
         if out_dir is not None:
-            to = _many.folder_of(model, files, out_dir) / default_name(model)
+            to = _many.folder_of(model, files, out_dir) / default_name(named_for_outputs(model))
 
         def make(mode: str, path: Path, progress: ProgressCallback) -> _many.Done:
             with ExitStack() as stack:
@@ -296,8 +299,8 @@ def _models(paths: Sequence[Path]) -> list[Path]:
 def _in_a_line(done: Emitted, model: Path) -> _many.Done:
     worst = max(done.reports, key=lambda report: report.logits.error / report.logits.limit)
     line = (
-        f"{model} -> {done.out} ({_show.bytes_of(done.file.size)}): {done.quantization.value},"
-        f" {worst.verdict()}, {done.milliseconds[-1]:.2f} ms a clip"
+        f"{shown(model)} -> {done.out} ({_show.bytes_of(done.file.size)}):"
+        f" {done.quantization.value}, {worst.verdict()}, {done.milliseconds[-1]:.2f} ms a clip"
     )
     if done.accuracy:
         line += f", {done.accuracy.candidate.agreement:.1%} of {done.accuracy.clips} clips the same"
@@ -306,8 +309,8 @@ def _in_a_line(done: Emitted, model: Path) -> _many.Done:
 
 def _cautions(done: Emitted, model: Path) -> list[str]:
     unproven = (
-        f"NOT PROVEN against PyTorch: {model} does not come straight from a proven conversion;"
-        f" {done.out} was compared with it alone"
+        f"NOT PROVEN against PyTorch: {shown(model)} does not come straight from a proven"
+        f" conversion; {done.out} was compared with it alone"
     )
     return [*done.notes, *done.cautions, *([] if done.source_proven else [unproven])]
 

@@ -12,6 +12,7 @@ import typer
 from signbart_port.cli import _implementations, _many, _options, _pair, _show
 from signbart_port.cli._report_file import ReportFile
 from signbart_port.errors import PortError, ProofError, printable
+from signbart_port.hub.address import is_address
 from signbart_port.system.progress import ProgressCallback
 from signbart_port.untrusted.model_kind import ModelKind, stem_of
 
@@ -76,6 +77,8 @@ def verify(
     report: _options.Report = None,
     force: _options.Force = False,
     every_module: _options.EveryModule = False,
+    hf_token: _options.HfToken = None,
+    max_download: _options.MaxDownload = None,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:
@@ -125,7 +128,7 @@ def verify(
         return _many.Done(line, found.as_dict(), found.cautions, "equal")
 
     for path in (a, b):  # else a folder is blamed for having several models
-        if not path.exists():
+        if not (path.exists() or is_address(path)):
             raise PortError(path, "does not exist")
     if a.is_dir() and b.is_dir() and (pairs := _pairs(a, b)) is not None:
         _many.check_options(report=report, every_module=every_module, node_data=node_data)

@@ -16,13 +16,13 @@ from signbart_port.model_files import keras_file
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.model_files.config_resolution import Options, Resolved
 from signbart_port.model_files.h5_model import KerasModel
+from signbart_port.model_files.local_weights import local_weights
 from signbart_port.model_files.tflite_model import TFLiteModel
 from signbart_port.tflite import model_file as tflite
 from signbart_port.tflite.modes import Precision
 from signbart_port.transfer import Plan, WeightMapping
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
-from signbart_port.untrusted.weights_file import weights_file
 
 _ORDER = list(ModelKind)  # the reference is the one nearer to the source
 
@@ -128,7 +128,7 @@ def open_model(
     Raises PortError where it cannot be read, its weights are not those of its config, or a file
     with a config contradicts the options.
     """
-    path = weights_file(path, model_kind.ANY_MODEL)
+    path = local_weights(path, model_kind.ANY_MODEL)
     if model_kind.kind_of(path) is ModelKind.TFLITE:
         return TFLiteModel(tflite.read(path))
     if model_kind.kind_of(path) is ModelKind.KERAS:
@@ -146,7 +146,7 @@ def open_weights(
 
     Raises PortError for anything else.
     """
-    path = weights_file(path, ".pth, .safetensors, .h5 or .keras")
+    path = local_weights(path, ".pth, .safetensors, .h5 or .keras")
     if model_kind.kind_of(path) is ModelKind.CHECKPOINT:
         return open_checkpoint(path, options, mapping, fallback)
     model = keras_file.read(path, options, fallback)
@@ -171,7 +171,7 @@ def open_pair(
     Raises PortError where one cannot be read.
     """
     first, last = sorted(
-        (weights_file(path, model_kind.ANY_MODEL) for path in (a, b)),
+        (local_weights(path, model_kind.ANY_MODEL) for path in (a, b)),
         key=lambda path: _ORDER.index(model_kind.kind_of(path)),
     )
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from signbart_port import config as configs
@@ -11,8 +11,9 @@ from signbart_port import transfer
 from signbart_port.checkpoint import Checkpoint, NameRules
 from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.checkpoint.candidates import Held, Shape
+from signbart_port.hub.fetch import origin_of
+from signbart_port.model_files.local_weights import local_weights
 from signbart_port.transfer import WeightMapping
-from signbart_port.untrusted.weights_file import weights_file
 
 ONE_EACH = dict.fromkeys(configs.SIZES, 1)
 """For sizes that nothing tells: a model has one of each."""
@@ -48,4 +49,7 @@ def read(path: str | Path, mapping: WeightMapping, weights: str | None = None) -
     `weights` is the key of those that are meant, "ema" for averaged ones. Raises PortError where
     the file cannot be read, or which weights are meant is open.
     """
-    return read_checkpoint(weights_file(path), rules_of(mapping), NamesWanted(mapping), weights)
+    path = local_weights(path)
+    found = read_checkpoint(path, rules_of(mapping), NamesWanted(mapping), weights)
+    origin = origin_of(path)
+    return replace(found, notes=(str(origin), *found.notes)) if origin else found

@@ -41,7 +41,8 @@ ARGUMENTS = frozenset(
             "preprocessing",
             "quantization",
         ),
-        *("contract", "node-data", "skeleton", "split", "with-camera"),
+        *("contract", "hf-token", "max-download", "node-data"),
+        *("skeleton", "split", "with-camera"),
     }
 )
 FUNCTIONS = {"inspect": "inspect_file", "tflite": "to_tflite", "web": "write_site"} | {

@@ -11,6 +11,8 @@ from signbart_port.untrusted.file_kind import CHECKPOINTS, Kind, sniff
 from signbart_port.untrusted.folder import files_under
 from signbart_port.untrusted.refusal import Refusal, naming
 
+TAKES = ".pth or .safetensors"
+"""What to give where a checkpoint is wanted."""
 INDEX = ".index.json"
 """How the name of an index of shards ends."""
 SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)")
@@ -22,7 +24,7 @@ _BESIDE = re.compile(
 )
 
 
-def weights_file(path: str | os.PathLike[str], takes: str = ".pth or .safetensors") -> Path:
+def weights_file(path: str | os.PathLike[str], takes: str = TAKES) -> Path:
     """Return the one checkpoint in a folder, or the index of its shards; any other path as it is.
 
     What trainers keep beside it is passed over: states of optimizers, hidden names, `__MACOSX`.

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from signbart_port.config.files import read_file
 from signbart_port.errors import PortError, printable
+from signbart_port.hub.fetch import origin_of
 from signbart_port.model_files import pair_file
+from signbart_port.model_files.local_weights import local_weights
 from signbart_port.parity.load_pair import LoadedPair, load_pair
 from signbart_port.parity.pair import Pair
 from signbart_port.parity.report import Report
@@ -20,7 +22,6 @@ from signbart_port.system.progress import ProgressCallback
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.file_kind import CHECKPOINTS, sniff
 from signbart_port.untrusted.model_kind import ModelKind
-from signbart_port.untrusted.weights_file import weights_file
 from signbart_port.verbs._pair_models import PairModels, config_of
 from signbart_port.verbs.convert_pair import convert_here
 
@@ -61,11 +62,11 @@ def open_keras(
     The model is the pair's own, with the weights of the file: nothing else in it is read, but the
     provenance. Raises PortError for what cannot be used, ProofError where a conversion fails.
     """
-    path = weights_file(path, TAKES)
+    path = local_weights(path, TAKES)
     loaded = load_pair(pair)
     if sniff(path) in CHECKPOINTS:
         to = folder / "model.weights.h5"
-        done = convert_here(path, pair, to, config, weights, True, False, progress)
+        done = convert_here(path, pair, to, config, weights, origin_of(path), True, False, progress)
         found = _read(to, loaded, None, progress)
         return PairKeras(
             *(found.models, path, digest.of_file(path), found.model, found.weights),

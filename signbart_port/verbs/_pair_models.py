@@ -18,6 +18,7 @@ from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.checkpoint.candidates import Shape
 from signbart_port.config.files import read_file
 from signbart_port.errors import PortError, printable
+from signbart_port.model_files.local_weights import local_weights
 from signbart_port.model_files.wanted import NamesWanted, rules_of
 from signbart_port.parity import config_keys
 from signbart_port.parity import weights as weights_of
@@ -43,7 +44,6 @@ from signbart_port.system.warm_workers import lent
 from signbart_port.system.worker import Limits, Worker, WorkerFailed
 from signbart_port.transfer import Direction, Plan, Shapes, WeightMapping
 from signbart_port.transfer.losses import losses, sentences
-from signbart_port.untrusted.weights_file import weights_file
 
 _HUGGING_FACE = "config.json"
 _SEED = 0
@@ -219,7 +219,7 @@ def open_pair(
     mapping = transfer.load(file)
     mapping.check_settled()
     rules = rules_of(mapping)
-    checkpoint = read_checkpoint(weights_file(path), rules, NamesWanted(mapping), weights)
+    checkpoint = read_checkpoint(local_weights(path), rules, NamesWanted(mapping), weights)
     models = with_config(loaded, config, checkpoint)
     about = models.stated, models.stored, models.config, models.origin
     return PairCheckpoint(loaded, *about, mapping, checkpoint)

@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from signbart_port.checkpoint import Checkpoint
+from signbart_port.hub.fetch import origin_of
 from signbart_port.parity.report import Report
 from signbart_port.system import packages
 from signbart_port.system.version import __version__
@@ -24,6 +25,7 @@ def provenance(
 ) -> dict[str, Any]:
     """Return the provenance as plain data: the source with `notes` on it, what is said of the
     `models`, the proof, the versions of what took part: these and the libraries of Keras' side."""
+    origin = origin_of(checkpoint.path)
     return {
         "schema": 1,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -32,6 +34,7 @@ def provenance(
             "sha256": checkpoint.sha256,
             "container": checkpoint.container,
             "notes": list(notes),
+            **({"hub": origin.as_dict()} if origin else {}),
         },
         **models,
         "proof": report.summary() if report else NOT_PROVEN,

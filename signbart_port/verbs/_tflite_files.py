@@ -11,10 +11,12 @@ from typing import Self
 from signbart_port.config import SignBartConfig
 from signbart_port.data.clips import ENOUGH, RealClips
 from signbart_port.errors import PortError
+from signbart_port.hub.address import named_for_outputs
 from signbart_port.metrics.accuracy import Accuracy
 from signbart_port.model_files import keras_file
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.h5_model import KerasModel
+from signbart_port.model_files.local_weights import local_weights
 from signbart_port.parity.report import Report
 from signbart_port.system import atomic_output, processes
 from signbart_port.system.progress import ProgressCallback
@@ -29,7 +31,7 @@ from signbart_port.tflite_export.request import TFLiteOptions, validate_options
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.file_kind import CHECKPOINTS, sniff
 from signbart_port.untrusted.model_kind import ModelKind
-from signbart_port.untrusted.weights_file import INDEX, weights_file
+from signbart_port.untrusted.weights_file import INDEX
 from signbart_port.verbs.convert import convert
 
 TAKES = ".h5, .keras, .pth or .safetensors"
@@ -122,8 +124,8 @@ class TFLiteFiles:
 
     def emit(self, mode: Quantization | str, out: Path, progress: ProgressCallback) -> Emitted:
         """Write the file of a mode. Raises as `to_tflite` does."""
-        path, force = self._path, self._force
-        self._file()  # before it is refused as the output
+        force = self._force
+        path, _ = self._file(progress)  # before it is refused as the output
         atomic_output.check(out, force=force, inputs=(path,))
         source = self._opened(progress)
         file = source.model
@@ -168,17 +170,17 @@ class TFLiteFiles:
             raise self._source
         return self._source
 
-    def _file(self) -> tuple[Path, bool]:
+    def _file(self, progress: ProgressCallback) -> tuple[Path, bool]:
         """Return the file of the model, and whether it is a checkpoint. Raises PortError if it is
         of another kind."""
-        path = weights_file(self._path, TAKES)
+        self._path = path = local_weights(self._path, TAKES, progress)
         if sniff(path) in CHECKPOINTS:
             return path, True
         model_kind.check_kind(path, ModelKind.KERAS)
         return path, False
 
     def _read(self, progress: ProgressCallback) -> _Source:
-        path, is_checkpoint = self._file()
+        path, is_checkpoint = self._file(progress)
         if not is_checkpoint:
             if self._mapping is not None:
                 raise PortError(path, "--mapping is for a checkpoint", "Leave it out")
@@ -210,7 +212,7 @@ def outputs(
     parsed = [parse_quantization(mode) for mode in modes]
     if len(set(parsed)) < len(parsed) or not parsed:
         raise PortError(None, "--quantization names no mode, or one twice")
-    path = Path(path)
+    path = named_for_outputs(Path(path))
     out = path.with_name(default_name(path)) if out is None else Path(out)
     if out.suffix != ".tflite":
         raise PortError(out, "the file is written as .tflite", "Name it like model.tflite")

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from signbart_port import transfer
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.errors import PortError, ProofError
+from signbart_port.hub.address import named_for_outputs
 from signbart_port.model_files import h5, in_memory, mappings
 from signbart_port.model_files.checkpoint_model import CheckpointModel, open_checkpoint
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.in_memory import ModelSource
+from signbart_port.model_files.local_weights import local_weights
 from signbart_port.pairs import signbart_cases as parity_inputs
 from signbart_port.pairs.signbart import SIGNBART, case_of
 from signbart_port.pairs.signbart_torch_run import torch_run
@@ -34,7 +36,7 @@ from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import silenced_stderr
 from signbart_port.transfer import Direction
 from signbart_port.untrusted import model_kind
-from signbart_port.untrusted.weights_file import INDEX, weights_file
+from signbart_port.untrusted.weights_file import INDEX
 from signbart_port.verbs._provenance import NOT_PROVEN, provenance
 
 
@@ -123,9 +125,10 @@ def _convert_file(
     force: bool,
     progress: ProgressCallback,
 ) -> Converted:
-    path = weights_file(path)
+    given, path = path, local_weights(path, progress=progress)
     model_kind.check_kind(path, model_kind.ModelKind.CHECKPOINT)
-    out = path.with_name(default_name(path)) if out is None else Path(out)
+    named = named_for_outputs(given, path)
+    out = named.with_name(default_name(named)) if out is None else Path(out)
     if out.suffix != ".h5" or out.name.endswith(".weights.h5"):
         raise PortError(out, "the Keras model is written as .h5", "Name it like model.h5")
     atomic_output.check(out, force=force, inputs=(path,))

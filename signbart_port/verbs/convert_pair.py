@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 
 from signbart_port import transfer
 from signbart_port.errors import ProofError
+from signbart_port.hub.address import named_for_outputs
+from signbart_port.hub.fetch import Origin, origin_of, remember
 from signbart_port.model_files import pair_file
+from signbart_port.model_files.local_weights import local_weights
 from signbart_port.parity.by_rules import Values
 from signbart_port.parity.pair import Pair
 from signbart_port.parity.reference import TorchRun
@@ -29,7 +32,6 @@ from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.stderr import silenced_stderr
 from signbart_port.system.worker import Limits, Worker, WorkerFailed
 from signbart_port.transfer import Direction, Plan
-from signbart_port.untrusted.weights_file import weights_file
 from signbart_port.verbs._pair_models import PairCheckpoint, lost, open_pair
 from signbart_port.verbs._pair_process import call_with_pair
 from signbart_port.verbs._provenance import NOT_PROVEN, provenance
@@ -104,14 +106,15 @@ def convert_pair(
         PortError: The input or the pair cannot be used, or `out` cannot be written.
         ProofError: The proof fails; nothing is written.
     """
-    path = weights_file(path)
-    out = path.with_suffix(".keras") if out is None else Path(out)
+    source, path = Path(path), local_weights(path, progress=progress)
+    if out is None:
+        out = named_for_outputs(source, path).with_suffix(".keras")
+    out = Path(out)
     atomic_output.check_suffix(out, SUFFIXES, "the Keras model")
     atomic_output.check(out, force=force, inputs=(path,))
-    given = {"path": path, "out": out, "config": config, "weights": weights}
-    return call_with_pair(
-        convert_here, pair, **given, verify=verify, force=force, progress=progress
-    )
+    given: dict[str, Any] = {"path": path, "out": out, "config": config, "weights": weights}
+    given |= {"origin": origin_of(path), "verify": verify, "force": force}
+    return call_with_pair(convert_here, pair, **given, progress=progress)
 
 
 def convert_here(
@@ -120,11 +123,14 @@ def convert_here(
     out: Path,
     config: str | Path | None,
     weights: str | None,
+    origin: Origin | None,
     verify: bool,
     force: bool,
     progress: ProgressCallback,
 ) -> PairConverted:
-    """Do what `convert_pair` does, in this process."""
+    """Do what `convert_pair` does, in this process, to which the caller says where the file is
+    from."""
+    remember(path, origin)
     progress("Reading the checkpoint")
     opened = open_pair(path, pair, config, weights)
     with atomic_output.replacing(out, force=force, inputs=(path,)) as temp, silenced_stderr():

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from signbart_port.errors import PortError, first_of
+from signbart_port.model_files.local_weights import local_weights
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
-from signbart_port.untrusted.weights_file import weights_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +82,7 @@ def inspect_file(
     Raises:
         PortError: The file is damaged, or of another kind, or contradicts the options.
     """
-    path = weights_file(path, model_kind.ANY_MODEL)
+    path = local_weights(path, model_kind.ANY_MODEL)
     kind = model_kind.kind_of(path)
     if pair is not None and kind is ModelKind.CHECKPOINT:
         return _checkpoint_of_pair(path, pair, config, options.weights if options else None)

@@ -17,6 +17,7 @@ from signbart_port.model_files import mappings, wanted
 from signbart_port.model_files.config_agreement import check_sizes
 from signbart_port.model_files.config_resolution import Options, completed
 from signbart_port.model_files.config_resolution import find as find_config
+from signbart_port.model_files.local_weights import local_weights
 from signbart_port.system import atomic_output
 from signbart_port.transfer import Direction, Finding, Plan, Transfer, WeightMapping
 from signbart_port.transfer.mapping import Rule
@@ -24,7 +25,6 @@ from signbart_port.transfer.suggest import draft as drafts
 from signbart_port.transfer.suggest.search import Suggestions, suggest
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
-from signbart_port.untrusted.weights_file import weights_file
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def plan(
     Raises:
         PortError: A file cannot be read, or the options contradict the checkpoint's config.
     """
-    path = weights_file(path)
+    path = local_weights(path)
     model_kind.check_kind(path, ModelKind.CHECKPOINT)
     rules, own = mappings.find(mapping), mappings.signbart()
     checkpoint = wanted.read(path, rules, options.weights if options else None)

@@ -12,13 +12,13 @@ from pathlib import Path
 from signbart_port import transfer
 from signbart_port.checkpoint import Checkpoint
 from signbart_port.errors import PortError
+from signbart_port.model_files.local_weights import local_weights
 from signbart_port.parity.pair import Pair
 from signbart_port.system import atomic_output
 from signbart_port.transfer import Code, Direction, Finding, Plan, Shapes
 from signbart_port.transfer.losses import losses, sentences
 from signbart_port.transfer.sizes import axes_of, instances
 from signbart_port.transfer.suggest.live import Draft
-from signbart_port.untrusted.weights_file import weights_file
 from signbart_port.verbs._pair_sides import Sides, loaded_draft, open_sides
 from signbart_port.verbs.plan import Use, uses_of
 
@@ -115,7 +115,7 @@ def plan_pair(
     Raises:
         PortError: The input or the pair cannot be used, or its mapping cannot be read.
     """
-    checkpoint = None if path is None else weights_file(path)
+    checkpoint = None if path is None else local_weights(path)
     sides, mapping = open_sides(pair, checkpoint, config, weights, draft)
     made = None
     if mapping is None:

@@ -16,10 +16,10 @@ from signbart_port.data.clip_format import AS_STORED, ClipFormat
 from signbart_port.errors import PortError
 from signbart_port.inference.logits import Inference, Outputs
 from signbart_port.model_files.in_memory import ModelSource, files_of
+from signbart_port.model_files.local_weights import local_weights
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.untrusted import model_kind
 from signbart_port.untrusted.model_kind import ModelKind
-from signbart_port.untrusted.weights_file import weights_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,7 +148,7 @@ def predict(
     form = ClipFormat.parse(skeleton, frame_size)
     with files_of(model) as files:
         found = _predict_file(
-            weights_file(files.paths[0], model_kind.ANY_MODEL),
+            local_weights(files.paths[0], model_kind.ANY_MODEL, progress),
             given,
             labels,
             options,

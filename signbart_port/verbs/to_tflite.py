@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from signbart_port.hub.address import named_for_outputs
 from signbart_port.model_files import in_memory
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.in_memory import ModelSource
+from signbart_port.model_files.local_weights import local_weights
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export.request import TFLiteOptions
-from signbart_port.untrusted.weights_file import weights_file
 from signbart_port.verbs._tflite_files import TAKES, Emitted, TFLiteFiles, default_name, outputs
 
 __all__ = ["Emitted", "TFLiteFiles", "default_name", "outputs", "to_tflite"]
@@ -126,8 +127,8 @@ def to_tflite(
         skip_bad=skip_bad,
     )
     with in_memory.files_of(path) as files:
-        file = weights_file(files.paths[0], TAKES)
-        (to,) = outputs(file, out, [quantization])
+        file = local_weights(files.paths[0], TAKES, progress)
+        (to,) = outputs(named_for_outputs(files.paths[0], file), out, [quantization])
         with TFLiteFiles(file, asked, options, mapping, force=force) as made:
             done = made.emit(quantization, to, progress)
         return replace(

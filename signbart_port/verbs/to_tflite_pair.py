@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from signbart_port.hub.fetch import fetched
 from signbart_port.parity.pair import Pair
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.tflite.modes import Quantization, parse_quantization
@@ -61,8 +62,9 @@ def to_tflite_pair(
     """
     mode = parse_quantization(quantization)
     (to,) = outputs(path, out, [mode])
+    source = fetched(Path(path), progress)
     request = PairTFLiteRequest(
-        Path(path), config, weights, (mode,), max_error, not_proven=not_proven, force=force
+        source, config, weights, (mode,), max_error, not_proven=not_proven, force=force
     )
     with tflite_files(pair, request) as emit:
         return emit(mode, to, progress)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from signbart_port.errors import PortError
+from signbart_port.hub.fetch import fetched
 from signbart_port.parity.by_rules import Values
 from signbart_port.parity.pair import Pair
 from signbart_port.parity.report import Report
@@ -52,7 +53,8 @@ def verify_pair(
     keras_file = Path(keras_file)
     if not keras_file.is_file():
         raise PortError(keras_file, "does not exist" if not keras_file.exists() else "is no file")
-    given = {"path": Path(path), "file": keras_file, "config": config, "weights": weights}
+    source = fetched(Path(path), progress)
+    given = {"path": source, "file": keras_file, "config": config, "weights": weights}
     function = verify_tflite if sniff(keras_file) is Kind.TFLITE else _verify
     return call_with_pair(function, pair, **given, progress=progress)
 
