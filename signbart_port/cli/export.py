@@ -52,6 +52,23 @@ def export(
             " training: the weights under model, the config beside them.",
         ),
     ] = "state-dict",
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            "--card",
+            metavar="README.md",
+            help="Write a model card of the .safetensors too: its classes, proof and provenance,"
+            " and how to load it.",
+        ),
+    ] = None,
+    license: Annotated[
+        str | None,
+        typer.Option(
+            "--license",
+            metavar="ID",
+            help="The license that the card states, such as apache-2.0. Default: none.",
+        ),
+    ] = None,
     no_verify: Annotated[
         bool,
         typer.Option(
@@ -89,6 +106,8 @@ def export(
             path,
             to,
             container=container,
+            card=card,
+            license=license,
             verify=not no_verify,
             force=force,
             options=options,
@@ -97,7 +116,7 @@ def export(
 
     models = _many.models_of(files, [ModelKind.KERAS])
     if _many.are_several(models, out, out_dir):
-        _many.check_options(report=report, every_module=every_module)
+        _many.check_options(report=report, every_module=every_module, card=card)
 
         def output(path: Path) -> _many.Output:
             to = _many.folder_of(path, files, out_dir) / default_name(path)
@@ -136,6 +155,7 @@ def _cautions(done: Exported) -> list[str]:
 def _as_dict(done: Any) -> dict[str, Any]:
     return {
         "out": str(done.out),
+        "card": str(done.card) if done.card else None,
         "source": {"path": str(done.source.path), "sha256": done.source.sha256},
         "notes": done.source.notes,
         "config": done.config.model_dump(),
@@ -166,5 +186,6 @@ def _print(done: Any, every_module: bool) -> None:
                 " read back equal in every bit",
             ),
             ("written", _show.written(done.out)),
+            *([("card", _show.written(done.card))] if done.card else []),
         ],
     )

@@ -41,7 +41,7 @@ ARGUMENTS = frozenset(
             "preprocessing",
             "quantization",
         ),
-        *("contract", "hf-token", "max-download", "node-data"),
+        *("card", "contract", "hf-token", "license", "max-download", "node-data"),
         *("skeleton", "split", "with-camera"),
     }
 )

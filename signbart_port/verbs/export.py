@@ -14,6 +14,7 @@ from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.checkpoint import writer
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError, ProofError
+from signbart_port.hub.model_card import check_license
 from signbart_port.model_files import in_memory, keras_file, wanted
 from signbart_port.model_files.config_resolution import Options
 from signbart_port.model_files.h5_model import KerasModel
@@ -25,6 +26,7 @@ from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.version import __version__
 from signbart_port.transfer import Direction, Plan
 from signbart_port.untrusted import model_kind
+from signbart_port.verbs._export_card import card_of
 
 _SAFETENSORS = ".safetensors"
 _SUFFIXES = (".pth", ".pt", _SAFETENSORS)
@@ -46,7 +48,8 @@ class Exported:
     """The result of `export`.
 
     `source` is the Keras file, its tensors let go. `holds_config` says whether the checkpoint has
-    the config in it. `report` is None where verification was switched off.
+    the config in it. `report` is None where verification was switched off, `card` where no model
+    card was written.
     """
 
     out: Path
@@ -54,6 +57,7 @@ class Exported:
     plan: Plan
     holds_config: bool
     report: Report | None
+    card: Path | None = None
 
     def __repr__(self) -> str:
         verdict = self.report.verdict() if self.report else "not proven"
@@ -73,6 +77,8 @@ def export(
     out: str | Path | None = None,
     *,
     container: Container | str = Container.STATE_DICT,
+    card: str | Path | None = None,
+    license: str | None = None,
     verify: bool = True,
     force: bool = False,
     options: Options | None = None,
@@ -89,6 +95,10 @@ def export(
             Default: the model's name with .pth.
         container: How a .pth keeps the weights: "state-dict" for the tensors alone, "training" for
             the tensors under `model` and the config beside them.
+        card: Where to write a model card of a .safetensors, such as README.md: its sizes, classes,
+            proof, provenance, and how to load it.
+        license: The identifier of the license that the card states, such as "apache-2.0". Default:
+            it states none.
         verify: Whether to run the checkpoint in PyTorch. False skips that run; every tensor is
             compared all the same.
         force: Whether to replace an existing `out`.
@@ -107,7 +117,15 @@ def export(
     in_memory.check_out(path, out)
     with in_memory.files_of(path) as files:
         done = _export_file(
-            files.paths[0], out, container, verify, force, options or Options(), progress
+            files.paths[0],
+            out,
+            container,
+            None if card is None else Path(card),
+            license,
+            verify,
+            force,
+            options or Options(),
+            progress,
         )
         if not files.names:
             return done
@@ -122,6 +140,8 @@ def _export_file(
     path: Path,
     out: str | Path | None,
     container: Container | str,
+    card: Path | None,
+    license: str | None,
     verify: bool,
     force: bool,
     options: Options,
@@ -131,6 +151,7 @@ def _export_file(
     out = path.with_name(default_name(path)) if out is None else Path(out)
     container = _container_of(out, container)
     atomic_output.check(out, force=force, inputs=(path,))
+    _check_card(card, license, out, force)
     progress("Reading the Keras model")
     file = keras_file.read(path, options)
     file.check_weights()
@@ -142,7 +163,11 @@ def _export_file(
         progress("Reading back")
         _read_back(temp, file, plan, holds_config)
         report = _prove(temp, file, out, progress) if verify else None
-    return Exported(out, replace(file, tensors={}), plan, holds_config, report)
+        if card is not None:
+            text = card_of(temp, out, file, plan, report, license).text()
+            with atomic_output.replacing(card, force=force, inputs=(path, out)) as temp_card:
+                temp_card.write_text(text, encoding="utf-8")
+    return Exported(out, replace(file, tensors={}), plan, holds_config, report, card)
 
 
 def default_name(path: Path) -> str:
@@ -166,6 +191,19 @@ def _container_of(out: Path, container: Container | str) -> Container:
             "Leave the container out: the config goes into the file's metadata",
         )
     return container
+
+
+def _check_card(card: Path | None, license: str | None, out: Path, force: bool) -> None:
+    check_license(license)
+    if card is None:
+        if license is not None:
+            raise PortError(None, "--license is for a model card", "Give --card README.md too")
+        return
+    if out.suffix != _SAFETENSORS:
+        what = "has no model card: a .safetensors has one, which holds its config"
+        raise PortError(out, what, "Name it like model.safetensors")
+    atomic_output.check_suffix(card, (".md",), "a model card")
+    atomic_output.check(card, force=force)
 
 
 def _encoded(file: KerasModel, plan: Plan, out: Path, holds_config: bool) -> bytes:
