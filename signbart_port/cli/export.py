@@ -9,6 +9,7 @@ import typer
 
 from signbart_port.cli import _many, _options, _pair, _show
 from signbart_port.cli._report_file import ReportFile
+from signbart_port.hub.address import named_for_outputs
 from signbart_port.system.progress import ProgressCallback
 from signbart_port.untrusted.model_kind import ModelKind
 
@@ -84,6 +85,8 @@ def export(
     report: _options.Report = None,
     force: _options.Force = False,
     every_module: _options.EveryModule = False,
+    hf_token: _options.HfToken = None,
+    max_download: _options.MaxDownload = None,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:
@@ -119,7 +122,7 @@ def export(
         _many.check_options(report=report, every_module=every_module, card=card)
 
         def output(path: Path) -> _many.Output:
-            to = _many.folder_of(path, files, out_dir) / default_name(path)
+            to = _many.folder_of(path, files, out_dir) / default_name(named_for_outputs(path))
             return _many.Output(path, to, lambda progress: _in_a_line(exported(path, to, progress)))
 
         _many.Batch(json, quiet).write([output(path) for path in models], out_dir)

@@ -61,8 +61,8 @@ def _proof(source: KerasModel, plan: Plan, report: Report | None) -> Iterator[st
         yield f"PyTorch and Keras on {report.inputs}: {report.verdict()}"
         yield f"in float64: {report.structure_sentence()}"
         yield f"logits: off by at most {row.error:.1e}, with a limit of {row.limit:.1e}"
-    proven = "was proven equal" if source.proven else "is not known to be equal"
-    yield f"the Keras model {proven} to a PyTorch checkpoint that it was made of"
+    if source.proven:
+        yield "the Keras model was proven equal to the PyTorch checkpoint that it was made of"
 
 
 def _origin(

@@ -33,7 +33,7 @@ def provenance(
             "name": checkpoint.path.name,
             "sha256": checkpoint.sha256,
             "container": checkpoint.container,
-            "notes": list(notes),
+            "notes": [note for note in notes if note != str(origin)],
             **({"hub": origin.as_dict()} if origin else {}),
         },
         **models,

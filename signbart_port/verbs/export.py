@@ -14,6 +14,8 @@ from signbart_port.checkpoint import read as read_checkpoint
 from signbart_port.checkpoint import writer
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError, ProofError
+from signbart_port.hub.address import named_for_outputs
+from signbart_port.hub.fetch import fetched
 from signbart_port.hub.model_card import check_license
 from signbart_port.model_files import in_memory, keras_file, wanted
 from signbart_port.model_files.config_resolution import Options
@@ -147,8 +149,10 @@ def _export_file(
     options: Options,
     progress: ProgressCallback,
 ) -> Exported:
+    given, path = path, fetched(path, progress)
     model_kind.check_kind(path, model_kind.ModelKind.KERAS)
-    out = path.with_name(default_name(path)) if out is None else Path(out)
+    named = named_for_outputs(given, path)
+    out = named.with_name(default_name(named)) if out is None else Path(out)
     container = _container_of(out, container)
     atomic_output.check(out, force=force, inputs=(path,))
     _check_card(card, license, out, force)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save
 
-from signbart_port.model_files import h5
+from signbart_port.model_files import h5, pair_file
+from signbart_port.pairs.torch_conv import Convolutions
 from tests.hub.conftest import CONFIG, RELEASE
 from tests.support.framework_models import weights_of
 from tests.support.hub import COMMIT, Hub, sha256
@@ -29,6 +32,7 @@ def test_convert_writes_the_same_weights_and_where_they_are_from(
     assert all(np.array_equal(written[name], array) for name, array in expected.items())
     provenance = h5.read(tmp_path / "signs.h5").provenance
     assert provenance is not None
+    assert provenance["source"]["notes"] == []
     assert provenance["source"]["sha256"] == sha256(RELEASE["model.safetensors"])
     assert provenance["source"]["hub"] == {
         "repository": "o/signs",
@@ -66,6 +70,19 @@ def test_what_cannot_be_fetched_leaves_the_output_alone(
     assert (code, printed, err.count("\n")) == (2, "", 1)
     assert "signbart-port: hf://o/signs: model.safetensors is damaged" in err
     assert (tmp_path / "signs.h5").read_text() == "kept"
+
+
+@pytest.mark.release
+def test_a_pair_takes_an_address(hub: Hub, tmp_path: Path, program: Program) -> None:
+    module, data = Convolutions().torch_model(Convolutions.example), io.BytesIO()
+    torch.save({"model": module.state_dict(), "config": {**Convolutions.example}}, data)
+    hub.files[COMMIT]["conv.pth"] = data.getvalue()
+    options = ("--pair", "torch-conv", "--hf-token", "HF_TOKEN")
+    assert program("convert", "hf://o/signs/conv.pth", *options, "-q")[0] == 0
+    assert hub.tokens() == {("hub", "Bearer hf_secret")}
+    provenance = pair_file.provenance_of(tmp_path / "conv.keras")
+    assert provenance is not None
+    assert provenance["source"]["hub"]["files"]["conv.pth"] == sha256(data.getvalue())
 
 
 @pytest.mark.release
