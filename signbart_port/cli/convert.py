@@ -23,7 +23,8 @@ def convert(
     checkpoints: Annotated[
         list[Path],
         typer.Argument(
-            help="A .pth, .pt or .safetensors checkpoint; several, or a folder of them.",
+            help="A .pth, .pt or .safetensors checkpoint, or its address hf://OWNER/NAME on a hub;"
+            " several, or a folder of them.",
             metavar="MODEL.pth...",
         ),
     ],

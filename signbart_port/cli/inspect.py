@@ -32,7 +32,8 @@ def inspect(
         list[Path],
         typer.Argument(
             metavar="FILE...",
-            help="A .pth, .safetensors, .h5, .keras or .tflite; several, or a folder of them.",
+            help="A .pth, .safetensors, .h5, .keras or .tflite, or its address hf://OWNER/NAME;"
+            " several, or a folder of them.",
         ),
     ],
     tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor.")] = False,

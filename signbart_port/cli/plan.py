@@ -22,7 +22,8 @@ def plan(
     checkpoint: Annotated[
         Path | None,
         typer.Argument(
-            help="A .pth, .pt or .safetensors checkpoint. With --pair it may be left out.",
+            help="A .pth, .pt or .safetensors checkpoint, or its address hf://OWNER/NAME. With"
+            " --pair it may be left out.",
             metavar="MODEL.pth",
         ),
     ] = None,

@@ -13,6 +13,7 @@ from signbart_port.errors import PortError, printable
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,3})?) ?([kMG]?)B?")
+_TOKEN = re.compile(r"[!-~]{1,1000}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -46,11 +47,12 @@ def hub_access(
             such as "500MB". Default: 1 GB.
 
     Raises:
-        PortError: There is no such variable, or this is no size.
+        PortError: There is no such variable, or no token in it, or this is no size.
     """
     terms = current()
     if hf_token is not None:
-        terms = replace(terms, token=_variable(hf_token))
+        read_token(hf_token)
+        terms = replace(terms, token=hf_token)
     if max_download is not None:
         terms = replace(terms, max_download=parse_size(max_download))
     return _held(terms)
@@ -65,17 +67,21 @@ def _held(terms: Access) -> Iterator[None]:
         _current.reset(before)
 
 
-def _variable(name: str) -> str:
-    """Return the name of an environment variable that is there. What is none may be a token, pasted
-    by mistake: no message repeats it."""
-    if not _VARIABLE.fullmatch(name) or not os.environ.get(name):
+def read_token(variable: str) -> str:
+    """Return the token in an environment variable.
+
+    Raises PortError where there is none. A name that is no variable's may be a token, pasted by
+    mistake: no message repeats it, nor what is in the variable.
+    """
+    token = os.environ.get(variable, "").strip() if _VARIABLE.fullmatch(variable) else ""
+    if not _TOKEN.fullmatch(token):
         raise PortError(
             None,
-            "--hf-token: there is no environment variable of this name",
-            "Give the name of the variable that holds the token, such as HF_TOKEN: a token itself"
-            " would stand in the list of processes",
+            "--hf-token: no environment variable of this name holds a token",
+            "Give the name of the variable that does, such as HF_TOKEN: a token itself would stand"
+            " in the list of processes",
         )
-    return name
+    return token
 
 
 def parse_size(size: int | str) -> int:

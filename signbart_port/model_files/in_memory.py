@@ -34,7 +34,8 @@ class KerasModel(Protocol):
 
 
 ModelSource: TypeAlias = str | Path | Mapping[str, Any] | TorchModule | KerasModel
-"""A model file, or a model in memory: a PyTorch module, a state dict, a Keras model."""
+"""A model file or its address on a hub, or a model in memory: a PyTorch module, a state dict, a
+Keras model."""
 NOT_RUN = "the code of the PyTorch module was not run: its weights were, in this program's SignBART"
 
 

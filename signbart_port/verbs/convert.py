@@ -82,9 +82,11 @@ def convert(
     file, opened again, still gives the proven logits.
 
     Args:
-        path: A .pth, .pt or .safetensors checkpoint, or a folder with one; or a PyTorch module or a
-            state dict, whose weights are converted as those of a checkpoint.
-        out: The .h5 to write. Default: the checkpoint's name with .h5.
+        path: A .pth, .pt or .safetensors checkpoint, a folder with one, or the address of one on a
+            hub, hf://OWNER/NAME[/FILE][@REVISION]; or a PyTorch module or a state dict, whose
+            weights are converted as those of a checkpoint.
+        out: The .h5 to write. Default: the checkpoint's name with .h5; of an address, in the
+            current folder.
         options: The config of a checkpoint that does not hold one: a config file or the name of a
             published one, heads, joints, layout. Default: what the files themselves tell.
         mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -161,16 +162,18 @@ def _export_file(
     file.check_weights()
     plan = file.plan
     holds_config = container is Container.TRAINING or out.suffix == _SAFETENSORS
-    with atomic_output.replacing(out, force=force, inputs=(path,)) as temp:
+    with ExitStack() as stack:
+        replacing = partial(atomic_output.replacing, force=force, inputs=(path,))
+        temp_card = None if card is None else stack.enter_context(replacing(card))
+        temp = stack.enter_context(replacing(out))  # in place before its card is
         progress("Writing the checkpoint")
         temp.write_bytes(_encoded(file, plan, out, holds_config))
         progress("Reading back")
         _read_back(temp, file, plan, holds_config)
         report = _prove(temp, file, out, progress) if verify else None
-        if card is not None:
+        if temp_card is not None:
             text = card_of(temp, out, file, plan, report, license).text()
-            with atomic_output.replacing(card, force=force, inputs=(path, out)) as temp_card:
-                temp_card.write_text(text, encoding="utf-8")
+            temp_card.write_text(text, encoding="utf-8")
     return Exported(out, replace(file, tensors={}), plan, holds_config, report, card)
 
 

@@ -67,8 +67,8 @@ def inspect_file(
     No framework is imported.
 
     Args:
-        path: A .pth, .safetensors, .h5, .keras, .weights.h5 or .tflite, the index of shards, or a
-            folder with one checkpoint.
+        path: A .pth, .safetensors, .h5, .keras, .weights.h5 or .tflite, the index of shards, a
+            folder with one checkpoint, or the address of one on a hub.
         options: The config of a file that does not hold one: a config file or the name of a
             published one, heads, joints, layout; and which weights are meant in a checkpoint with
             several. Default: what the files themselves tell.

@@ -101,7 +101,7 @@ def plan(
     What is wrong with the plan is in the result.
 
     Args:
-        path: A .pth, .pt or .safetensors checkpoint.
+        path: A .pth, .pt or .safetensors checkpoint, or the address of one on a hub.
         mapping: The names of the checkpoint's tensors: a mapping file, or a mapping that comes with
             this program by its name, such as "hf-bart". Default: SignBART's own names.
         config: A config file, or the name of a published config, for the model's sizes. Default:

@@ -58,9 +58,12 @@ def test_the_terms_of_a_download_hold_inside_alone(monkeypatch: pytest.MonkeyPat
     assert (current().token, current().max_download) == (None, 10**9)
 
 
-def test_a_pasted_token_is_not_repeated() -> None:
-    with pytest.raises(PortError) as refused, hub_access(hf_token="hf_AbCdEf"):
-        pass
+@pytest.mark.parametrize("given", ["hf_AbCdEf", "hf-AbCdEf", "BROKEN", "EMPTY"])
+def test_no_message_repeats_a_token(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKEN", "hf_AbCdEf\nX: y")
+    monkeypatch.setenv("EMPTY", " ")
+    with pytest.raises(PortError) as refused:
+        hub_access(hf_token=given)
     assert "AbCdEf" not in str(refused.value) and "HF_TOKEN" in str(refused.value)
 
 

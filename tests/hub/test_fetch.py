@@ -54,7 +54,7 @@ def test_the_files_of_the_allow_list_are_fetched_and_no_token_is_sent(
 
 
 def test_a_token_goes_to_the_hub_alone(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MY_TOKEN", "hf_mine")
+    monkeypatch.setenv("MY_TOKEN", "hf_mine\n")  # as a file of it ends
     with hub_access(hf_token="MY_TOKEN"):
         fetched(SIGNS)
     assert hub.tokens() == {("hub", "Bearer hf_mine")}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from signbart_port.errors import PortError, printable
+from signbart_port.hub.access import read_token
 from signbart_port.hub.address import Address
 from signbart_port.hub.fetch import Download, Downloaded, Origin
 from signbart_port.hub.selection import check_sizes, select
@@ -61,7 +62,7 @@ def _from_hub(job: Download) -> _Found:
     from huggingface_hub import HfApi, hf_hub_download
 
     address = job.address
-    token: str | bool = os.environ[job.access.token] if job.access.token else False
+    token: str | bool = read_token(job.access.token) if job.access.token else False
     step("Asking the hub")
     commit, stated = _listed(HfApi(token=token), address)
     chosen = select(address, stated)
