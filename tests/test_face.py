@@ -82,10 +82,10 @@ def test_every_verb_is_public_under_the_name_of_its_file() -> None:
         assert signbart_port._PUBLIC[file.stem] == f"signbart_port.verbs.{file.stem}"
 
 
-def test_the_readme_lists_what_is_public() -> None:
+def test_the_page_of_python_lists_what_is_public() -> None:
     (listed,) = re.findall(
         r"^Public is what `signbart_port` itself names: (.+?)\.\n\n",
-        (ROOT / "README.md").read_text(),
+        (ROOT / "docs/python.md").read_text(),
         re.MULTILINE | re.DOTALL,
     )
     assert sorted(re.findall(r"`(\w+)`", listed)) == signbart_port.__all__
