@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from tests.support.browser import Browser
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
-LONG = ("tflite", "tflite_export", "mutation", "training", "end_to_end", "keras_model", "verbs")
+LONG = (
+    "docs",
+    "tflite",
+    "tflite_export",
+    "mutation",
+    "training",
+    "end_to_end",
+    "keras_model",
+    "verbs",
+)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks

@@ -14,6 +14,7 @@ import torch
 from safetensors.numpy import save_file
 
 import signbart_port
+from pages import fences
 from signbart_port.cli import main
 from signbart_port.errors import PortError
 from signbart_port.model_files import mappings
@@ -32,7 +33,6 @@ from tests.support.small_models import (
 
 CONFIG = small_config()
 EMA = state_dict(CONFIG, seed=7)
-DOCS = Path(__file__).parents[2] / "docs"
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -289,26 +289,14 @@ def test_a_mapping_that_confuses_two_tensors_of_one_shape_is_not_seen(run: Run, 
 
 
 def test_the_mapping_on_the_page_is_one(tmp_path: Path) -> None:
-    page = (DOCS / "mapping.md").read_text()
-    text = re.findall(r"(?s)```yaml\n(.*?)```", page)[0]
-    (tmp_path / "my.yaml").write_text(text)
+    (written,) = (one for one in fences("docs/mapping.md") if one.file == "my.yaml")
+    (tmp_path / "my.yaml").write_text(written.text)
     tensors = renamed(distinct_state_dict(CONFIG), SHORT)
     save_file(tensors | {"enc.steps": np.ones(1, np.float32)}, tmp_path / "fork.safetensors")
     planned = plan(tmp_path / "fork.safetensors", mapping=tmp_path / "my.yaml")
     assert planned.findings == ()
     assert {t.keras: t.torch for t in planned.plan.transfers} == expected()
     assert planned.left_behind().keys() == {"enc.steps"}
-
-
-def test_the_commands_and_files_on_the_page_exist(run: Run) -> None:
-    page = (DOCS / "mapping.md").read_text()
-    for link in re.findall(r"\]\(([^)]*)\)", page):
-        assert (DOCS / link.partition("#")[0]).exists(), link
-    commands = re.findall(r"(?m)^signbart-port (\w+) (.*)$", page)
-    assert {command for command, _ in commands} == {"plan", "convert", "verify"}
-    for command, arguments in commands:
-        usage = run(command, "--help")[1]
-        assert all(option in usage for option in re.findall(r"--[\w-]+", arguments))
 
 
 def test_parts_of_weights_are_named_and_get_no_draft(tmp_path: Path, run: Run) -> None:

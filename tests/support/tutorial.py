@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,19 +10,18 @@ from typing import Any
 
 import torch
 
+from pages import fences
 from signbart_port.parity.workers.torch_perturbed import perturb
 
-PAGE = Path(__file__).parents[2] / "docs/pairs.md"
+FENCES = fences("docs/pairs.md")
 
 
 @contextmanager
 def written(folder: Path) -> Iterator[Path]:
     """Write the files of the page, and a checkpoint of its model; forget them afterwards."""
-    texts = re.findall(r"^```\w+\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    models = next(text for text in texts if text.startswith("import keras\n"))
-    (folder / "my_models.py").write_text(models.partition("torch_model, keras_model =")[0])
-    (folder / "net.yaml").write_text(next(t for t in texts if t.startswith("schema: 2")))
-    (folder / "my_pair.py").write_text(next(t for t in texts if t.startswith("# my_pair.py")))
+    for fence in FENCES:
+        if fence.file:
+            (folder / fence.file).write_text(fence.text)
     scope: dict[str, Any] = {}
     exec((folder / "my_models.py").read_text(), scope)
     torch.save({"model": perturb(scope["Net"]()).state_dict()}, folder / "net.pth")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import zipfile
@@ -21,7 +20,7 @@ from signbart_port.parity.pair import Pair
 from signbart_port.parity.workers.torch_perturbed import perturb
 from signbart_port.system import digest
 from signbart_port.verbs.inspect_file import inspect_file
-from tests.support.tutorial import PAGE, written
+from tests.support.tutorial import FENCES, written
 
 
 @pytest.fixture
@@ -208,8 +207,7 @@ def test_the_commands(folder, program):
 
 @pytest.mark.release
 def test_the_signature_of_the_page(folder):
-    texts = re.findall(r"^```python\n(# in my_pair.py\n.*?)^```$", PAGE.read_text(), re.M | re.S)
-    (signature,) = (text for text in texts if "def tflite" in text)
+    signature = next(fence.text for fence in FENCES if "def tflite" in fence.text)
     pair = folder / "my_pair.py"
     pair.write_text(pair.read_text() + "\n" + signature)
     done = signbart_port.to_tflite_pair("net.pth", "my_pair.py", quantization="float16")
