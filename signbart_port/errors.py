@@ -83,3 +83,4 @@ class ProofError(_OneLineError):
     def __init__(self, message: str, report: Report | None = None) -> None:
         super().__init__(printable(message, _LONGEST_LINE))
         self.report = report
+        """The report of what was compared."""

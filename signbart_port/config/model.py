@@ -52,22 +52,39 @@ class SignBartConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     d_model: Count
+    """The width of the hidden states."""
     encoder_layers: Layers
+    """The number of encoder layers."""
     encoder_attention_heads: Count
+    """The attention heads of an encoder layer; they divide `d_model`."""
     encoder_ffn_dim: Count
+    """The width of an encoder layer's feed-forward network."""
     decoder_layers: Layers
+    """The number of decoder layers."""
     decoder_attention_heads: Count
+    """The attention heads of a decoder layer; they divide `d_model`."""
     decoder_ffn_dim: Count
+    """The width of a decoder layer's feed-forward network."""
     max_position_embeddings: Count
+    """The largest number of frames in a clip."""
     num_labels: Count
+    """The number of classes."""
     joint_idx: tuple[Annotated[int, Field(ge=0, lt=100_000)], ...] = Field(min_length=1)
+    """The keypoints that the model reads, in its order."""
     dropout: Rate = 0.0
+    """The dropout rate of embeddings and of what each sublayer returns."""
     attention_dropout: Rate = 0.0
+    """The dropout rate of attention weights."""
     activation_dropout: Rate = 0.0
+    """The dropout rate inside the feed-forward networks."""
     classifier_dropout: Rate = 0.0
-    encoder_layerdrop: Rate = 0.0  # read by the published model, and never used
+    """The dropout rate before the logits."""
+    encoder_layerdrop: Rate = 0.0
+    """Read by the published model, and never used."""
     decoder_layerdrop: Rate = 0.0
+    """Read by the published model, and never used."""
     pe: Literal["learn"] = "learn"
+    """The kind of position embeddings: they are learned."""
     layout: Literal["full", "selected"] = "full"
     """The form of the input: "full", the whole skeleton, of which the model itself picks
     `joint_idx`; or "selected", the joints already picked, in that order. The weights are the

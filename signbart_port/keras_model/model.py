@@ -47,6 +47,7 @@ class SignBart(keras.Model):
         logits = _forward(layers.__getitem__, **inputs)
         super().__init__(inputs=inputs, outputs=logits, name=name, **kwargs)
         self.config = config
+        """The validated config of the model."""
 
     def __call__(self, keypoints: Any, attention_mask: Tensor = None, **kwargs: Any) -> Tensor:
         """Call the model; `keypoints` may be the dict of both inputs, as Keras itself passes
@@ -83,10 +84,12 @@ class SignBart(keras.Model):
         )
 
     def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` builds the same model from."""
         return {"config": self.config.model_dump(), "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> SignBart:
+        """Build a model from what `get_config` returned; its weights are fresh."""
         return cls(**config)
 
 

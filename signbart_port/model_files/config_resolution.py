@@ -32,10 +32,15 @@ class Options:
     """
 
     config: str | None = None
+    """A config file, or a published config by name."""
     heads: int | None = None
+    """The attention heads of both stacks."""
     joints: tuple[int, ...] | None = None
+    """The keypoints that the model reads, in its order."""
     layout: str | None = None
+    """The form of the input: "full" or "selected", see `SignBartConfig.layout`."""
     sizes_from_checkpoint: bool = False
+    """Whether the tensors' sizes count where a config contradicts them."""
     override_config: bool = False
     """Whether these options may contradict the config."""
     weights: str | None = None

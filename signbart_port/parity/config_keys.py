@@ -43,6 +43,7 @@ class Required:
     """A key that must have one of some values, since the Keras model has no argument for it."""
 
     values: tuple[Any, ...]
+    """The values that it may have, the usual one first."""
     default: Any = ABSENT
     """The value where a config does not have the key, if it is not the first of these."""
 
@@ -52,6 +53,7 @@ class SameAs:
     """A key that must have the value of another, since the Keras model has one for both."""
 
     other: str
+    """The name of the other key."""
     default: Any = ABSENT
     """The value where a config does not have the key. Without one, that of the other."""
 
