@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo notebook test test-all clean
+.PHONY: demo notebook test test-all docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python tools/demo.py
@@ -26,6 +26,10 @@ test test-all: $(VENV)/installed
 	$(BIN)/lint-imports --no-logo
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10 $(PYTEST)
 
+# The documentation site, in site/: read it from the disk, or serve the folder.
+docs: $(VENV)/installed
+	$(BIN)/python tools/docs_site.py
+
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --index-url $(TORCH_INDEX) torch)
@@ -33,4 +37,4 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist demo_output *.egg-info
+	rm -rf $(VENV) build dist demo_output site *.egg-info

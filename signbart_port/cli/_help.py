@@ -57,7 +57,7 @@ EXAMPLES = {
     "web": ("web phone.tflite --serve", "web phone.tflite clips/a.npy --out site/"),
 }
 """Command lines of each command, without the name of the program."""
-_ALIASES = ("--quantize",)
+ALIASES = ("--quantize",)
 """Other spellings, which go on working and are not shown."""
 _WORDS = {
     "<int>": "N",
@@ -81,7 +81,7 @@ class Command(TyperCommand):
         lines = [f"signbart-port {line}" for line in EXAMPLES.get(self.name or "", ())]
         self.epilog = "\n\n".join(["[bold]Examples[/]", *lines]) if lines else None
         for param in self.params:
-            param.opts = [one for one in param.opts if one not in _ALIASES]
+            param.opts = [one for one in param.opts if one not in ALIASES]
         super().format_help(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
