@@ -23,6 +23,7 @@ from typing import Any
 import click
 
 import docs_reference
+import notebook_page
 from docs_links import relink
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +41,7 @@ UNSEARCHED = "---\nsearch: {exclude: true}\n---\n\n"
 NOT_FOUND = ("changelog.md",)
 """Pages that the search leaves out: the words of every other page are in them too."""
 MADE = {
+    "notebook.md": notebook_page.page,
     "reference/commands.md": docs_reference.commands,
     "reference/api.md": docs_reference.api,
     "reference/schemas.md": docs_reference.schemas,

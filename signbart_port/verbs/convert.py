@@ -83,7 +83,7 @@ def convert(
 
     Args:
         path: A .pth, .pt or .safetensors checkpoint, a folder with one, or the address of one on a
-            hub, hf://OWNER/NAME[/FILE][@REVISION]; or a PyTorch module or a state dict, whose
+            hub, `hf://OWNER/NAME[/FILE][@REVISION]`; or a PyTorch module or a state dict, whose
             weights are converted as those of a checkpoint.
         out: The .h5 to write. Default: the checkpoint's name with .h5; of an address, in the
             current folder.
