@@ -1,4 +1,4 @@
-"""Links of a page: from the repository's files, as the forge shows them, to those of the site."""
+"""Pages of the repository, as the forge shows them, for the site: their links and their fences."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 _CODE = re.compile(r"^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?^(?P=fence)[^\n]*$|`[^`\n]+`", re.M | re.S)
 _LINK = re.compile(r"(?P<text>!?\[(?:[^\[\]]|\[[^\]]*\])*\])\((?P<target>[^)\s]+)\)")
+_NOT_RUN = re.compile(r"^( *`{3,}\w+) no-run$", re.M)
 _ELSEWHERE = re.compile(r"[a-z][a-z+.-]*:|#|/")
 
 
@@ -45,3 +46,8 @@ def relink(
         parts += [text[end : match.start()], changed(whole)]
         end = match.end()
     return "".join([*parts, text[end:]])
+
+
+def without_options(text: str) -> str:
+    """Return the Markdown without the option `no-run` of fences, which only tests read."""
+    return _NOT_RUN.sub(r"\1", text)

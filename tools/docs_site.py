@@ -24,7 +24,7 @@ import click
 
 import docs_reference
 import notebook_page
-from docs_links import relink
+from docs_links import relink, without_options
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "zensical.toml"
@@ -70,7 +70,7 @@ class Stage:
         for source, page in self._pages.items():
             target = self._target(page)
             if target.suffix == ".md":
-                text = (ROOT / source).read_text("utf-8")
+                text = without_options((ROOT / source).read_text("utf-8"))
                 text = relink(text, source, PurePosixPath(page), self.find)
                 target.write_text(UNSEARCHED + text if page in NOT_FOUND else text, "utf-8")
             else:

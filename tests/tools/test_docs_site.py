@@ -15,7 +15,7 @@ from typer.main import get_command
 
 import docs_reference
 import docs_site
-from docs_links import relink
+from docs_links import relink, without_options
 from signbart_port.cli._help import ALIASES
 from signbart_port.cli.main import app
 from tests.support.sites import serving
@@ -179,6 +179,13 @@ def test_links_become_those_of_the_site(text: str, expected: str) -> None:
 
     page = PurePosixPath("index.md")
     assert relink(text, PurePosixPath("README.md"), page, find) == expected
+
+
+def test_a_fence_keeps_its_language_alone() -> None:
+    assert without_options("```python no-run\nx\n```\n") == "```python\nx\n```\n"
+    assert without_options("  ```python no-run\n") == "  ```python\n"
+    kept = '```text title="Output"\n```\na `python no-run` fence\n'
+    assert without_options(kept) == kept
 
 
 def test_a_link_to_nothing_in_the_repository_is_refused(tmp_path: Path) -> None:
