@@ -31,6 +31,7 @@ QUESTIONS = {
     "checkpoint without config": "how-to/checkpoint-without-config.html",
     "exit code 1": "questions.html#what-does-exit-code-1-mean",
     "joints": "how-to/joints.html",
+    "which extra do I need": "questions.html#which-extra-do-i-need",
     "make the file smaller": "how-to/quantize.html",
     "run it on android": "questions.html#how-do-i-run-it-on-android-ios-or-in-a-browser",
     "renamed modules": "how-to/fork.html",
