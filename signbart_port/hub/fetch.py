@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from signbart_port.errors import PortError
 from signbart_port.hub import access, address
 from signbart_port.hub.access import Access
 from signbart_port.hub.address import Address
+from signbart_port.system.packages import PACKAGES, absent, is_installed
 from signbart_port.system.progress import ProgressCallback, no_progress
 from signbart_port.system.worker import Limits, Worker, WorkerFailed
 
 _WORKER = "signbart_port.hub.workers.download"
 _SECONDS = 3600.0
-_INSTALL = "Install it: pip install 'signbart-port[hub]'"
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ def fetched(path: Path, progress: ProgressCallback = no_progress) -> Path:
     if not address.is_address(path):
         return path
     where = address.parse(path)
-    if find_spec("huggingface_hub") is None:
-        raise PortError(str(where), "needs huggingface-hub, which is not installed", _INSTALL)
+    if not is_installed("huggingface_hub"):
+        raise absent([PACKAGES["huggingface_hub"]], str(where))
     progress("Fetching from the hub")
     with Worker(_WORKER) as worker:
         worker.send(Download(where, access.current()), Limits(_SECONDS))
