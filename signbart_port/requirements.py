@@ -66,7 +66,7 @@ PAIRS = {
     "transformers": ("hf-bart", "hf-bert", "hf-gpt2", "hf-mobilenet-v2", "hf-vit", "hf-whisper"),
 }
 """The installed pairs that need another library, by its module."""
-_FROM_HUB = ("convert", "evaluate", "inspect", "plan", "predict", "tflite", "verify")
+_FROM_HUB = ("convert", "evaluate", "export", "inspect", "plan", "predict", "tflite", "verify")
 _WITH_PAIRS = ("convert", "export", "plan", "tflite", "verify")
 
 

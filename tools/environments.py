@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from clean_environment import CleanEnvironment, Installed
@@ -91,7 +92,7 @@ def show(tried: Sequence[Tried]) -> int:
     table.add_row("installed, MiB", *(f"{one.installed.mebibytes:,.0f}" for one in tried))
     table.add_row("installation, s", *(f"{one.installed.seconds:.0f}" for one in tried))
     for row in zip(*(one.outcomes for one in tried), strict=True):
-        table.add_row(" ".join(row[0].command), *(one.word for one in row))
+        table.add_row(" ".join(row[0].command), *(escape(one.word) for one in row))
     Console(width=160).print(table)
     wrong = list(_wrong(tried))
     print("\n".join(wrong) or "as the table of requirements says")

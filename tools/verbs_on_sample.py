@@ -1,6 +1,6 @@
 """A command line of every verb, for the sample, and what is expected of each.
 
-Used by tools/environments.py, and by the test of the base installation.
+Used by tools/environments.py, and by the tests of partial installations.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COMMANDS = tuple(
         inspect model.h5
         inspect model.tflite
         plan model.pth
-        plan --pair torch-transformer
+        plan --pair torch-transformer --config pair.yaml
         data check signs
         data synth {OUT}/signs --signers 1 --classes 1 --holdout 0
         snippets model.tflite --language kotlin
@@ -81,11 +81,13 @@ class Outcome:
 
 def prepare(folder: Path) -> Path:
     """Make the folder of the sample's files in every format, with the environment of this process:
-    model.pth, model.h5, model.tflite, model-dynamic.tflite, clips.npz, signs/."""
+    model.pth, model.h5, model.tflite, model-dynamic.tflite, clips.npz, signs/, and pair.yaml, which
+    is a config of torch-transformer."""
     folder.mkdir()
     (folder / OUT).mkdir()
     shutil.copy(SAMPLES / "synthetic-signs.pth", folder / "model.pth")
     shutil.copy(SAMPLES / "clips.npz", folder)
+    (folder / "pair.yaml").write_text("{width: 16, heads: 2, inner: 32, layers: 1}\n")
     for line in (
         "convert model.pth",
         "tflite model.h5 --quantization none,dynamic",

@@ -1,8 +1,9 @@
-"""What runs without any extra, and what the rest says instead: each verb on the sample, in an
-environment that has the packages of the base installation alone."""
+"""What runs without any extra, and what the rest says instead: each verb, in an environment that
+has the packages of the base installation alone. For a release, with one framework too."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from signbart_port.data.synthetic import write
 from signbart_port.errors import PortError
 from signbart_port.system.packages import PACKAGES
 from tests.support.linked_environment import linked_environment
-from verbs_on_sample import COMMANDS, OUT, SAMPLES, expected, outcome
+from tests.support.small_models import Once
+from verbs_on_sample import COMMANDS, OUT, SAMPLES, expected, outcome, prepare
 
 IMPORT_ALL = """
 import signbart_port
@@ -118,3 +120,34 @@ def test_a_verb_that_does_otherwise_is_found_out(programs: Path, work: Path) -> 
     assert "exit code 2" in outcome(fails, None, work, programs).wrong
     assert "exit code 0" in outcome(runs, refused, work, programs).wrong
     assert "absent.pth" in outcome(fails, refused, work, programs).wrong
+
+
+ALONE = (
+    ("convert", "model.pth", "--out", f"{OUT}/unproven.h5", "--no-verify"),
+    ("export", "model.h5", "--out", f"{OUT}/unproven.pth", "--no-verify"),
+    ("predict", "model.h5", "clips.npz"),
+    ("predict", "model.pth", "clips.npz"),
+    ("tflite", "model.h5", "--out", f"{OUT}/dynamic.tflite", "--quantization", "dynamic"),
+    ("verify", "model.h5", "model-dynamic.tflite"),
+    ("verify", "model.pth", "model.pth"),
+    ("verify", "model.pth", "model.tflite"),
+)
+"""Command lines that need one framework, and not both."""
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("extra", ["keras", "torch"])
+def test_one_framework_is_enough_for_what_the_table_says(
+    extra: str, once: Once, tmp_path: Path
+) -> None:
+    sample = once("sample_in_every_format", lambda folder: prepare(folder / "sample"))
+    work = shutil.copytree(sample, tmp_path / "work")
+    programs = linked_environment(tmp_path / "environment", extra)
+
+    def installed(module: str) -> bool:
+        return PACKAGES[module].extra in ("", extra)
+
+    runs = [command for command in ALONE if expected(command, installed) is None]
+    assert len(runs) == 4
+    wrong = [outcome(command, None, work, programs).wrong for command in runs]
+    assert wrong == [""] * len(runs)
