@@ -16,7 +16,7 @@ NOT_RUN = {
     r"git clone .*": "needs a network",
     r"pip install .*": "needs a network; tools/environments.py installs, before a release",
     r"signbart-port .* hf://.*": "needs a network; tests/hub/ has a hub on this machine",
-    r"make( \w+)*": "makes an environment; CI runs it by itself",
+    r"make( \w+)*( TORCH_INDEX=\S+)?": "makes an environment; CI runs it by itself",
     r"\. \.venv/bin/activate": "the environment that `make` has made",
     r"cp samples/.*": "the folder that a page begins with has these files",
     r"signbart-port data synth signs --signers 6 --classes 10": "and this dataset",
