@@ -229,10 +229,13 @@ def _of_options(path: Path, sizes: Mapping[str, int], options: Options) -> Resol
     known = {name: size for name, size in sizes.items() if name != "joints"} | options.override()
     config = configs.parse(known, f"{path} (sizes of its tensors)")
     origin = "sizes of the tensors, --heads and --joints"
-    note = "the dropouts are unknown and set to 0, which matters for training only"
+    notes = (
+        "heads and joints are as you say: no tensor shows them, and no proof can tell a wrong one",
+        "the dropouts are unknown and set to 0, which matters for training only",
+    )
     source = Source(Place.OTHER, origin, origin, None)  # it states nothing
     config, _ = check_sizes(path, source, config, sizes, accept=False)
-    return Resolved(config, origin, (note,))
+    return Resolved(config, origin, notes)
 
 
 def _candidates(path: Path, sizes: Mapping[str, int], options: Options) -> str:

@@ -177,8 +177,9 @@ def test_what_the_shapes_do_not_settle_is_asked_for(checkpoint):
         layout="selected", activation_dropout=0.0, classifier_dropout=0.0
     )
     assert resolved.origin == "sizes of the tensors, --heads and --joints"
-    [note] = resolved.notes
-    assert "dropouts are unknown and set to 0" in note
+    as_said, dropouts = resolved.notes
+    assert "no proof can tell a wrong one" in as_said
+    assert "dropouts are unknown and set to 0" in dropouts
 
 
 def test_heads_and_joints_of_a_published_model_are_those_that_are_given(checkpoint):
