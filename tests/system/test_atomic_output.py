@@ -414,6 +414,17 @@ def test_the_handling_of_signals_is_put_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.fixture
+def not_ignored() -> Iterator[None]:
+    """The signals as in a terminal: a job of a script, or one under nohup, has some ignored."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("not_ignored")
 @pytest.mark.parametrize("made", [None, ValueError("of foreign code")])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_foreign_code_cannot_drop_a_signal(

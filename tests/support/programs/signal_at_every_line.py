@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,8 @@ path, site = folder / "model.h5", folder / "site"
 tempfile.tempdir = str(folder)
 NEW = b"new" * 100_000
 NOT_REACHED, SURVIVED = 0, 1
+if number != signal.SIGKILL:
+    signal.signal(number, signal.SIG_DFL)  # one that is ignored, as under nohup, stays so
 
 
 def write():
