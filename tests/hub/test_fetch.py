@@ -196,6 +196,6 @@ def test_a_token_follows_no_redirect_to_another_host(
 def test_a_package_that_is_absent_is_said_before_anything_is_read(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signbart_port.hub.fetch.find_spec", lambda name: None)
-    assert "pip install 'signbart-port[hub]'" in refusal()
+    monkeypatch.setattr("signbart_port.hub.fetch.is_installed", lambda module: False)
+    assert 'pip install "signbart-port[hub]"' in refusal()
     assert not hub.log
