@@ -106,7 +106,8 @@ def new_folder() -> Iterator[str]:
         lock = os.open(made, os.O_RDONLY)
         stack.callback(os.close, lock)  # first: the last file that may be open lists the folder
         if locks.take(lock) is Lock.HELD:
-            made = made.rename(folder)
+            with suppress(OSError):
+                made = made.rename(folder)
         yield str(made)
 
 
