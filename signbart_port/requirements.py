@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from signbart_port.errors import PortError
+from signbart_port.hub.address import is_address
 from signbart_port.system.packages import PACKAGES, Package, absent, is_installed
 from signbart_port.tflite.modes import MODES
 
@@ -104,7 +105,7 @@ def _writes_page(given: Given) -> bool:
 
 
 def _from_hub(given: Given) -> bool:
-    return any(path.startswith("hf:/") for path in _paths(given))
+    return any(map(is_address, _paths(given)))
 
 
 def _checkpoint(given: Given) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from signbart_port.config import joints
 from signbart_port.hub.address import is_repository
+from signbart_port.hub.fetch import Origin
 from signbart_port.hub.model_card import ModelCard
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.report import Report
@@ -77,8 +78,7 @@ def _origin(
     if {"name", "sha256"} <= made_of.keys():
         yield "which was made of", f"{made_of['name']}, SHA-256 {made_of['sha256']}"
     if {"repository", "revision", "commit"} <= hub.keys():
-        where = f"hf://{hub['repository']} at {hub['revision']}, commit {hub['commit']}"
-        yield "which is from", where
+        yield "which is from", str(Origin(hub["repository"], hub["revision"], hub["commit"], {}))
     if "epoch" in (trained := _dict(source.provenance, "trained")):
         yield "trained", f"in Keras, {trained['epoch']} epochs"
     yield "written by", f"signbart-port {__version__}"
