@@ -14,7 +14,9 @@ from signbart_port.cli._report_file import ReportFile
 from signbart_port.errors import PortError, ProofError, printable
 from signbart_port.hub.address import is_address
 from signbart_port.system.progress import ProgressCallback
+from signbart_port.untrusted.absent import absent
 from signbart_port.untrusted.model_kind import ModelKind, stem_of
+from signbart_port.untrusted.refusal import naming
 
 if TYPE_CHECKING:
     from signbart_port.parity.report import Report
@@ -129,7 +131,8 @@ def verify(
 
     for path in (a, b):  # else a folder is blamed for having several models
         if not (path.exists() or is_address(path)):
-            raise PortError(path, "does not exist")
+            with naming(path):
+                raise absent(path)
     if a.is_dir() and b.is_dir() and (pairs := _pairs(a, b)) is not None:
         _many.check_options(report=report, every_module=every_module, node_data=node_data)
         _many.Batch(json, quiet, "pairs").run(

@@ -19,6 +19,8 @@ from signbart_port.data.labels import LABEL2ID, normalized, read_label_maps
 from signbart_port.data.labels import read_labels as read_labels
 from signbart_port.data.stored_clips import ROOM, StoredClip, StoredClips
 from signbart_port.errors import PortError, first_of, printable
+from signbart_port.untrusted.absent import absent
+from signbart_port.untrusted.refusal import Refusal, naming
 
 SPLITS = ("train", "val", "test", "all")
 _OTHER_NAMES = {"val": ("valid", "validation", "dev")}
@@ -88,7 +90,8 @@ def open_dataset(root: str | os.PathLike[str]) -> Dataset:
     """
     root = Path(root)
     if not root.is_dir():
-        raise PortError(root, "is not a folder" if root.exists() else "does not exist")
+        with naming(root):
+            raise Refusal("is not a folder") if root.exists() else absent(root)
     labels = read_label_maps(root)
     ids = {normalized(label): number for number, label in enumerate(labels)}
     entries, in_json, others = list[Entry](), list[Entry](), list[Path]()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
+from signbart_port.untrusted.absent import absent
 from signbart_port.untrusted.refusal import COPY_AGAIN, Refusal, naming
 
 HEAD = 4096
@@ -84,7 +85,7 @@ def _open(path: str | os.PathLike[str]) -> io.BufferedReader:
     try:
         return open(path, "rb", opener=_open_at_once)
     except FileNotFoundError:
-        raise Refusal("does not exist") from None
+        raise absent(path) from None
     except IsADirectoryError:
         if os.path.exists(os.path.join(path, "saved_model.pb")):
             what = "is a SavedModel of TensorFlow, which does not keep a model's layers"

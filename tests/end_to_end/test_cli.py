@@ -86,7 +86,8 @@ def run_main(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ("convert nothing.pth", "nothing.pth: does not exist"),
+        ("convert nothing.pth", "nothing.pth: does not exist. Check the path"),
+        ("convert modle.pth", "modle.pth: does not exist. Did you mean model.pth?"),
         ("convert model.pth -o missing/model.h5", "missing/model.h5: its folder does not exist"),
         ("convert model.pth -o model.pth", "model.pth: the Keras model is written as .h5"),
         ("convert model.pth -o link.h5 --force", "link.h5: is the input model.pth itself"),
@@ -129,7 +130,7 @@ def run_main(
         ("tflite keras.h5 --quantization int4", "Available: none, float16, dynamic, int8"),
         ("tflite keras.h5 --quantization int8", "Give --calibration DIR"),
         ("tflite keras.h5 --frames 16,x", "Such as 64, or 16,32,64"),
-        ("verify model.pth nothing.h5", "nothing.h5: does not exist"),
+        ("verify model.pth kera.h5", "kera.h5: does not exist. Did you mean keras.h5?"),
         ("inspect nothing", "nothing: does not exist"),
         ("inspect model.yaml", "model.yaml: is"),
     ],

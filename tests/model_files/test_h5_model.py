@@ -103,7 +103,7 @@ def test_what_is_no_hdf5_is_named(tmp_path, refusal, content, said):
 def test_other_models_and_what_is_no_file_are_named(ported, tmp_path, refusal):
     assert refusal(ported / "model.pth").startswith("is a zip archive, such as torch.")
     assert refusal(ported / "model.tflite").startswith("is a TFLite model, not a Keras model")
-    assert refusal(tmp_path / "none.h5") == "does not exist"
+    assert refusal(tmp_path / "none.h5") == "does not exist. Check the path"
     assert refusal(tmp_path) == "is a directory, not a file. Give the file itself"
     os.mkfifo(tmp_path / "fifo.h5")
     assert refusal(tmp_path / "fifo.h5") == "is a pipe, a socket or a device, not a regular file"

@@ -216,7 +216,7 @@ def test_text_at_hand_with_bytes_that_were_no_text(tmp_path: Path) -> None:
 
 
 def test_no_file_and_no_regular_file(tmp_path: Path) -> None:
-    assert refusal_of_file(tmp_path / "missing.yaml") == "does not exist"
+    assert refusal_of_file(tmp_path / "missing.yaml") == "does not exist. Check the path"
     assert refusal_of_file(tmp_path) == "is a directory, not a file. Give the file itself"
     assert "not a regular file" in refusal_of_file(Path("/dev/null"))
 
