@@ -40,6 +40,8 @@ _KEYPOINTS, _CLASS = "keypoints", "class"
 _LABEL = "label"  # what others call the class: read where it is text, and there is no class
 _LENGTHS = "lengths"  # the frames of several clips, whose keypoints stand one after the other
 _COORDINATES = (2, 3, 4)  # of a point: x and y, z, visibility
+_GIVE_ARRAY = "Give a .npy of frames × points × (x, y)"
+_DETECT = f"MediaPipe or another detector finds the keypoints in it. {_GIVE_ARRAY}"
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def _bytes_of(path: str | os.PathLike[str]) -> tuple[Kind, bytes]:
         kind = kind_of(head := file.read(HEAD))
         if kind is None or kind not in _READERS or (kind is Kind.TEXT and not _may_be_json(head)):
             what = kind.noun if kind else "of no known kind"
-            raise Refusal(f"is {what}, not a sample", (kind and kind.remedy) or SAVE_ARRAYS)
+            hint = _DETECT if kind in (Kind.PICTURE, Kind.VIDEO) else kind and kind.remedy
+            raise Refusal(f"is {what}, not a clip of keypoints", hint or _GIVE_ARRAY)
         if (size := file.seek(0, os.SEEK_END)) > LARGEST:
             raise Refusal(f"has {size:,} bytes, more than {LARGEST:,}: not one clip")
         file.seek(0)

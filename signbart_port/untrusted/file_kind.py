@@ -51,6 +51,8 @@ class Kind(StrEnum):
         "a raw pickle that torch.save did not write",
         "It was not opened; write the weights with torch.save(model.state_dict(), path)",
     )
+    PICTURE = "picture", "a picture"
+    VIDEO = "video", "a video"
     LFS = "lfs", "a Git LFS pointer", "Fetch the file that it stands for (git lfs pull)"
     INDEX = "index", "an index of shards"
     HTML = "html", "a web page (HTML)", "Download the file itself, not the page that shows it"
@@ -114,11 +116,19 @@ def kind_of(head: bytes) -> Kind | None:
         (b"\x93NUMPY", Kind.NPY),
         (b"\x1f\x8b", Kind.GZIP),
         (b"version https://git-lfs", Kind.LFS),
+        (b"\x89PNG\r\n\x1a\n", Kind.PICTURE),
+        (b"\xff\xd8\xff", Kind.PICTURE),  # JPEG
+        (b"GIF8", Kind.PICTURE),
+        (b"\x1aE\xdf\xa3", Kind.VIDEO),  # Matroska, WebM
     ):
         if head.startswith(start):
             return kind
     if head[4:8] == b"TFL3":
         return Kind.TFLITE
+    if head[4:8] == b"ftyp":  # MP4, QuickTime
+        return Kind.VIDEO
+    if head.startswith(b"RIFF") and head[8:12] in (b"WEBP", b"AVI "):
+        return Kind.PICTURE if head[8:12] == b"WEBP" else Kind.VIDEO
     if head[8:9] == b"{" and head[9:10] in (b'"', b"}", b" "):
         return Kind.SAFETENSORS
     if head[257:262] == b"ustar":

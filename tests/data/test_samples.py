@@ -210,16 +210,19 @@ def test_pickles_that_are_no_sample(refused: Refused, sample: object, says: str)
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "is an empty file, not a sample. Download or copy it again"),
+        (b"", "is an empty file, not a clip of keypoints. Download or copy it again"),
         (b"keypoints", "is a text file"),
-        (b"<html>", "is a web page (HTML), not a sample"),
+        (b"<html>", "is a web page (HTML), not a clip of keypoints"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
         (bytes(4096), "is a run of zero bytes"),
         (b"\x01\xfe\xff", "is of no known kind"),
-        (pickle.dumps({"keypoints": CLIP}, 0), "is of no known kind, not a sample. Save"),
+        (
+            pickle.dumps({"keypoints": CLIP}, 0),
+            "is of no known kind, not a clip of keypoints. Give",
+        ),
         (pickle.dumps({"keypoints": CLIP}, 1), "is of no known kind"),
         (npz(left=CLIP, right=CLIP), "has no keypoints: it holds left, right"),
-        (npz(), "is a zip archive, such as torch.save writes, not a sample"),
+        (npz(), "is a zip archive, such as torch.save writes, not a clip of keypoints"),
         (npz(**{"class": "G01"}), "has no keypoints: it holds class"),
     ],
     ids=parameter_id,

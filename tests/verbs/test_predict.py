@@ -216,7 +216,8 @@ def test_a_tflite_takes_no_config(run: Run) -> None:
         ("cut.h5 a.npy", "cut.h5: cannot be read as HDF5"),
         ("nan.pth a.npy", "nan.pth: "),
         ("model.tflite nothing.npy", "nothing.npy: does not exist"),
-        ("model.tflite text.tflite", "text.tflite: is a text file, not a sample"),
+        ("model.tflite text.tflite", "text.tflite: is a text file, not a clip of keypoints. Give"),
+        ("model.tflite video.mp4", "a video, not a clip of keypoints. MediaPipe or another"),
         ("model.tflite a.npy hands.npy", "hands.npy: 42 keypoints a frame: the model reads"),
         ("model.h5 hands.npy", "hands.npy: 42 keypoints a frame: the model reads"),
         ("model.pth hands.npy", "hands.npy: 42 keypoints a frame: the model reads"),
@@ -228,6 +229,7 @@ def test_a_tflite_takes_no_config(run: Run) -> None:
 def test_bad_input(run: Run, folder: Path, arguments: str, says: str) -> None:
     """Exit 2, one line that names the file and what is wrong, nothing written."""
     (folder / "text.tflite").write_text("a model")
+    (folder / "video.mp4").write_bytes(b"\0\0\0\x20ftypisom")
     for name in ("model.tflite", "model.h5"):
         cut = (folder / name).with_stem("cut")
         cut.write_bytes((folder / name).read_bytes()[:-300])
