@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from signbart_port import requirements
+from signbart_port.errors import printable
 
 EXAMPLES = {
     "convert": (
@@ -59,6 +61,16 @@ EXAMPLES = {
 """Command lines of each command, without the name of the program."""
 ALIASES = ("--quantize",)
 """Other spellings, which go on working and are not shown."""
+_VERB_OF = {
+    ".pth": "convert",
+    ".pt": "convert",
+    ".ckpt": "convert",
+    ".safetensors": "convert",
+    ".h5": "tflite",
+    ".keras": "tflite",
+    ".tflite": "inspect",
+}
+"""What is probably meant where no command is named, by the suffix of the model."""
 _WORDS = {
     "<int>": "N",
     "<int range>": "N",
@@ -108,6 +120,15 @@ class Group(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters, each with what stands for its value."""
         return _named(super().get_params(ctx), ctx)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the first word names; where that is a model, the error says what
+        is done with one."""
+        verb = _VERB_OF.get(PurePath(args[0]).suffix.lower())
+        if verb and ctx.parent is None:
+            word = printable(args[0])
+            ctx.fail(f"No such command {word!r}. Did you mean 'signbart-port {verb} {word}'?")
+        return super().resolve_command(ctx, args)
 
 
 def _paragraphs(text: str | None) -> str | None:

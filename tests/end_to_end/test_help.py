@@ -50,6 +50,24 @@ def test_paragraphs_are_wrapped_by_the_terminal_alone(
     assert "with all that --resume needs to go on from there, whatever" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("model.pth", "Did you mean 'signbart-port convert model.pth'?"),
+        ("MODEL.H5", "Did you mean 'signbart-port tflite MODEL.H5'?"),
+        ("convrt", "Did you mean 'convert'?"),
+        ("data model.pth", "No such command 'model.pth'."),
+    ],
+)
+def test_a_model_in_place_of_a_command(
+    words: str, meant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as end:
+        app(words.split())
+    assert end.value.code == 2 and f"{meant} " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", commands())
 def test_the_examples_are_commands(name: str) -> None:
     """Every command has two at least, whose options it knows."""
