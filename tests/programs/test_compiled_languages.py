@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 C_API = ROOT / ".npm" / "tfjs-tflite-node" / "cc_deps"
 KOTLINC = ROOT / ".npm" / "kotlin-compiler" / "bin" / "kotlinc"
 STAND_INS = ROOT / "tests" / "support" / "kotlin"
+APP = ROOT / "docs" / "how-to" / "app.md"
 
 
 def run(*command: object, cwd: Path, stdin: str = "") -> str:
@@ -88,6 +90,23 @@ def test_kotlin(models: dict[str, Path], name: str, tmp_path: Path) -> None:
         for values in (inputs.keypoints, inputs.attention_mask):
             given = np.array(printed.pop(0).split(), np.float32)
             np.testing.assert_array_equal(given, values.ravel())
+
+
+@pytest.mark.release
+def test_the_app_around_it(models: dict[str, Path], tmp_path: Path) -> None:
+    """That of docs/how-to/app.md, compiled without a warning."""
+    if not KOTLINC.exists() or shutil.which("javac") is None:
+        pytest.skip("javac, or kotlinc, which tools/npm_packages.py downloads, is not here")
+    _, app = re.findall(r"^```kotlin\n(.*?)^```", APP.read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "app.kt").write_text(app)
+    written = signbart_port.snippets(models["lengths"], "kotlin", out=tmp_path / "recognize.kt")
+    assert "val LABELS" in written.source
+    run("javac", "-d", "classes", *STAND_INS.rglob("*.java"), cwd=tmp_path)
+    compiler = ("bash", KOTLINC, "recognize.kt", "-Werror", "-cp", "classes", "-d", "program.jar")
+    run(*compiler, "app.kt", cwd=tmp_path)
+    (tmp_path / "app.kt").write_text(app.replace("LABELS", "NAMES"))
+    with pytest.raises(AssertionError, match="unresolved reference 'NAMES'"):
+        run(*compiler, "app.kt", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("name", FILES)
