@@ -229,6 +229,26 @@ def test_the_first_hit_answers_a_newcomer(site: Path, browser: Browser, question
 
 
 @pytest.mark.release
+def test_what_is_copied_is_the_commands(site: Path, browser: Browser) -> None:
+    """Neither prompts nor output. A long command goes on in the next line."""
+    browser.open((site / "how-to/app.html").as_uri(), width=390)
+    browser.wait_for("document.querySelector('.highlight button')")
+    browser.execute_script(
+        "document.execCommand = () => window.copied = document.activeElement.value"
+    )
+    block = browser.find_elements("css selector", ".highlight:has(.go)")[-1]
+    assert block.text.startswith("$ signbart-port predict ") and "PASS" in block.text
+    browser.execute_script("arguments[0].querySelector('button').click()", block)
+    assert browser.evaluate("copied") == (
+        "signbart-port predict phone.tflite clip.npy --golden golden.json --quiet\n"
+        "signbart-port predict --check golden.json"
+    )
+    assert browser.evaluate(
+        "(code => code.scrollWidth === code.clientWidth)(document.querySelector('code:has(.gp)'))"
+    )
+
+
+@pytest.mark.release
 def test_a_served_site_is_searched_too(site: Path, browser: Browser) -> None:
     with serving(site) as server:
         browser.open(f"{server.url}tflite.html")
