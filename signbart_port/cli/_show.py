@@ -119,7 +119,8 @@ def logits(reports: Sequence[Report]) -> None:
 
     first = reports[0]
     table = Table(
-        title=f"{_title(first)}: logits of {len(first.clips)} clips, largest error against float64",
+        title=f"{_title(first)}: logits of {len(first.clips)} synthetic clips,"
+        " largest error against float64",
         title_justify="left",
     )
     graph = ["graph"] if len(first.rows) > 1 else []
@@ -175,7 +176,7 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
         table.add_row(*cells, colored(verdict))
     out().print(table)
     same, of = report.agreement
-    classes = f"; same class for {same} of {of} clips" if of else ""
+    classes = f"; same class for {same} of {of} synthetic clips" if of else ""
     color = "green" if report.passed else "bold red"
     out().print(f"[{color}]{escape(report.verdict())}[/]{classes}")
     if report.same_structure:  # else the verdict has it

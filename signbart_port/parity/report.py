@@ -165,7 +165,7 @@ class Report(Presentable):
     def inputs(self) -> str:
         """The inputs that both ran, in a few words."""
         if self.clips:
-            return f"{len(self.clips)} clips of {self.frames} frames"
+            return f"{len(self.clips)} synthetic clips of {self.frames} frames"
         return f"case {self.facts.get('case', '')}".strip()
 
     @property

@@ -38,7 +38,7 @@ def card_facts(card: Card) -> Iterator[tuple[str, str]]:
     for one in card.proof["lengths"]:
         same = "{} of {}".format(*one["same_class"])
         errors = f"error {one['error']:.1e}, limit {one['limit']:.1e}"
-        lengths.append(f"{one['frames']} frames: {errors}; same class for {same} clips")
+        lengths.append(f"{one['frames']} frames: {errors}; same class for {same} synthetic clips")
     yield from _labeled("proof", [f"{proof}; the .h5 {origin} against PyTorch", *lengths])
     if card.accuracy:
         of = f"of {card.accuracy['clips']} clips"

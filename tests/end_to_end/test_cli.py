@@ -178,7 +178,7 @@ def test_what_a_person_reads(
     code, out, _ = run_main(monkeypatch, capsys, "convert", source)
     assert code == 0
     assert "decoder.layers.2" in out and "decoder.layers.2.encoder_attn" not in out
-    for words in ("of them also alone; same class for 7 of 7 clips", "122 tensors"):
+    for words in ("of them also alone; same class for 7 of 7 synthetic clips", "122 tensors"):
         assert words in out
     assert f"written  {source.with_suffix('.h5')}" in out
 

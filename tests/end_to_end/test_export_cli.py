@@ -159,7 +159,12 @@ def test_what_a_person_reads(
     code, out, _ = run_main(monkeypatch, capsys, model)
     assert code == 0
     assert "decoder.layers.2" in out and "decoder.layers.2.encoder_attn" not in out
-    for words in ("same class for 7 of 7 clips", "122 tensors", "model.pth", "no tensor tells"):
+    for words in (
+        "same class for 7 of 7 synthetic clips",
+        "122 tensors",
+        "model.pth",
+        "no tensor tells",
+    ):
         assert words in out
     code, out, _ = run_main(
         monkeypatch, capsys, model, "--force", "--container", "training", "--every-module"

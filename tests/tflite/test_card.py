@@ -158,7 +158,7 @@ def test_inspect_shows_it(inspected: Callable[..., str]) -> None:
         "logits; quantization none",
         "[b]m.h5 12ab",
         "equal to Keras; the .h5 not proven against PyTorch",
-        "16 frames: error 1.0e-06, limit 1.0e-05; same class for 7 of 7 clips",
+        "16 frames: error 1.0e-06, limit 1.0e-05; same class for 7 of 7 synthetic clips",
         "model.h5: top-1 50.0%, top-5 100.0%, same prediction 100.0% of 60 clips",
         "signbart-port 0.1.0",
     ):
