@@ -83,7 +83,8 @@ class Rounded:
 class WeightComparison:
     """Every tensor of the candidate against the reference's, through the mapping.
 
-    `rule` says what was asked of them: every bit, or the rounding that the file's type implies.
+    `rule` says what was asked of them: every bit, or the rounding that the file's type implies;
+    `unread` how many values of the reference the candidate lacks because it never reads them.
     """
 
     rule: str
@@ -92,6 +93,7 @@ class WeightComparison:
     differing: tuple[Differing, ...] = ()
     rounded: tuple[Rounded, ...] = ()
     missing: tuple[str, ...] = ()
+    unread: int = 0
 
     @property
     def passed(self) -> bool:
@@ -100,7 +102,8 @@ class WeightComparison:
     def sentence(self) -> str:
         """Return one line: how many are equal, or what differs first."""
         if self.passed:
-            return f"{self.tensors} tensors, {self.values:,} values: {self.rule}"
+            left = f"; {self.unread:,} that nothing reads are left out" if self.unread else ""
+            return f"{self.tensors} tensors, {self.values:,} values: {self.rule}{left}"
         parts = [f"{name} is missing" for name in self.missing[:2]]
         parts += [
             f"{d.name}: {d.values:,} of {d.of:,} values differ, the worst at {list(d.worst)}:"

@@ -43,6 +43,7 @@ def compare(
         rule=file.precision.spec.weight_rule or EXACT,
         tensors=len(plan.transfers),
         values=plan.parameters - unread,
+        unread=unread,
         differing=tuple(differing),
         missing=(
             *(f"{path} {tensors[path].shape}" for path in found.missing),

@@ -86,7 +86,10 @@ def test_found(holds: Any, quantization: Quantization, frames: int | None) -> No
     plan = plan_of(CONFIG)
     read = FRAMES if frames else 18  # rows of each table of positions, of 18
     assert weights.tensors == len(plan.transfers)
-    assert weights.values == plan.parameters - 2 * CONFIG.d_model * (18 - read)
+    assert weights.unread == 2 * CONFIG.d_model * (18 - read)
+    assert weights.values == plan.parameters - weights.unread
+    said = f"; {weights.unread} that nothing reads are left out"
+    assert weights.sentence().endswith(said) == (frames is not None)
     assert weights.rule == RULES[quantization]
 
 
