@@ -125,7 +125,7 @@ def logits(reports: Sequence[Report]) -> None:
     )
     graph = ["graph"] if len(first.rows) > 1 else []
     for name in ("frames", "error", "Keras float32", "limit", *graph, "same class", "verdict"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for report in reports:
         row = report.logits
         figures = [row.error, row.noise, row.limit, *(r.error for r in report.rows[:-1])]
@@ -135,7 +135,7 @@ def logits(reports: Sequence[Report]) -> None:
             "{} of {}".format(*report.agreement),
             colored(report.word(report.rows)),
         )
-    out().print(table)
+    whole(table)
 
 
 def compared(
@@ -158,8 +158,10 @@ def compared(
 
 
 def parity(report: Report, every_module: bool = False, *, notes: bool = True) -> None:
-    """Print the comparison as a table, by block of the model or module by module, and the
-    verdict."""
+    """Print the comparison as a table, by block of the model or module by module, and the verdict.
+
+    Of the notes those that are cautions are left to `cautions`, which says them on stderr.
+    """
     from rich.markup import escape
     from rich.table import Table
 
@@ -169,12 +171,12 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
         title=f"{_title(report)}: {report.inputs}, largest error against float64",
         title_justify="left",
     )
-    table.add_column("module" if every_module else "block", no_wrap=True)
+    table.add_column("module" if every_module else "block", overflow="fold")
     for name in blocks.head(report):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for *cells, verdict in blocks.table(report, every_module):
         table.add_row(*cells, colored(verdict))
-    out().print(table)
+    whole(table)
     same, of = report.agreement
     classes = f"; same class for {same} of {of} synthetic clips" if of else ""
     color = "green" if report.passed else "bold red"
@@ -188,7 +190,8 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
     for change in _roundings(report):
         out().print(escape(printable(change, LONGEST)))
     for note in report.notes:
-        out().print(f"[dim]{escape(printable(note, LONGEST))}[/]")
+        if note not in report.cautions:
+            out().print(f"[dim]{escape(printable(note, LONGEST))}[/]")
 
 
 def _roundings(report: Report) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from itertools import combinations_with_replacement, product
 from pathlib import Path
@@ -14,7 +15,7 @@ import tensorflow as tf
 
 import signbart_port
 from signbart_port import Options, PortError
-from signbart_port.cli import main
+from signbart_port.cli import _show, main
 from signbart_port.data.model_interface import Interface
 from signbart_port.keras_model import decoder, masks
 from signbart_port.model_files import h5
@@ -395,13 +396,24 @@ def test_other_heads_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     report = signbart_port.verify(tmp_path / "a.pth", tmp_path / "b.pth")
     says = "the configs differ: encoder_attention_heads 2 in a.pth, 4 in b.pth"
     assert not report.passed and says in report.cautions and says in report.notes
-    line = ["signbart-port", "verify", str(tmp_path / "a.pth"), str(tmp_path / "b.pth"), "-q"]
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        patch.setattr("sys.argv", line)
-        main()
-    printed = capsys.readouterr()
-    assert end.value.code == 1 and printed.out == ""
-    assert says in printed.err and "NOT EQUAL: " in printed.err
+    models = str(tmp_path / "a.pth"), str(tmp_path / "b.pth")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "80")
+        _show.out.cache_clear()  # a console keeps the width that it began with
+        for option in ("--quiet", "--every-module"):
+            patch.setattr("sys.argv", ["signbart-port", "verify", *models, option])
+            with pytest.raises(SystemExit) as end:
+                main()
+            assert end.value.code == 1
+            printed = capsys.readouterr()
+            assert printed.err.count(says) == 1 and says not in printed.out
+            if option == "--quiet":
+                assert printed.out == "" and "NOT EQUAL: " in printed.err
+    _show.out.cache_clear()
+    rows = [line for line in printed.out.splitlines() if line.startswith("│")]
+    assert {len(row) for row in rows} == {80} and "…" not in printed.out
+    whole = [row for row in rows if re.search(r"(equal|WRONG) +│$", row)]
+    assert len(whole) == len(report.rows) < len(rows)  # longer names go on in a line of their own
 
 
 @pytest.mark.release
