@@ -17,6 +17,7 @@ from signbart_port.errors import PortError
 from signbart_port.hub.address import is_address
 from signbart_port.system.packages import PACKAGES, Package, absent, is_installed
 from signbart_port.tflite.modes import MODES
+from signbart_port.untrusted.weights_file import INDEX, SUFFIXES
 
 Public = TypeVar("Public")
 Given = Mapping[str, Any]
@@ -57,7 +58,7 @@ _BOTH = (*_TORCH, *_KERAS)
 _PICTURES = ("matplotlib", "manimgx_fonts", "noto_cjk_sans_jp_regular")
 _MODELS = ("a", "b", "checkpoint", "checkpoints", "file", "files", "model", "models", "path")
 """The arguments that name model files."""
-_CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".safetensors.index.json")
+_CHECKPOINTS = (*SUFFIXES, INDEX)
 _INTEGER_MODES = [mode.value for mode, spec in MODES.items() if spec.recipe]
 PAIRS = {
     "keras_hub": (

@@ -16,6 +16,7 @@ from signbart_port.checkpoint.loaded import Loaded
 from signbart_port.errors import printable
 from signbart_port.untrusted import pickle_machine
 from signbart_port.untrusted.refusal import COPY_AGAIN, SAVE_STATE_DICT, Refusal
+from signbart_port.untrusted.weights_file import INDEX, SUFFIXES
 
 END = b"PK\x05\x06"
 END_SIZE = 22
@@ -23,7 +24,6 @@ _DIRECTORY_ENTRY = b"PK\x01\x02"
 _MOST_MEMBERS = 100_000  # a checkpoint of 96 tensors with its optimizer has 390
 _LOCAL = struct.Struct("<4s5H3I2H")  # signature, ..., length of name, length of extra field
 _ENCRYPTED = 1
-_CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".index.json")
 
 
 def load(data: bytes) -> Loaded:
@@ -110,7 +110,9 @@ def _check_not_around(names: list[str]) -> None:
     if any(name.endswith("/data.pkl") for name in names):
         return
     inside = [
-        name for name in names if name.endswith(_CHECKPOINTS) and not name.startswith("__MACOSX/")
+        name
+        for name in names
+        if name.endswith((*SUFFIXES, INDEX)) and not name.startswith("__MACOSX/")
     ]
     if inside:
         more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""

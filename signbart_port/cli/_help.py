@@ -10,6 +10,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from signbart_port import requirements
 from signbart_port.errors import printable
+from signbart_port.untrusted.weights_file import SUFFIXES
 
 EXAMPLES = {
     "convert": (
@@ -61,11 +62,7 @@ EXAMPLES = {
 """Command lines of each command, without the name of the program."""
 ALIASES = ("--quantize",)
 """Other spellings, which go on working and are not shown."""
-_VERB_OF = {
-    ".pth": "convert",
-    ".pt": "convert",
-    ".ckpt": "convert",
-    ".safetensors": "convert",
+_VERB_OF = dict.fromkeys(SUFFIXES, "convert") | {
     ".h5": "tflite",
     ".keras": "tflite",
     ".tflite": "inspect",

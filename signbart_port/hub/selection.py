@@ -8,12 +8,12 @@ from pathlib import PurePosixPath
 
 from signbart_port.errors import PortError, first_of, printable
 from signbart_port.hub.address import Address, is_safe
-from signbart_port.untrusted.weights_file import INDEX, SHARD
+from signbart_port.untrusted.weights_file import INDEX, SHARD, SUFFIXES
 
 _CONFIG = "config.json"
 _UNNAMED = (".safetensors", f".safetensors{INDEX}")
 """What is taken without being named: containers that hold no code."""
-_NAMED = (*_UNNAMED, ".pth", ".pt", ".ckpt", ".bin", ".h5", ".keras", ".tflite")
+_NAMED = tuple(dict.fromkeys((*_UNNAMED, *SUFFIXES, ".h5", ".keras", ".tflite")))
 _MOST_NAMED = 6
 
 

@@ -18,7 +18,9 @@ INDEX = ".index.json"
 SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)")
 """The name of a shard: stem, number, count, suffix."""
 _OWN_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
-_SUFFIXES = (*_OWN_SUFFIXES, ".bin", ".tar", ".pkl")
+SUFFIXES = (*_OWN_SUFFIXES, ".bin")
+"""How the names of checkpoints end."""
+_SUFFIXES = (*SUFFIXES, ".tar", ".pkl")
 _BESIDE = re.compile(
     r"(optimizer|scheduler|scaler|rng_state|training_args|random_states)", re.IGNORECASE
 )
