@@ -27,6 +27,12 @@ from tests.support.small_models import small_config
 
 Program = Callable[..., tuple[int, str, str]]
 INT8 = 9  # TFLite's number of the type
+NOT_IGNORED = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("signbart_port", run_name="__main__", alter_sys=True)
+"""
+"""The program that heeds Ctrl-C, also where the tests run in the background of a script."""
 
 
 @pytest.fixture
@@ -191,7 +197,7 @@ def test_the_command(model: Path, tmp_path: Path) -> None:
 def test_a_page_for_the_moment(model: Path, tmp_path: Path) -> None:
     """`--serve` alone shows the page until it is interrupted, and leaves nothing."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "signbart_port", "web", str(model), "--serve"],
+        [sys.executable, "-c", NOT_IGNORED, "web", str(model), "--serve"],
         env=ENVIRONMENT | {"TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from signbart_port.system import atomic_output as output
 from signbart_port.training.run import Run
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # one that is ignored stays so
 engine, moment, name, number = (sys.argv.pop(1) for _ in range(4))
 replacing, learning_rate, seen = output.replacing, Run.learning_rate, 0
 
