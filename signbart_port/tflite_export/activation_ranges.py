@@ -67,6 +67,10 @@ class Grid:
         return near and self.bits == other.bits
 
 
+_UNFIT = Grid(math.nan, 0, 0)
+"""One object: since Python 3.13, two with NaN are not equal."""
+
+
 def grid_of(tensor: Any) -> Grid | None:
     """Return the integers of a tensor that stand for floats; None for one that has none. Of a kind
     that no activation has, those that fit nothing."""
@@ -74,7 +78,7 @@ def grid_of(tensor: Any) -> Grid | None:
     if said is None or said.scale is None or not len(said.scale):
         return None
     if tensor.type not in _BITS or len(said.scale) > 1:
-        return Grid(math.nan, 0, 0)
+        return _UNFIT
     return Grid(float(said.scale[0]), int(said.zeroPoint[0]), _BITS[tensor.type])
 
 
