@@ -46,12 +46,17 @@ class Prefetcher(Generic[Item]):
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the thread, whether or not all items were taken; there are no more items then."""
         self._left.set()
-        while self._thread.is_alive():  # it may be waiting for room
+        while self._thread.is_alive() or not self._made.empty():  # it may be waiting for room
             try:
                 self._made.get_nowait()
             except queue.Empty:
                 self._thread.join(0.01)
+        self._made.put(None)
 
     def _make(self, items: Iterable[Item]) -> None:
         end: BaseException | None = None

@@ -77,6 +77,8 @@ def fit(job: Job, files: Files, watcher: Watcher, *, resume: bool) -> Trained:
                 error.__traceback__ = None
                 gc.collect()
                 raise
+            finally:
+                training.close()
     return training.run.done(training.test())
 
 
@@ -124,6 +126,11 @@ class _Training(keras.callbacks.Callback):
         self.simulated = Forward(learner) if job.quantization_aware else None
         self.batches: Prefetcher[Batch] | None = None
         self.epoch, self.started, self.waited, self.rate = 0, 0.0, 0.0, 0.0
+
+    def close(self) -> None:
+        """End the thread that makes batches: TensorFlow keeps their iterator for a while."""
+        if self.batches is not None:
+            self.batches.close()
 
     def resume(self) -> None:
         """Restore model, optimizer and log from the last checkpoint."""

@@ -71,6 +71,25 @@ def test_leaving_early_ends_the_thread(taken: int) -> None:
     assert not thread.is_alive()
 
 
+def test_one_that_is_closed_ends_for_a_user_who_waits() -> None:
+    """As TensorFlow keeps an iterator, in a thread of its own, for longer than a training."""
+    closing, taken = threading.Event(), list[int]()
+
+    def endless() -> Iterator[int]:
+        closing.wait(30)
+        yield from itertools.count()
+
+    items = Prefetcher(endless())
+    user = threading.Thread(target=lambda: taken.extend(items))
+    user.start()
+    closing.set()
+    for _ in range(2):
+        items.close()
+    user.join(30)
+    assert not user.is_alive() and taken == list(range(len(taken)))
+    assert list(items) == []
+
+
 def test_an_error_of_the_user_ends_the_thread_and_passes() -> None:
     with pytest.raises(KeyError), Prefetcher(itertools.count()) as items:
         next(items)
