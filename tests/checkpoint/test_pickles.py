@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import pickle
 import tracemalloc
 from argparse import Namespace
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
@@ -133,7 +133,7 @@ def test_code_beside_the_weights_is_named_and_never_built(
         (Namespace(lr=1), "argparse.Namespace"),
         (np.float32(1), "numpy"),
         (np.ones(2), "a NumPy array"),
-        (pathlib.PurePosixPath("/tmp"), "pathlib.PurePosixPath"),
+        (PurePosixPath("/tmp"), f"{PurePosixPath.__module__}.PurePosixPath"),
     ],
 )
 @pytest.mark.parametrize("container", ["zip", "legacy"])
