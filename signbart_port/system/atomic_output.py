@@ -89,7 +89,10 @@ def replacing(
     lock = _lock_of_folder(target)
     try:
         with own_files.owned(temp), _disk_errors(path, temp):
-            temp.touch(exist_ok=False)  # shows the mode that a new file gets here
+            try:
+                temp.touch(exist_ok=False)  # shows the mode that a new file gets here
+            except FileNotFoundError as error:  # a folder of /proc takes no file
+                raise refused_by_disk(path, error) from error
             mode = stat.S_IMODE(temp.stat().st_mode)
             temp.unlink()  # else a writer that adds a suffix of its own would leave it empty
             yield temp
@@ -229,4 +232,4 @@ def _disk_errors(path: str | Path, temp: Path) -> Iterator[None]:
 def refused_by_disk(path: str | os.PathLike[str], error: OSError) -> PortError:
     """Return the error of an output that the disk or its folder refuses."""
     why = os.strerror(error.errno) if error.errno else str(error)
-    return PortError(path, f"cannot be written: {why}", _FAULTS.get(error.errno or 0, ""))
+    return PortError(path, f"cannot be written: {why}", _FAULTS.get(error.errno or 0, _ELSEWHERE))

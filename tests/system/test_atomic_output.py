@@ -249,7 +249,8 @@ def test_an_exception_passes_unchanged_and_leaves_no_trace(
 
 
 @pytest.mark.parametrize(
-    "code", ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EACCES", "EPERM", "EROFS", "ENAMETOOLONG"]
+    "code",
+    ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EACCES", "EPERM", "EROFS", "ENAMETOOLONG"],
 )
 @pytest.mark.parametrize("named", [True, False])
 def test_a_fault_of_the_disk_is_told_in_one_line(tmp_path: Path, code: str, named: bool) -> None:
@@ -272,6 +273,17 @@ def test_a_writer_that_writes_elsewhere_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_output.replacing(path, force=True):
         pass
     assert path.read_bytes() == OLD
+
+
+def test_a_folder_that_takes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of /proc, though their mode says that they do."""
+
+    def touch(self: Path, **options: Any) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self))
+
+    monkeypatch.setattr(Path, "touch", touch)
+    with pytest.raises(PortError, match=r"cannot be written: No such file .* Write to another"):
+        replace(tmp_path / "model.h5")
 
 
 def test_a_name_too_long(tmp_path: Path) -> None:
