@@ -8,6 +8,9 @@ from math import inf
 from signbart_port.parity.compare import Row
 from signbart_port.parity.report import Report
 
+UNMATCHED = "unmatched"
+"""In place of an error: there is no such output, or it has another shape."""
+
 
 def block_of(module: str) -> str:
     """Return the block of a module: `encoder.layers.0` for `encoder.layers.0.fc1`, as its first
@@ -31,14 +34,16 @@ def head(report: Report) -> tuple[str, ...]:
 
 
 def table(report: Report, every_module: bool = False) -> Iterator[tuple[str, ...]]:
-    """Yield a line for each block, or for every module: its name, the figures of its worst output,
-    and the verdict."""
+    """Yield a line for each block, or for every module: its name, the figures of its worst output
+    (`UNMATCHED` where that cannot be compared), and the verdict."""
     alone = {row.tap: row for row in report.isolated}
     rows_of = {row.tap: [row] for row in report.rows} if every_module else by_block(report.rows)
     for name, rows in rows_of.items():
         worst = max(rows, key=strain)
         isolated = [alone[row.tap] for row in rows if row.tap in alone]
-        figures = [f"{figure:.1e}" for figure in (worst.error, worst.noise, worst.limit)]
+        figures = [UNMATCHED, "", ""]
+        if worst.elements:
+            figures = [f"{figure:.1e}" for figure in (worst.error, worst.noise, worst.limit)]
         if alone:
             figures.append(f"{max(isolated, key=strain).error:.1e}" if isolated else "")
         yield name, *figures, report.word((*rows, *isolated))

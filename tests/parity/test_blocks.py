@@ -6,8 +6,9 @@ from math import inf, nan
 
 import pytest
 
-from signbart_port.parity.blocks import by_block, strain
+from signbart_port.parity.blocks import UNMATCHED, by_block, strain, table
 from signbart_port.parity.compare import Row, absent
+from signbart_port.parity.report import Report
 
 
 def row(error: float, limit: float = 2.0, tap: str = "a") -> Row:
@@ -40,6 +41,14 @@ def test_blocks_in_the_order_of_the_run() -> None:
 def test_strain_is_the_share_of_the_limit() -> None:
     assert strain(row(0.5)) == 0.25 and strain(row(6.0)) == 3.0
     assert strain(row(0.0, limit=0.0)) == 0.0
+
+
+def test_what_cannot_be_compared_has_no_figures() -> None:
+    report = Report("a", "b", (row(0.5), absent("b")))
+    assert [*table(report)] == [
+        ("a", "5.0e-01", "1.0e+00", "2.0e+00", "equal"),
+        ("b", UNMATCHED, "", "", "WRONG"),
+    ]
 
 
 @pytest.mark.parametrize(
