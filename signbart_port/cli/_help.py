@@ -9,7 +9,7 @@ from typing import Any
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from signbart_port import requirements
-from signbart_port.errors import printable
+from signbart_port.errors import PortError, printable
 from signbart_port.untrusted.weights_file import SUFFIXES
 
 EXAMPLES = {
@@ -92,6 +92,18 @@ class Command(TyperCommand):
         for param in self.params:
             param.opts = [one for one in param.opts if one not in ALIASES]
         super().format_help(ctx, formatter)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of the command line; none is empty, which would be the current folder.
+
+        Raises PortError for one that is.
+        """
+        for word in args:
+            if not word or (word.startswith("--") and word.endswith("=")):
+                option = f" ({printable(word)})" if word else ""
+                what = f"{self.name} is given an empty name{option}"
+                raise PortError(None, what, "A variable of the shell may be unset")
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, unless it lacks packages for these arguments."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     (folder / "broken.pth").write_bytes((folder / "a.pth").read_bytes()[:-100])
 
     def program(line: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["signbart-port", *line.split()])
+        monkeypatch.setattr("sys.argv", ["signbart-port", *shlex.split(line)])
         try:
             main()
             code = 0
@@ -122,7 +123,9 @@ def test_a_name_that_two_have_is_refused_before_any_work(run: Run, tmp_path: Pat
         ("convert runs --out-dir no/models", "no/models: cannot be made: No such file"),
         ("convert runs --report x.html", "--report is for one model"),
         ("export runs --every-module --out-dir x", "--every-module is for one model"),
-        ("tflite runs --quantization none,none", "--quantization names no mode, or one twice"),
+        ("convert ''", "convert is given an empty name. A variable of the shell may be unset"),
+        ("convert runs --out-dir=", "convert is given an empty name (--out-dir=)"),
+        ("tflite runs --quantization none,none", "--quantization names none twice"),
         ("tflite runs --quantization none,half", "quantization 'half' is not available"),
         ("inspect runs --tensors", "--tensors is for one model"),
         ("verify runs nowhere", "nowhere: does not exist"),
