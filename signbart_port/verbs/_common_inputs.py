@@ -4,27 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
+from signbart_port.config import SignBartConfig, joints
 from signbart_port.data.model_inputs import Inputs
 from signbart_port.errors import PortError
 from signbart_port.model_files.model_file import ModelFile
+from signbart_port.model_files.tflite_model import TFLiteModel
 from signbart_port.pairs import signbart_cases as parity_inputs
 
-_COMPUTES = ("encoder_attention_heads", "decoder_attention_heads", "layout", "count_missing")
-"""The keys of a config that change what is computed, and no shape of a tensor."""
+_HEADS = ("encoder_attention_heads", "decoder_attention_heads")
+_OF_INPUTS = ("joint_idx", "layout", "count_missing")
+"""With the heads, the keys of a config that change what is computed, and no shape of a tensor. The
+card of a .tflite has these too."""
 
 
 def different_configs(reference: ModelFile, candidate: ModelFile) -> Iterator[str]:
-    """Yield what the configs of two files say otherwise of what is computed: no tensor shows it."""
-    if reference.config is None or candidate.config is None:
+    """Yield what two files say otherwise of what is computed: no tensor shows it."""
+    ours, theirs = (
+        one.card if isinstance(one, TFLiteModel) else one.config for one in (reference, candidate)
+    )
+    if ours is None or theirs is None:
         return
-    for key in _COMPUTES:
-        ours, theirs = (getattr(one.config, key) for one in (reference, candidate))
-        if ours != theirs:
+    of_both = isinstance(ours, SignBartConfig) and isinstance(theirs, SignBartConfig)
+    for key in (*_HEADS, *_OF_INPUTS) if of_both else _OF_INPUTS:
+        one, other = getattr(ours, key), getattr(theirs, key)
+        if one != other:
+            one, other = (_shown(key, value) for value in (one, other))
             yield (
-                f"the configs differ: {key} {ours} in {reference.path.name}, {theirs} in"
+                f"the configs differ: {key} {one} in {reference.path.name}, {other} in"
                 f" {candidate.path.name}"
             )
+
+
+def _shown(key: str, value: Any) -> str:
+    return joints.short(value) if key == "joint_idx" else str(value)
 
 
 def common_inputs(reference: ModelFile, candidate: ModelFile) -> Inputs:
