@@ -172,7 +172,7 @@ def _print(done: Any, every_module: bool) -> None:
             ("source", f"{checkpoint.path} ({checkpoint.container})"),
             *(("", note) for note in checkpoint.notes),
             ("config", resolved.origin),
-            *(("", note) for note in resolved.notes),
+            *(("", note) for note in resolved.notes if note not in resolved.cautions),
             (
                 "weights",
                 f"{len(done.source.plan.transfers)} tensors, {done.parameters:,} parameters,"

@@ -18,7 +18,7 @@ from signbart_port.checkpoint import Checkpoint
 from signbart_port.checkpoint.names import common_prefix
 from signbart_port.config import SignBartConfig
 from signbart_port.errors import PortError, first_of, printable
-from signbart_port.model_files import config_sources, mappings
+from signbart_port.model_files import config_sources, mappings, stated_config
 from signbart_port.model_files.config_agreement import Agreement, check_sizes
 from signbart_port.model_files.config_sources import Place, Source
 from signbart_port.transfer import WeightMapping, sizes_from_shapes
@@ -85,7 +85,8 @@ class Resolved:
     origin: str
     notes: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
-    """The notes to be said however quiet the program is: a config was overridden."""
+    """The notes to be said however quiet the program is: a config was overridden, or heads
+    and joints were stated."""
 
 
 def on_other_names(path: str | Path, mapping: WeightMapping, checkpoint: Checkpoint) -> str:
@@ -228,11 +229,8 @@ def _of_options(path: Path, sizes: Mapping[str, int], options: Options) -> Resol
         )
     known = {name: size for name, size in sizes.items() if name != "joints"} | options.override()
     config = configs.parse(known, f"{path} (sizes of its tensors)")
-    origin = "sizes of the tensors, --heads and --joints"
-    notes = (
-        "heads and joints are as you say: no tensor shows them, and no proof can tell a wrong one",
-        "the dropouts are unknown and set to 0, which matters for training only",
-    )
+    dropouts = "the dropouts are unknown and set to 0, which matters for training only"
+    origin, said = stated_config.ORIGIN, stated_config.CAUTION
     source = Source(Place.OTHER, origin, origin, None)  # it states nothing
     config, _ = check_sizes(path, source, config, sizes, accept=False)
     return Resolved(config, origin, notes)

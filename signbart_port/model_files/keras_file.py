@@ -9,7 +9,14 @@ from pathlib import Path
 from signbart_port.checkpoint import Checkpoint
 from signbart_port.checkpoint.loaded import Location
 from signbart_port.config import SignBartConfig, model_skeleton
-from signbart_port.model_files import h5, hdf5, keras_archive, keras_weights, mappings
+from signbart_port.model_files import (
+    h5,
+    hdf5,
+    keras_archive,
+    keras_weights,
+    mappings,
+    stated_config,
+)
 from signbart_port.model_files.config_resolution import Options, Resolved, check_own, resolve
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.model_files.keras_weights import KerasWeights
@@ -72,7 +79,8 @@ def read(
     if isinstance(found, WeightsAlone):
         return found.with_config(found.resolve(options, fallback))
     check_own(found.path, found.config, options)
-    return replace(found, cautions=(*found.cautions, *_on_skeleton(found.config)))
+    stated = filter(None, [stated_config.caution_of(found.provenance)])
+    return replace(found, cautions=(*found.cautions, *stated, *_on_skeleton(found.config)))
 
 
 def _on_skeleton(config: SignBartConfig) -> Iterator[str]:

@@ -38,7 +38,8 @@ class Card:
     up to `longest`. `output` is "logits" or "probabilities". `source` has the SHA-256 of each file
     that this one was made of, by name. `proof` is how far the output is from that of Keras in
     float64, by length, and `accuracy` how the file did on real clips; their fields are those of
-    `model_card.card_of`. `version` is that of signbart-port.
+    `model_card.card_of`. `version` is that of signbart-port. `unproven` says what of the model no
+    proof can tell (None: nothing).
     """
 
     labels: tuple[str, ...] | None
@@ -59,6 +60,7 @@ class Card:
     skeleton: str | dict[str, Any] | None = None
     takes: str | None = None
     contract: str | None = None
+    unproven: str | None = None
 
     @property
     def most_frames(self) -> int:
@@ -108,6 +110,8 @@ class Card:
         named = {"skeleton": self.skeleton, "takes": self.takes, "contract": self.contract}
         stated = {name: value for name, value in named.items() if value is not None}
         fields = {name: value for name, value in asdict(self).items() if name not in named}
+        if self.unproven is None:  # as cards were before
+            del fields["unproven"]
         schema = {"schema": SCHEMA_OF_SKELETONS if stated else SCHEMA}
         return json.dumps(schema | fields | stated, ensure_ascii=False, allow_nan=False)
 
@@ -122,7 +126,7 @@ class Card:
         if type(data) is not dict or data.get("schema") not in (SCHEMA, SCHEMA_OF_SKELETONS):
             raise ValueError(f"is not of schema {SCHEMA} or {SCHEMA_OF_SKELETONS}")
         named: dict[str, Any] = {n: data.get(n) for n in ("skeleton", "takes", "contract")}
-        card = cls(**_CARD(data), **named)
+        card = cls(**_CARD(data), **named, unproven=_or_null(_text)(data.get("unproven")))
         if type(card.skeleton) not in (str, dict, NoneType) or type(card.takes) not in (
             str,
             NoneType,

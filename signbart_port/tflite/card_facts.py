@@ -39,7 +39,8 @@ def card_facts(card: Card) -> Iterator[tuple[str, str]]:
         same = "{} of {}".format(*one["same_class"])
         errors = f"error {one['error']:.1e}, limit {one['limit']:.1e}"
         lengths.append(f"{one['frames']} frames: {errors}; same class for {same} synthetic clips")
-    yield from _labeled("proof", [f"{proof}; the .h5 {origin} against PyTorch", *lengths])
+    lines = [f"{proof}; the .h5 {origin} against PyTorch", *lengths]
+    yield from _labeled("proof", [*lines, *filter(None, [card.unproven])])
     if card.accuracy:
         of = f"of {card.accuracy['clips']} clips"
         scores = [

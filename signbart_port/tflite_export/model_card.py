@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from signbart_port.metrics.accuracy import Accuracy
+from signbart_port.model_files import stated_config
 from signbart_port.model_files.h5_model import KerasModel
 from signbart_port.parity.report import Report
 from signbart_port.system.version import __version__
@@ -42,6 +43,7 @@ def card_of(
         skeleton=config.skeleton,
         takes=interface.takes.name if interface.selection(config) and interface.takes else None,
         contract=request.contract,
+        unproven=stated_config.caution_of(file.provenance),
     )
 
 

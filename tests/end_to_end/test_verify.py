@@ -18,9 +18,11 @@ from signbart_port import Options, PortError
 from signbart_port.cli import _show, main
 from signbart_port.data.model_interface import Interface
 from signbart_port.keras_model import decoder, masks
-from signbart_port.model_files import h5
+from signbart_port.model_files import h5, stated_config
 from signbart_port.model_files.keras_h5 import build
 from signbart_port.parity.taps import LOGITS
+from signbart_port.tflite import metadata
+from signbart_port.tflite.card_facts import card_facts
 from signbart_port.tflite.modes import Quantization
 from signbart_port.tflite_export.conversion import Conversion
 from signbart_port.tflite_export.workers.converter import converted
@@ -414,6 +416,28 @@ def test_other_heads_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert {len(row) for row in rows} == {80} and "…" not in printed.out
     whole = [row for row in rows if re.search(r"(equal|WRONG) +│$", row)]
     assert len(whole) == len(report.rows) < len(rows)  # longer names go on in a line of their own
+
+
+def test_stated_heads_and_joints_are_said_up_to_the_phone(tmp_path: Path) -> None:
+    """No proof can tell wrong ones: whoever gets the file has to know."""
+    save_pth(tmp_path / "bare.pth", state_dict(CONFIG))
+    other = (*CONFIG.joint_idx[:-1], CONFIG.joint_idx[-1] + 1)
+    made = []
+    for name, joints in (("a", CONFIG.joint_idx), ("b", other)):
+        options = Options(heads=2, joints=joints, skeleton="mediapipe-75")
+        done = signbart_port.convert(tmp_path / "bare.pth", tmp_path / f"{name}.h5", options)
+        assert stated_config.CAUTION in done.cautions
+        made.append(done.out)
+    emitted = signbart_port.to_tflite(made[0], frames=9)
+    card = metadata.read(emitted.out)
+    assert stated_config.CAUTION in emitted.notes
+    assert card is not None and card.unproven == stated_config.CAUTION
+    assert ("", card.unproven) in card_facts(card)
+    for model, differ in zip(made, (False, True), strict=True):
+        report = signbart_port.verify(model, emitted.out)
+        assert report.passed is not differ
+        assert f"{model}: {stated_config.CAUTION}" in report.cautions
+        assert any("the configs differ: joint_idx" in said for said in report.cautions) == differ
 
 
 @pytest.mark.release
