@@ -91,7 +91,9 @@ def open_dataset(root: str | os.PathLike[str]) -> Dataset:
     root = Path(root)
     if not root.is_dir():
         with naming(root):
-            raise Refusal("is not a folder") if root.exists() else absent(root)
+            if root.exists():
+                raise Refusal("is not a folder", f"Give the one that holds {LABEL2ID}")
+            raise absent(root)
     labels = read_label_maps(root)
     ids = {normalized(label): number for number, label in enumerate(labels)}
     entries, in_json, others = list[Entry](), list[Entry](), list[Path]()

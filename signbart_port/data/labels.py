@@ -16,6 +16,7 @@ from signbart_port.untrusted.pickle_globals import describe
 from signbart_port.untrusted.refusal import Refusal, naming
 
 LABEL2ID, ID2LABEL, LABELS = "label2id.json", "id2label.json", "labels.txt"
+LABELS_OF_MODEL = "Give those of the model, one for each class"
 _LARGEST = 4 << 20  # bytes: 100,000 labels
 _LARGEST_ID = 10**9  # the hashes of larger numbers can all be one
 _IDS = "The classes are numbered 0, 1, 2 and so on, none left out"
@@ -88,7 +89,8 @@ def _numbered(path: str | os.PathLike[str]) -> list[tuple[str, Any]]:
     content = _json(text)
     if type(content) is list:
         if strange := [one for one in content if type(one) is not str]:
-            raise Refusal(f"holds a list with {describe(strange[0])}, not of labels alone")
+            what = f"holds {describe(strange[0])} where a label should be"
+            raise Refusal(what, "Give a list of texts, one for each class")
         return [(label, number) for number, label in enumerate(content)]
     if any(type(value) is not str for _, value in content):
         return list(content)

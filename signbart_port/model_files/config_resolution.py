@@ -227,13 +227,16 @@ def _of_options(path: Path, sizes: Mapping[str, int], options: Options) -> Resol
             f"Give --config FILE|NAME{_candidates(path, sizes, options)}, or what is missing with"
             " --heads N and --joints NAME|LIST",
         )
+    if options.heads and sizes["d_model"] % options.heads:
+        what = f"--heads {options.heads} does not divide its d_model of {sizes['d_model']}"
+        raise PortError(path, what, "Give the number that the model was trained with")
     known = {name: size for name, size in sizes.items() if name != "joints"} | options.override()
     config = configs.parse(known, f"{path} (sizes of its tensors)")
     dropouts = "the dropouts are unknown and set to 0, which matters for training only"
     origin, said = stated_config.ORIGIN, stated_config.CAUTION
     source = Source(Place.OTHER, origin, origin, None)  # it states nothing
     config, _ = check_sizes(path, source, config, sizes, accept=False)
-    return Resolved(config, origin, notes)
+    return Resolved(config, origin, (said, dropouts), (said,))
 
 
 def _candidates(path: Path, sizes: Mapping[str, int], options: Options) -> str:

@@ -11,6 +11,7 @@ from signbart_port.data.clip_fitting import selection
 from signbart_port.data.clip_format import ClipFormat
 from signbart_port.data.clips import RealClips
 from signbart_port.data.dataset import open_dataset, read_labels
+from signbart_port.data.labels import LABELS_OF_MODEL
 from signbart_port.data.model_interface import Interface, longest_clip, of_model
 from signbart_port.errors import PortError, printable
 from signbart_port.model_files.h5_model import KerasModel
@@ -108,7 +109,8 @@ def validate_options(options: TFLiteOptions, file: KerasModel) -> TFLiteRequest:
     labels = read_labels(Path(options.labels)) if options.labels else data.labels if data else None
     labels = config.class_names if labels is None else labels
     if labels is not None and len(labels) != config.num_labels:
-        raise PortError(options.labels, f"has {len(labels)} labels, the model {config.num_labels}")
+        what = f"has {len(labels)} labels, the model {config.num_labels} classes"
+        raise PortError(options.labels, what, LABELS_OF_MODEL)
     return TFLiteRequest(
         quantization,
         frames,

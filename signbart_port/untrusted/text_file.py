@@ -13,6 +13,7 @@ _LARGEST = 1 << 20
 _NOT_TEXT = (  # the files that stand next to a file of settings on the command line
     (re.compile(rb"PK\x03\x04|\x80[\x02-\x05]"), "a PyTorch checkpoint"),
     (re.compile(rb"\x89HDF\r\n\x1a\n"), "an HDF5 file"),
+    (re.compile(rb"\x93NUMPY"), "a NumPy array (.npy)"),
     (re.compile(rb".{4}(TFL3|\0{4}\{)", re.DOTALL), "a TFLite or safetensors file"),
 )
 

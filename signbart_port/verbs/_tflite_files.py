@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -210,8 +211,10 @@ def outputs(
     Raises PortError for a mode that is not known or named twice, and for the name of no .tflite.
     """
     parsed = [parse_quantization(mode) for mode in modes]
-    if len(set(parsed)) < len(parsed) or not parsed:
-        raise PortError(None, "--quantization names no mode, or one twice")
+    if not parsed:
+        raise PortError(None, "--quantization names no mode")
+    if twice := [mode.value for mode, number in Counter(parsed).items() if number > 1]:
+        raise PortError(None, f"--quantization names {twice[0]} twice")
     path = named_for_outputs(Path(path))
     out = path.with_name(default_name(path)) if out is None else Path(out)
     if out.suffix != ".tflite":

@@ -181,7 +181,7 @@ def _predict_file(
             early = stack.enter_context(Inference(model, ModelKind.TFLITE))
 
         from signbart_port.data import samples
-        from signbart_port.data.labels import read_labels
+        from signbart_port.data.labels import LABELS_OF_MODEL, read_labels
         from signbart_port.verbs._clip_notes import check_coordinates, clip_notes
 
         kind = model_kind.kind_of(model)
@@ -225,7 +225,7 @@ def _predict_file(
     known, classes = own if named is None else named, outputs.scores.shape[1]
     if known is not None and len(known) != classes:
         what = f"has {len(known)} labels, the model {classes} classes"
-        raise PortError(labels if named is not None else model, what)
+        raise PortError(labels if named is not None else model, what, LABELS_OF_MODEL)
     predicted = tuple(
         Predicted(*one)
         for one in zip(

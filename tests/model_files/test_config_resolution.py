@@ -191,7 +191,7 @@ def test_heads_and_joints_of_a_published_model_are_those_that_are_given(checkpoi
 
 def test_heads_that_do_not_divide_are_refused(checkpoint):
     said = refused(checkpoint(SMALL), Options(heads=3, joints=SMALL.joint_idx))
-    assert "encoder_attention_heads 3 does not divide d_model 8" in said
+    assert "--heads 3 does not divide its d_model of 8. Give the number that" in said
 
 
 def test_a_wrong_number_of_joints_is_refused(checkpoint):
