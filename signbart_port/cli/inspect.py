@@ -98,7 +98,7 @@ def inspect(
         ("sha256", found.sha256),
         ("tensors", f"{len(found.tensors)}, {values:,} values"),
         *(("note", note) for note in found.notes),
-        *((name, _plain(fact)) for name, fact in found.facts.items()),
+        *_facts(found),
         *(_said(found.card) if found.card else ()),
         ("config", found.config_note),
     ]
@@ -130,6 +130,14 @@ def inspect(
             shape = "×".join(map(str, tensor.shape)) or "scalar"
             table.add_row(escape(printable(tensor.name)), shape, tensor.dtype)
         _show.out().print(table)
+
+
+def _facts(found: Inspection) -> Iterator[tuple[str, str]]:
+    for name, fact in found.facts.items():
+        if name == "weights by type":  # a share of each
+            yield name, ", ".join(f"{share:.1%} {kind}" for kind, share in fact.items())
+        else:
+            yield "keypoints" if name == "joints" else name, _plain(fact)
 
 
 def _in_a_line(run: Callable[[], Inspection], _: ProgressCallback) -> _many.Done:
