@@ -8,8 +8,8 @@ from typing import Any
 ORIGIN = "sizes of the tensors, --heads and --joints"
 """The origin of such a config, which the provenance keeps."""
 CAUTION = (
-    "heads and joints are as --heads and --joints say: no tensor shows them, and no proof can tell"
-    " a wrong one"
+    "heads and joints are as --heads and --joints say: no tensor shows them, and the proof passes"
+    " with wrong ones"
 )
 
 

@@ -38,8 +38,8 @@ class Card:
     up to `longest`. `output` is "logits" or "probabilities". `source` has the SHA-256 of each file
     that this one was made of, by name. `proof` is how far the output is from that of Keras in
     float64, by length, and `accuracy` how the file did on real clips; their fields are those of
-    `model_card.card_of`. `version` is that of signbart-port. `unproven` says what of the model no
-    proof can tell (None: nothing).
+    `model_card.card_of`. `version` is that of signbart-port. `unproven` says what of the model its
+    proof cannot tell (None: nothing).
     """
 
     labels: tuple[str, ...] | None

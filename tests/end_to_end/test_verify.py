@@ -419,7 +419,7 @@ def test_other_heads_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_stated_heads_and_joints_are_said_up_to_the_phone(tmp_path: Path) -> None:
-    """No proof can tell wrong ones: whoever gets the file has to know."""
+    """The proof passes with wrong ones: whoever gets the file has to know."""
     save_pth(tmp_path / "bare.pth", state_dict(CONFIG))
     other = (*CONFIG.joint_idx[:-1], CONFIG.joint_idx[-1] + 1)
     made = []
