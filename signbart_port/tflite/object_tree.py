@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from signbart_port.errors import PortError, printable
 from signbart_port.untrusted import model_kind
+from signbart_port.untrusted.refusal import naming
 
 _LARGEST = 2 << 30
 _MOST_TABLES = 1_000_000  # the sample's file has 794 a length
@@ -29,15 +30,10 @@ def opened(path: Path) -> Iterator[Any]:
     model_kind.check_kind(path, model_kind.ModelKind.TFLITE)
     if (size := path.stat().st_size) > _LARGEST:
         raise PortError(path, f"has {size:,} bytes, more than a .tflite can")
-    try:
+    with naming(path):  # damaged offsets provoke anything in the flatbuffer reader
         with open(path, "rb") as file:  # mapped: most of it are weights, which few look at
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         yield parsed(data)
-    except PortError:
-        raise
-    except Exception as error:  # whatever damaged offsets provoke in the flatbuffer reader
-        what = f"is damaged or truncated ({type(error).__name__})"
-        raise PortError(path, what, "Copy or convert it again") from None
 
 
 def parsed(data: bytes | bytearray | mmap.mmap) -> Any:
