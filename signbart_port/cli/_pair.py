@@ -98,7 +98,7 @@ def export(
         counted = {"tensors": done.tensors, "left": done.left, "cautions": done.cautions}
         _show.as_json({**said, **counted, "report": done.report.as_dict()})
     elif not quiet:
-        _show.parity(done.report, every_module)
+        _show.parity(done.report, every_module, said=done.cautions)
         _show.facts(
             [
                 ("source", str(done.source)),

@@ -93,8 +93,8 @@ def cell(name: str) -> str:
 
 def whole(table: Table) -> None:
     """Print a table whose columns may wrap where they are not figures: in a narrow terminal it is
-    80 characters wide, and no figure is cut."""
-    widest = max(_TERMINAL, out().width)
+    80 characters wide, and no figure is cut. In a file nothing wraps, so that names are found."""
+    widest = max(_TERMINAL, out().width) if out().is_terminal else LONGEST
     options = out().options.update(max_width=LONGEST)
     table.width = min(widest, out().measure(table, options=options).maximum)
     out().print(table)
@@ -147,7 +147,7 @@ def compared(
     if json:
         as_json(found.as_dict())
     elif not quiet:
-        parity(found, every_module)
+        parity(found, every_module, said=found.cautions)
     cautions(found.cautions)
     file.write(found)
     if not found.passed:
@@ -157,11 +157,11 @@ def compared(
         raise Exit(ExitCode.PROOF_FAILED)
 
 
-def parity(report: Report, every_module: bool = False, *, notes: bool = True) -> None:
-    """Print the comparison as a table, by block of the model or module by module, and the verdict.
-
-    Of the notes those that are cautions are left to `cautions`, which says them on stderr.
-    """
+def parity(
+    report: Report, every_module: bool = False, *, notes: bool = True, said: Sequence[str] = ()
+) -> None:
+    """Print the comparison as a table, by block of the model or module by module, the verdict, and
+    the notes but for those that are `said` on stderr."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -190,7 +190,7 @@ def parity(report: Report, every_module: bool = False, *, notes: bool = True) ->
     for change in _roundings(report):
         out().print(escape(printable(change, LONGEST)))
     for note in report.notes:
-        if note not in report.cautions:
+        if note not in said:
             out().print(f"[dim]{escape(printable(note, LONGEST))}[/]")
 
 

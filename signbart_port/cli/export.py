@@ -152,7 +152,7 @@ def _cautions(done: Exported) -> list[str]:
     if done.report is None:
         return [*done.source.cautions, unproven]
     undecided = [f"{done.out}: {done.report.verdict()}"] if done.report.undecided else []
-    return [*done.source.cautions, *done.report.cautions, *undecided]
+    return [*done.source.cautions, *undecided]
 
 
 def _as_dict(done: Any) -> dict[str, Any]:

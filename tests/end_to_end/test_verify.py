@@ -400,7 +400,8 @@ def test_other_heads_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert not report.passed and says in report.cautions and says in report.notes
     models = str(tmp_path / "a.pth"), str(tmp_path / "b.pth")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLUMNS", "80")
+        for name, value in {"TTY_COMPATIBLE": "1", "TERM": "dumb", "COLUMNS": "80"}.items():
+            patch.setenv(name, value)
         _show.out.cache_clear()  # a console keeps the width that it began with
         for option in ("--quiet", "--every-module"):
             patch.setattr("sys.argv", ["signbart-port", "verify", *models, option])
