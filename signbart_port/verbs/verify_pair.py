@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from signbart_port.errors import PortError
 from signbart_port.hub.fetch import fetched
 from signbart_port.parity.by_rules import Values
 from signbart_port.parity.pair import Pair
@@ -51,11 +50,10 @@ def verify_pair(
         PortError: A file or the pair cannot be used.
     """
     keras_file = Path(keras_file)
-    if not keras_file.is_file():
-        raise PortError(keras_file, "does not exist" if not keras_file.exists() else "is no file")
+    kind = sniff(keras_file)
     source = fetched(Path(path), progress)
     given = {"path": source, "file": keras_file, "config": config, "weights": weights}
-    function = verify_tflite if sniff(keras_file) is Kind.TFLITE else _verify
+    function = verify_tflite if kind is Kind.TFLITE else _verify
     return call_with_pair(function, pair, **given, progress=progress)
 
 
